@@ -1,0 +1,52 @@
+"""Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.
+
+Submodules load when they are first used, so that ``import neurometa`` costs nothing and
+the analyses never load torch: `dataset`, `models`, `behaviour`, `plotting`, `tables` read;
+`tasks`, `agents`, `rollout`, `training`, `experiments` write.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurometa import (
+        agents,
+        behaviour,
+        dataset,
+        exact,
+        experiments,
+        models,
+        plotting,
+        rollout,
+        runs,
+        tables,
+        tasks,
+        training,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "agents",
+    "behaviour",
+    "dataset",
+    "exact",
+    "experiments",
+    "models",
+    "plotting",
+    "rollout",
+    "runs",
+    "tables",
+    "tasks",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return importlib.import_module(f"neurometa.{name}")
+    raise AttributeError(f"module 'neurometa' has no attribute {name!r}; it has {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,80 @@
+"""How well an agent chose: regret, and means that carry their uncertainty and n."""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from neurometa.dataset import require
+from neurometa.errors import InputError
+
+
+def regret(trials: xr.Dataset) -> xr.DataArray:
+    """Reward given up on each trial by not choosing the best arm, in expectation.
+
+    The sum over trials says what it costs not to know the world; unlike reward received it
+    is free of the luck of the payments (Wang et al. 2016, Figs 2 and 4).
+
+    Parameters
+    ----------
+    trials : Dataset
+        ``choice`` over ``trial``, and ``reward_prob`` or ``expected_reward`` over ``trial`` and
+        ``arm``; any other dims.
+
+    Returns
+    -------
+    DataArray
+        Best arm's expected reward minus the chosen one's, >= 0, in units of reward, over
+        ``trial`` and the other dims. NaN where no choice was made.
+
+    Raises
+    ------
+    InputError
+        The trials do not say what the arms were worth.
+
+    Examples
+    --------
+    >>> from neurometa.dataset import example
+    >>> regret(example(n_episodes=3)).sum("trial").dims
+    ('episode',)
+    """
+    require(trials, choice=("trial",))
+    worth = "expected_reward" if "expected_reward" in trials else "reward_prob"
+    if worth not in trials:
+        raise InputError(
+            "The trials hold neither 'reward_prob' nor 'expected_reward', so what the best arm was worth is unknown; "
+            "regret needs one of them over trial and arm."
+        )
+    require(trials, **{worth: ("trial", "arm")})
+    made = trials.choice >= 0
+    chosen = trials[worth].isel(arm=trials.choice.where(made, 0))
+    lost = (trials[worth].max("arm") - chosen.drop_vars("arm", errors="ignore")).where(made)
+    return lost.rename("regret").assign_attrs(long_name="regret", units="reward")
+
+
+def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95) -> xr.Dataset:
+    """Mean over a dim with its standard error, interval and n.
+
+    Parameters
+    ----------
+    x : DataArray
+        Values over `dim` and any other dims; NaN is left out.
+    dim : str
+        What the values are independent over.
+    level : float
+        Coverage of the interval, in (0, 1).
+
+    Returns
+    -------
+    Dataset
+        ``mean``, ``se`` (standard error), ``lower``, ``upper`` (Student's t) and ``n`` over the
+        other dims. The standard error and interval are NaN below two values.
+    """
+    if dim not in x.dims:
+        raise InputError(f"There is no dim {dim!r} to average over; there are {tuple(x.dims)}.")
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
+    n = x.notnull().sum(dim)
+    se = x.std(dim, ddof=1) / np.sqrt(n) if x.sizes[dim] > 1 else x.mean(dim) * np.nan
+    mean = x.mean(dim)
+    reach = se * stats.t.ppf((1 + level) / 2, np.maximum(n - 1, 1))
+    return xr.Dataset({"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach, "n": n}, attrs={"level": level})

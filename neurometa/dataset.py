@@ -1,0 +1,306 @@
+"""The data contract: the names, dims and units of one run, and the wall between the two halves.
+
+What trains and plays writes such a dataset; what analyses reads one and knows nothing of
+how it was made, so a lab's trials that keep the contract pass through the same functions.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from neurometa.errors import InputError
+from neurometa.storage import UNTOUCHED, replacing
+
+CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
+BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
+
+
+class Variable(NamedTuple):
+    """Dims that a variable must span, its label on an axis, and its units if it has any."""
+
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = ""
+
+
+VARIABLES = {
+    "choice": Variable(("trial",), "option chosen (-1: none)"),
+    "reward": Variable(("trial",), "reward", "reward"),
+    "reward_prob": Variable(("trial", "arm"), "reward probability"),
+    "drift_sd": Variable(("trial",), "drift of the reward probability", "1/trial"),
+    "target": Variable(("trial",), "arm that pays most"),
+    "expected_reward": Variable(("trial", "arm"), "expected reward", "reward"),
+    "action": Variable(("trial", "step"), "action"),
+    "step_reward": Variable(("trial", "step"), "reward of the step", "reward"),
+    "value": Variable(("trial", "step"), "value predicted by the agent", "reward"),
+    "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
+    "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
+    "cell": Variable(("trial", "step", "unit"), "cell state after the step"),
+    "observation": Variable(("trial", "step", "feature"), "observation"),
+    "valid": Variable(("trial",), "trial was played (False: padding)"),
+}
+
+
+def describe(trials: xr.Dataset) -> xr.Dataset:
+    """Return `trials` with ``long_name`` and ``units`` on every variable of the contract."""
+    trials = trials.copy()
+    for name in trials.variables:
+        if name in VARIABLES:
+            known = VARIABLES[str(name)]
+            attrs = {"long_name": known.long_name} | ({"units": known.units} if known.units else {})
+            trials[name].attrs = attrs | trials[name].attrs
+    return trials
+
+
+def require(trials: xr.Dataset, **variables: tuple[str, ...]) -> None:
+    """Raise unless `trials` holds every named variable over at least the dims given.
+
+    Raises
+    ------
+    InputError
+        A variable or one of its dims is absent; the message says what is there.
+    """
+    for name, dims in variables.items():
+        if name not in trials:
+            raise InputError(f"The trials have no variable {name!r}; they hold {sorted(map(str, trials.data_vars))}.")
+        missing = [dim for dim in dims if dim not in trials[name].dims]
+        if missing:
+            raise InputError(f"{name!r} spans {trials[name].dims} but must also span {tuple(missing)}.")
+
+
+def n_options(trials: xr.Dataset) -> int:
+    """Return how many options a choice had.
+
+    Its attribute ``n_options``, else the size of ``arm``, else the largest chosen + 1 (at least 2).
+    """
+    stated = trials.choice.attrs.get("n_options")
+    if stated is not None:
+        return int(stated)
+    if "arm" in trials.sizes:
+        return trials.sizes["arm"]
+    return max(2, int(trials.choice.values.max(initial=-1)) + 1)
+
+
+def check(trials: xr.Dataset) -> None:
+    """Raise unless the variables of the contract that are present keep it.
+
+    Raises
+    ------
+    InputError
+        A variable lacks a dim, a choice is no option, or a played trial has no reward.
+    """
+    present = [str(name) for name in trials.data_vars if name in VARIABLES]
+    require(trials, **{name: VARIABLES[name].dims for name in present})
+    if "choice" not in trials:
+        return
+    choice = trials.choice
+    if not np.issubdtype(choice.dtype, np.integer):
+        raise InputError(f"'choice' is {choice.dtype}; it must be integers, with -1 where no choice was made.")
+    n = n_options(trials)
+    wrong = (choice < -1) | (choice >= n)
+    if wrong.any():
+        raise InputError(f"'choice' is {_first(choice, wrong)}; allowed are 0 ... {n - 1}, or -1 where none was made.")
+    if "reward" in trials:
+        if trials.reward.dtype.kind not in "biuf":
+            raise InputError(f"'reward' is {trials.reward.dtype}; it must be numbers.")
+        made, reward = xr.broadcast(choice >= 0, trials.reward)
+        wrong = made & ~np.isfinite(reward)
+        if wrong.any():
+            raise InputError(f"'reward' is {_first(reward, wrong)}, where a choice was made; it must be finite.")
+
+
+def _first(variable: xr.DataArray, wrong: xr.DataArray) -> str:
+    where = {dim: int(index[0]) for dim, index in zip(wrong.dims, np.nonzero(wrong.values), strict=True)}
+    place = ", ".join(f"{dim} {variable[dim].values[i] if dim in variable.coords else i}" for dim, i in where.items())
+    return f"{variable.isel(where).item()} at {place}"
+
+
+def save_run(trials: xr.Dataset, path: str | os.PathLike) -> Path:
+    """Write a dataset as one file, whole or not at all.
+
+    Parameters
+    ----------
+    trials : Dataset
+        Anything that keeps the contract, or a result of an analysis.
+    path : path
+        A run folder, in which the file becomes ``behaviour.nc``, or a file ending in ``.nc``.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written, the disk is full, or netCDF has no form for a value
+        (None, a dict, mixed text and numbers); an older file is then untouched.
+    """
+    path = Path(path)
+    file = path if path.suffix == ".nc" else path / BEHAVIOUR
+    trials = describe(trials).assign_attrs(contract=CONTRACT)
+    trials.attrs.pop("complete", None)
+    with replacing(file) as temporary:
+        import netCDF4
+
+        try:
+            trials.to_netcdf(temporary, engine="netcdf4")
+            with netCDF4.Dataset(temporary, "a") as written:  # last, so that a part of a file never has it
+                written.complete = 1
+        except RuntimeError as error:  # what netCDF raises when the disk is full
+            raise InputError(f"Could not write {file} ({error}): is the disk full? {UNTOUCHED}") from error
+        except (TypeError, ValueError) as error:
+            raise InputError(f"Could not write {file}, as netCDF cannot hold this: {error}. {UNTOUCHED}") from error
+    return file
+
+
+def open_run(path: str | os.PathLike) -> xr.Dataset:
+    """Read a run's trials, or any file that keeps the contract, into memory.
+
+    Parameters
+    ----------
+    path : path
+        A run folder or a ``.nc`` file.
+
+    Returns
+    -------
+    Dataset
+        Loaded and closed, so that the file can be replaced while it is in use.
+
+    Raises
+    ------
+    InputError
+        The file is absent, damaged, half-written, of another contract, or breaks it.
+    """
+    trials = read(path)
+    try:
+        check(trials)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return trials
+
+
+def read(path: str | os.PathLike) -> xr.Dataset:
+    """Read a file written by `save_run` without asking what it holds, e.g. a result.
+
+    Raises
+    ------
+    InputError
+        The file is absent, damaged, half-written or of another contract.
+    """
+    path = Path(path)
+    file = path / BEHAVIOUR if path.is_dir() else path
+    if not path.exists():
+        raise InputError(f"There is no run or file {path}.")
+    if not file.exists():
+        raise InputError(f"{path} holds no {BEHAVIOUR}; make it with: neurometa rollout {path}")
+    if file.suffix != ".nc":
+        raise InputError(f"{file} is not a .nc file; turn a table into one with: neurometa import {file} --out FOLDER")
+    try:
+        trials = xr.load_dataset(file, engine="netcdf4")
+    except PermissionError as error:
+        raise InputError(f"You may not read {file}; ask its owner.") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{file} is damaged or not netCDF ({error}); write it anew.") from error
+    if not trials.attrs.pop("complete", 0):
+        raise InputError(f"{file} is not whole (it lacks the mark that is written last); write it anew.")
+    if trials.attrs.get("contract") != CONTRACT:
+        raise InputError(
+            f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contract {CONTRACT}; "
+            "write it anew, or install the version that made it."
+        )
+    return trials
+
+
+def concat(runs: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put runs of several seeds side by side over a new dim ``agent``, with their seeds as its coordinate ``seed``.
+
+    Parameters
+    ----------
+    runs : sequence of Dataset
+        Runs of the same task, sizes and variables, each with ``seed`` in its attrs.
+
+    Raises
+    ------
+    InputError
+        There is no run, one has no seed, or their sizes, coordinates or variables differ.
+    """
+    if not runs:
+        raise InputError("There is no run to put together.")
+    for i, run in enumerate(runs):
+        if "seed" not in run.attrs:
+            raise InputError(f"Run {i} of 0 ... {len(runs) - 1} has no 'seed' in its attrs to tell it apart.")
+        if odd := sorted(map(str, run.data_vars.keys() ^ runs[0].data_vars.keys())):
+            raise InputError(f"Runs 0 and {i} must hold the same variables, but only one of them has {odd}.")
+    try:
+        together = xr.concat(runs, dim="agent", join="exact", combine_attrs="drop_conflicts")
+    except ValueError as error:
+        sizes = [dict(run.sizes) for run in runs]
+        raise InputError(f"The runs differ in size or coordinates: {sizes}.") from error
+    return together.assign_coords(seed=("agent", [int(run.attrs["seed"]) for run in runs]))
+
+
+def example(name: str = "restless", *, n_episodes: int = 40, seed: int = 0) -> xr.Dataset:
+    """Make a small run for docs, doctests and fixtures: a Rescorla-Wagner learner at a known rate.
+
+    Parameters
+    ----------
+    name : {"restless"}
+        Two arms paying with p and 1 - p, p a reflected random walk over 150 trials whose
+        SD differs between episodes (Wang et al. 2016, experiment 4).
+    n_episodes : int
+        How many episodes.
+    seed : int
+        Fixes every number.
+
+    Returns
+    -------
+    Dataset
+        ``choice``, ``reward``, ``reward_prob`` and ``drift_sd``; the learner's true
+        ``learning_rate`` and ``inverse_temperature`` are coordinates over ``episode``.
+
+    Examples
+    --------
+    >>> example("restless", n_episodes=3).choice.sizes
+    Frozen({'episode': 3, 'trial': 150})
+    """
+    from neurometa.models import RescorlaWagner
+
+    if name != "restless":
+        raise InputError(f"There is no example {name!r}; allowed is 'restless'.")
+    rng = np.random.default_rng(seed)
+    learning_rate, inverse_temperature = rng.uniform(0.1, 0.9, (n_episodes, 1)), rng.uniform(2, 8, (n_episodes, 1))
+    drift_sd, p = rng.uniform(0, 0.2, n_episodes), rng.uniform(0, 1, n_episodes)
+    learner = RescorlaWagner(learning_rate, inverse_temperature)
+    features, trials = learner.begin(np.zeros((n_episodes, 2))), []
+    for _ in range(150):
+        p = np.abs(p + drift_sd * rng.standard_normal(n_episodes)) % 2
+        p = np.where(p > 1, 2 - p, p)
+        prob = np.stack([p, 1 - p], -1)
+        gap = np.diff(learner.logits(features))[:, 0]
+        choice = (rng.random(n_episodes) < 1 / (1 + np.exp(-gap))).astype(np.int8)
+        chosen = np.eye(2)[choice]
+        reward = (rng.random(n_episodes) < (prob * chosen).sum(-1)).astype(float)
+        features = learner.update(features, chosen, reward[:, None])
+        trials.append((choice, reward, prob))
+    choice, reward, prob = (np.stack(x, 1) for x in zip(*trials, strict=True))
+    grain = ("episode", "trial")
+    return describe(
+        xr.Dataset(
+            {
+                "choice": (grain, choice, {"n_options": 2}),
+                "reward": (grain, reward),
+                "reward_prob": ((*grain, "arm"), prob),
+                "drift_sd": (grain, np.repeat(drift_sd[:, None], 150, 1)),
+            },
+            coords={
+                "learning_rate": ("episode", learning_rate[:, 0]),
+                "inverse_temperature": ("episode", inverse_temperature[:, 0]),
+            },
+            attrs={"contract": CONTRACT, "task": "example: restless", "seed": seed},
+        )
+    )

@@ -1,0 +1,121 @@
+"""Where tasks and agents meet: one loop that plays episodes, and the dataset it becomes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from neurometa import dataset
+from neurometa.agents import Agent
+from neurometa.errors import InputError
+from neurometa.tasks import Task
+
+ACTIVITY = ("hidden", "cell")
+
+
+@torch.no_grad()
+def unroll(
+    task: Task,
+    agent: Agent,
+    n_episodes: int,
+    rng: torch.Generator,
+    *,
+    log: tuple[str, ...] = (),
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Tensor]:
+    """Play a batch of fresh episodes with the agent's weights as they are.
+
+    Parameters
+    ----------
+    task : Task
+        What is played.
+    agent : Agent
+        Who plays.
+    n_episodes : int
+        How many episodes, all at once.
+    rng : torch.Generator
+        The only source of randomness; its device is where everything runs.
+    log : tuple of str
+        What of the agent's record to keep, e.g. ``("hidden", "cell")``.
+    progress : callable, optional
+        Called after each trial with its number.
+
+    Returns
+    -------
+    dict of Tensor
+        ``action``, ``reward``, ``value`` and ``observation`` (trial, step, episode, ...),
+        ``logits``, whatever `log` names, and the task's latents (trial, episode, ...).
+        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
+    """
+    if n_episodes < 1:
+        raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
+    state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
+    action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
+    reward = torch.zeros(n_episodes, device=rng.device)
+    one_hot = torch.eye(task.n_actions, device=rng.device)
+    steps: dict[str, list[Tensor]] = {name: [] for name in ("action", "reward", "value", "logits", "observation", *log)}
+    latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
+    for trial in range(task.n_trials):
+        for step in task.steps:
+            observation = task.observe(state, step)
+            logits, value, memory, record = agent(observation, action, reward, memory)
+            chosen = draw(logits, rng)
+            reward, state = task.step(state, chosen, step, rng)
+            action = one_hot[chosen]
+            now = {"action": chosen, "reward": reward, "value": value, "logits": logits, "observation": observation}
+            for name, x in now.items():
+                steps[name].append(x)
+            for name in log:
+                steps[name].append(record[name])
+        for name in latents:
+            latents[name].append(state[name])
+        if progress is not None:
+            progress(trial + 1)
+    shape = (task.n_trials, len(task.steps))
+    played = {name: torch.stack(x).unflatten(0, shape) for name, x in steps.items()}
+    return played | {name: torch.stack(x) for name, x in latents.items()}
+
+
+def draw(logits: Tensor, rng: torch.Generator) -> Tensor:
+    """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
+    luck = torch.rand((len(logits), 1), generator=rng, device=rng.device)
+    if logits.shape[-1] == 2:  # the commonest case, three times as quick
+        return (luck[:, 0] < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
+    reached = torch.softmax(logits, -1).cumsum(-1)
+    return (reached[:, :-1] <= luck).sum(-1)
+
+
+def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = False) -> xr.Dataset:
+    """Give played episodes the names, dims and units of the data contract.
+
+    Parameters
+    ----------
+    task : Task
+        What was played.
+    played : dict of Tensor
+        What `unroll` returned.
+    observation : bool
+        Keep what the agent saw.
+
+    Returns
+    -------
+    Dataset
+        Over ``episode``, ``trial``, ``step`` and the dims of each variable.
+    """
+    last = {"logits": ("option",), "observation": ("feature",), "hidden": ("unit",), "cell": ("unit",)}
+    variables = {}
+    for name, x in played.items():
+        if name in task.latents:
+            dims: tuple[str, ...] = ("trial", "episode", *task.latents[name])
+        else:
+            dims = ("trial", "step", "episode", *last.get(name, ()))
+        if name != "observation" or (observation and task.n_features):
+            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy())
+    run = xr.Dataset(variables, coords={"step": list(task.steps)})
+    run["action"] = run.action.astype(np.int8)
+    run["choice"] = run.action.sel(step=task.choice_step, drop=True).assign_attrs(n_options=task.n_actions)
+    run["reward"] = run.step_reward.sum("step")
+    order = ["episode", "trial", "step", "arm", "option", "unit", "feature"]
+    return dataset.describe(run.transpose(*order, missing_dims="ignore"))

@@ -1,0 +1,272 @@
+"""A run folder, from its settings to its trials: train, evaluate, compare with baselines."""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+import neurometa
+from neurometa import agents, dataset, settings
+from neurometa.behaviour import regret
+from neurometa.errors import InputError
+from neurometa.rollout import ACTIVITY, to_dataset, unroll
+from neurometa.storage import only_writer, write_text
+from neurometa.tasks import RecordedBandit
+from neurometa.training import a2c
+from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
+
+CONFIG = "config.json"
+MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
+
+
+def train(
+    config: a2c.Config,
+    run: Path,
+    *,
+    experiment: str = "",
+    device: str = "cpu",
+    resume: bool = False,
+    progress: Callable[[dict[str, float]], None] | None = None,
+) -> agents.LSTMAgent:
+    """Train an agent into a run folder: settings, provenance, learning curve, checkpoints, weights.
+
+    Parameters
+    ----------
+    config : a2c.Config
+        All that fixes the result.
+    run : Path
+        The folder; made if it is absent.
+    experiment : str
+        Name of the experiment, kept with the settings.
+    device : {"cpu", "cuda"}
+        Where to train.
+    resume : bool
+        Go on where an interrupted training stopped; it ends in the same bits.
+    progress : callable, optional
+        Called after each update with the row of the learning curve.
+
+    Returns
+    -------
+    LSTMAgent
+        The trained agent.
+
+    Raises
+    ------
+    InputError
+        The folder holds a run already and `resume` is off, or one of other settings; another
+        process is writing it; the device is absent; training diverged.
+    """
+    check_device(device)
+    with only_writer(run):
+        if (run / CONFIG).exists():
+            if not resume:
+                raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
+            _same(config, open_config(run), run)
+        else:
+            record = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
+            write_text(run / CONFIG, json.dumps(record, indent=1) + "\n")
+        if (run / WEIGHTS).exists():
+            return load_agent(run)
+        agent = a2c.train(config, run, device=device, progress=progress)
+        save_weights(run / WEIGHTS, agent)
+        (run / CHECKPOINT).unlink(missing_ok=True)
+    return agent.to("cpu")
+
+
+def evaluate(
+    run: Path,
+    *,
+    n_episodes: int = 1000,
+    seed: int = 1,
+    device: str = "cpu",
+    assignments: tuple[str, ...] = (),
+    progress: Callable[[int], None] | None = None,
+) -> xr.Dataset:
+    """Play fresh test episodes with a run's weights frozen, and log everything.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder with a trained agent.
+    n_episodes : int
+        How many episodes.
+    seed : int
+        Fixes tasks and choices. Training draws from other random numbers, whatever the seed.
+    device : {"cpu", "cuda"}
+        Where to play.
+    assignments : tuple of str
+        ``field=value`` for the test task, e.g. ``"n_trials=50"``.
+    progress : callable, optional
+        Called with the number of trials played so far in all batches.
+
+    Returns
+    -------
+    Dataset
+        Behaviour, latents, values, logits, hidden and cell state, with the run's settings in
+        its attrs; ``behaviour.nc`` is what `dataset.save_run` makes of it.
+    """
+    check_device(device)
+    if n_episodes < 1:
+        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    config = open_config(run)
+    task = settings.replace(config.task.for_test(), assignments)
+    agent = load_agent(run).to(device)
+    batches, rng = [], evaluation_rng(seed, device)
+    for first in range(0, n_episodes, MOST_AT_ONCE):
+        size = min(MOST_AT_ONCE, n_episodes - first)
+        before = len(batches) * task.n_trials
+        tick = (lambda trial, before=before: progress(before + trial)) if progress else None
+        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=ACTIVITY, progress=tick)))
+    trials = xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
+    return trials.assign_attrs(
+        task=json.dumps(settings.to_json(task)),
+        agent=type(agent).__name__,
+        config=json.dumps(settings.to_json(config)),
+        seed=config.seed,
+        evaluation_seed=seed,
+        budget=config.budget,
+        **{name: provenance(device)[name] for name in ("commit", "neurometa", "created")},
+    )
+
+
+def evaluation_rng(seed: int, device: str = "cpu") -> torch.Generator:
+    """Return random numbers for test episodes, apart from those of any training seed."""
+    mixed = np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
+
+
+def open_config(run: Path) -> a2c.Config:
+    """Read the settings of a run.
+
+    Raises
+    ------
+    InputError
+        There is no run, or its settings are damaged or of another version.
+    """
+    return settings.from_json([a2c.Config], record(run)["config"], f"{run / CONFIG}: config")
+
+
+def record(run: Path) -> dict[str, Any]:
+    """Read a run's ``config.json``: experiment, settings and provenance, as plain values."""
+    path = Path(run) / CONFIG
+    if not Path(run).is_dir():
+        raise InputError(f"There is no run folder {run}; make one with: neurometa train EXPERIMENT --out {run}")
+    if not path.exists():
+        raise InputError(f"{run} holds no {CONFIG}, so it is no trained run; its files are: {_names(run)}.")
+    try:
+        found = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({error}).") from error
+    if not isinstance(found, dict) or "config" not in found:
+        raise InputError(f"{path} is damaged: it holds no 'config'.")
+    return found
+
+
+def load_agent(run: Path) -> agents.LSTMAgent:
+    """Load a run's trained agent.
+
+    Raises
+    ------
+    InputError
+        Training has not finished, or the weights are damaged.
+    """
+    config = open_config(run)
+    if not (run / WEIGHTS).exists():
+        raise InputError(f"{run} is not trained to the end; go on with: neurometa train --resume --out {run}")
+    agent = a2c.build(config)
+    load_weights(run / WEIGHTS, agent)
+    return agent.requires_grad_(False).eval()
+
+
+def compare(
+    trials: xr.Dataset, learners: dict[str, agents.Agent], *, seed: int = 2, progress: Callable[[str], None] | None = None
+) -> xr.Dataset:
+    """Let other learners play the worlds of a run's episodes, and set their regret beside the run's.
+
+    Parameters
+    ----------
+    trials : Dataset
+        ``choice`` and ``reward_prob`` over ``episode``, ``trial`` (and ``arm``).
+    learners : dict of Agent
+        Who plays, by name, e.g. from `baselines.baselines`.
+    seed : int
+        Fixes their rewards and choices.
+    progress : callable, optional
+        Called with each learner's name when it has played.
+
+    Returns
+    -------
+    Dataset
+        ``regret`` over ``learner`` (the run's own agent first, as ``"agent"``), ``episode`` and
+        ``trial``, in units of reward.
+    """
+    dataset.require(trials, choice=("episode", "trial"), reward_prob=("episode", "trial", "arm"))
+    worlds = torch.tensor(trials.reward_prob.transpose("episode", "trial", "arm").values, dtype=torch.float32)
+    task = RecordedBandit(worlds.shape[1], worlds)
+    own = regret(trials).transpose("episode", "trial")
+    found = {"agent": own}
+    for name, learner in learners.items():
+        played = to_dataset(task, unroll(task, learner, len(worlds), evaluation_rng(seed)))
+        found[name] = regret(played).transpose("episode", "trial")
+        if progress is not None:
+            progress(name)
+    together = xr.concat(list(found.values()), "learner", join="override", coords="minimal", compat="override")
+    return together.assign_coords(learner=list(found)).to_dataset(name="regret")
+
+
+def check_device(device: str) -> None:
+    """Raise unless tensors can be put on `device`."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device is {device!r}; allowed are 'cpu' and 'cuda'.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device is 'cuda', but torch sees no CUDA device here; use --device cpu.")
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """What made a file: versions, commit, machine, time."""
+    return {
+        "neurometa": neurometa.__version__,
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str:
+    """Commit of the source this runs from, or an empty string outside a checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--match="]
+        return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()
+    return ""
+
+
+def _same(config: a2c.Config, before: a2c.Config, run: Path) -> None:
+    new, old = settings.to_json(config), settings.to_json(before)
+    differing = [name for name in new if new[name] != old.get(name)]
+    if differing:
+        name = differing[0]
+        raise InputError(
+            f"{run} holds a run of other settings: {name} is {old.get(name)} there and {new[name]} here. "
+            "Resume with the settings it has, or choose another --out."
+        )
+
+
+def _names(run: Path) -> str:
+    return ", ".join(sorted(name for name in os.listdir(run) if not name.startswith("."))) or "none"

@@ -1,0 +1,153 @@
+"""Which episode, and which trial in it, every row is."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurometa.errors import InputError
+from neurometa.tables import cells
+
+
+class Grid(NamedTuple):
+    """Where each row of a table goes, and what each episode is.
+
+    Attributes
+    ----------
+    episode, position : array (row,)
+        Index of the row's episode, in order of appearance, and of its trial.
+    first, n_trials : array (episode,)
+        The row of the first trial, and how many there are.
+    subject, session : array (episode,)
+        Text.
+    number : array (row,) or None
+        The table's own trial numbers, where they say more than the order.
+    n_gaps : int
+        Whole numbers that are absent between the first and last trial of an episode.
+    recoded : list of str
+        Sentences for the report.
+    """
+
+    episode: np.ndarray
+    position: np.ndarray
+    first: np.ndarray
+    n_trials: np.ndarray
+    subject: np.ndarray
+    session: np.ndarray
+    number: np.ndarray | None
+    n_gaps: int
+    recoded: list[str]
+
+    @property
+    def padded(self) -> bool:
+        """Whether episodes differ in length."""
+        return bool((self.n_trials != self.n_trials[0]).any())
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Arrange one value per row as (episode, trial), padded with -1 (choices), False, "" or NaN."""
+        if self.padded and values.dtype == np.int64:
+            values = values.astype(float)
+        fill = {"i": -1, "b": False, "O": ""}.get(values.dtype.kind, np.nan)
+        grid = np.full((len(self.n_trials), self.n_trials.max()), fill, dtype=values.dtype)
+        grid[self.episode, self.position] = values
+        return grid
+
+    def constant(self, values: np.ndarray) -> bool:
+        """Whether a column (one value per row) stays the same within every episode."""
+        once = values[self.first][self.episode]
+        absent = (values != values) & (once != once)  # NaN in both
+        return bool(((values == once) | absent).all())
+
+
+def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
+    """Sort the rows into episodes, one per session of a subject, and trials.
+
+    Raises
+    ------
+    InputError
+        A subject, session or trial number is empty, a trial number is no number, or two
+        rows are the same trial.
+    """
+    subject, subjects = _identities(table, columns.get("subject"))
+    session, sessions = _identities(table, columns.get("episode"))
+    episode, found = pd.factorize(subject * len(sessions) + session)
+    n_rows = len(episode)
+    number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
+    order = np.lexsort((number, episode))
+    n_trials = np.bincount(episode)
+    start = np.cumsum(n_trials) - n_trials
+    position = np.empty(n_rows, dtype=np.int64)
+    position[order] = np.arange(n_rows) - np.repeat(start, n_trials)
+
+    grid = Grid(
+        episode=episode,
+        position=position,
+        first=order[start],
+        n_trials=n_trials,
+        subject=np.array(subjects, dtype=object)[found // len(sessions)],
+        session=np.array(sessions, dtype=object)[found % len(sessions)],
+        number=None,
+        n_gaps=0,
+        recoded=[],
+    )
+    if "trial" not in columns:
+        return grid
+    _refuse_repeats(table, columns, number, episode, order)
+    whole = bool(((number == np.round(number)) & (np.abs(number) < 2**53)).all())
+    counted = bool((number == position).all() or (number == position + 1).all())
+    last = order[start + n_trials - 1]
+    return grid._replace(
+        number=None if counted else number.astype(np.int64) if whole else number,
+        n_gaps=int((number[last] - number[grid.first] + 1 - n_trials).sum()) if whole else 0,
+        recoded=_disorder(columns["trial"], number, episode),
+    )
+
+
+def _identities(table: cells.Table, column: str | None) -> tuple[np.ndarray, list[str]]:
+    if column is None:
+        return np.zeros(len(table.frame), dtype=np.int64), ["1"]
+    codes, texts = cells.labels(table.frame[column])
+    if "" in texts:
+        row = int(np.argmax(codes == texts.index("")))
+        raise InputError(f"{table.place(row, column)}: the cell is empty; every row must name its {column}.")
+    return codes.astype(np.int64), texts
+
+
+def _trial_numbers(table: cells.Table, column: str) -> np.ndarray:
+    number, wrong = cells.numbers(table.frame[column])
+    wrong |= ~np.isfinite(number)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        came = cells.as_text(table.frame[column][row])
+        raise InputError(f"{table.place(row, column)}: {came!r} is no number, so the order of the trials is unknown.")
+    return number
+
+
+def _refuse_repeats(
+    table: cells.Table, columns: dict[str, str], number: np.ndarray, episode: np.ndarray, order: np.ndarray
+) -> None:
+    before, after = order[:-1], order[1:]  # rows that tie stay in the order of the table
+    twice = np.flatnonzero((number[before] == number[after]) & (episode[before] == episode[after]))
+    if not twice.size:
+        return
+    one, other = before[twice[0]], after[twice[0]]
+    trial = " of ".join(
+        f"{columns[role]} {cells.as_text(table.frame[columns[role]][one])}"
+        for role in ("trial", "episode", "subject")
+        if role in columns
+    )
+    finer = "a finer column" if "episode" in columns else "the column"
+    raise InputError(
+        f"{table.source}, {table.unit}s {table.rows[one]} and {table.rows[other]}: {trial} occurs twice "
+        f"({twice.size:,} such pairs); if trials count anew in each session, name {finer} that tells sessions apart "
+        "(episode=...)."
+    )
+
+
+def _disorder(column: str, number: np.ndarray, episode: np.ndarray) -> list[str]:
+    """Tell how many episodes had rows that were not in the order of their trials."""
+    rows = np.argsort(episode, kind="stable")
+    before, after = rows[:-1], rows[1:]
+    back = (number[after] < number[before]) & (episode[after] == episode[before])
+    n = len(np.unique(episode[after][back]))
+    return [f"rows of {n:,} episodes, out of order, were sorted by {column}."] if n else []

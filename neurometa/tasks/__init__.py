@@ -1,0 +1,16 @@
+"""Tasks: distributions of episodes, as frozen settings and a pure step."""
+
+from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
+from neurometa.tasks.base import State, Task
+from neurometa.tasks.recorded import RecordedBandit
+from neurometa.tasks.restless import RestlessBandit
+
+__all__ = [
+    "DependentBandit",
+    "IndependentBandit",
+    "InformativeBandit",
+    "RecordedBandit",
+    "RestlessBandit",
+    "State",
+    "Task",
+]

@@ -1,0 +1,148 @@
+"""Bernoulli bandits whose arms keep their probabilities for an episode, and the arm that tells.
+
+Do networks learn to explore as much as a problem needs, and to use what its arms have in
+common? (Wang et al. 2016, experiments 1-3; Wang et al. 2018, Fig 1; Duan et al. 2016.)
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from neurometa.errors import InputError, nearest
+from neurometa.tasks.base import Task
+
+# p of the better arm; None draws it uniformly (Wang et al. 2016, section 3.1.2)
+DIFFICULTIES = {"uniform": None, "easy": 0.9, "medium": 0.75, "hard": 0.6}
+
+
+def _pay(prob: Tensor, action: Tensor, rng: torch.Generator) -> Tensor:
+    """Pay 1 with the chosen arm's probability, else 0; (episode,)."""
+    luck = torch.rand(action.shape, generator=rng, device=rng.device)
+    return (luck < prob.gather(1, action[:, None])[:, 0]).float()
+
+
+@dataclasses.dataclass(frozen=True)
+class IndependentBandit(Task):
+    """Arms whose reward probabilities are drawn independently, uniform on [0, 1].
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in an episode.
+    n_arms : int
+        Number of arms.
+    """
+
+    n_trials: int = 100
+    n_arms: int = 2
+
+    latents = {"reward_prob": ("arm",)}
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_trials, self.n_arms)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of arms."""
+        return self.n_arms
+
+    def begin(self, n_episodes, rng):
+        """Draw each arm's reward probability."""
+        return {"reward_prob": torch.rand((n_episodes, self.n_arms), generator=rng, device=rng.device)}
+
+    def step(self, state, action, step, rng):
+        """Pay 1 with the chosen arm's probability; nothing moves."""
+        return _pay(state["reward_prob"], action, rng), state
+
+
+@dataclasses.dataclass(frozen=True)
+class DependentBandit(Task):
+    """One arm, drawn at random, pays with probability p; every other pays with 1 - p.
+
+    With two arms these are the anti-correlated bandits of Wang et al. 2016, p1 = 1 - p2.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in an episode.
+    n_arms : int
+        Number of arms. The papers use 2; for more, all but one pay alike (our choice).
+    difficulty : {"uniform", "easy", "medium", "hard"}
+        p ~ U(0, 1), or p = .9, .75, .6.
+    """
+
+    n_trials: int = 100
+    n_arms: int = 2
+    difficulty: str = "uniform"
+
+    latents = {"reward_prob": ("arm",)}
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_trials, self.n_arms)
+        if self.difficulty not in DIFFICULTIES:
+            allowed = list(DIFFICULTIES)
+            raise InputError(
+                f"difficulty is {self.difficulty!r}; allowed are {allowed}.{nearest(str(self.difficulty), allowed)}"
+            )
+
+    @property
+    def n_actions(self) -> int:
+        """Number of arms."""
+        return self.n_arms
+
+    def begin(self, n_episodes, rng):
+        """Draw the odd arm and p."""
+        odd = torch.randint(self.n_arms, (n_episodes, 1), generator=rng, device=rng.device)
+        p = DIFFICULTIES[self.difficulty]
+        if p is None:
+            drawn = torch.rand((n_episodes, 1), generator=rng, device=rng.device)
+        else:
+            drawn = torch.full((n_episodes, 1), p, device=rng.device)
+        prob = (1 - drawn).expand(-1, self.n_arms).clone()
+        return {"reward_prob": prob.scatter_(1, odd, drawn)}
+
+    def step(self, state, action, step, rng):
+        """Pay 1 with the chosen arm's probability; nothing moves."""
+        return _pay(state["reward_prob"], action, rng), state
+
+
+@dataclasses.dataclass(frozen=True)
+class InformativeBandit(Task):
+    """Eleven arms, one of which tells which of the others pays best (Wang et al. 2016, experiment 3).
+
+    One of arms 0-9 is the target and pays 5; the other nine pay 1. Arm 10 pays a tenth of
+    the target's number, counted from 1: 0.1 ... 1.0. Payment is certain, and an agent gets
+    it one-hot.
+    """
+
+    n_trials: int = 5
+
+    latents = {"target": (), "expected_reward": ("arm",)}
+    reward_levels = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 5.0)
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_trials, 2)
+
+    @property
+    def n_actions(self) -> int:
+        """Ten arms that may be the target, and the one that tells."""
+        return 11
+
+    def begin(self, n_episodes, rng):
+        """Draw the target."""
+        target = torch.randint(10, (n_episodes, 1), generator=rng, device=rng.device)
+        pays = torch.ones((n_episodes, 11), device=rng.device).scatter_(1, target, 5.0)
+        pays[:, 10] = (target[:, 0] + 1) / 10
+        return {"target": target[:, 0], "expected_reward": pays}
+
+    def step(self, state, action, step, rng):
+        """Pay what the chosen arm pays."""
+        return state["expected_reward"].gather(1, action[:, None])[:, 0], state
+
+
+def _check_sizes(n_trials: int, n_arms: int) -> None:
+    if n_trials < 1:
+        raise InputError(f"n_trials is {n_trials}; it must be at least 1.")
+    if n_arms < 2:
+        raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")

@@ -1,0 +1,64 @@
+"""What a task is: a distribution of episodes, played in a batch."""
+
+import abc
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+State = dict[str, Tensor]  # every tensor is (episode, ...)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task(abc.ABC):
+    """A distribution of episodes; every episode has `n_trials` trials of the same named steps.
+
+    Settings are the fields of a frozen dataclass. A state is a dict of tensors whose first
+    axis is the episode; nothing is mutated, and randomness and the device come from `rng`.
+
+    Attributes
+    ----------
+    steps : tuple of str
+        Names of the steps in a trial, in order.
+    choice_step : str
+        The step whose action is the trial's choice.
+    latents : dict of str to tuple of str
+        Hidden variables to log, and their dims after (episode, trial).
+    n_features : int
+        Length of an observation; 0 if there is nothing to see.
+    n_actions : int
+        Number of actions at every step.
+    reward_levels : tuple of float
+        The rewards that can occur, where an agent gets them one-hot; empty for a scalar.
+    """
+
+    n_trials: int
+
+    steps: ClassVar[tuple[str, ...]] = ("choice",)
+    choice_step: ClassVar[str] = "choice"
+    latents: ClassVar[dict[str, tuple[str, ...]]]
+    n_features: ClassVar[int] = 0
+    reward_levels: ClassVar[tuple[float, ...]] = ()
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions at every step."""
+        return 2
+
+    def for_test(self) -> "Task":
+        """Return the distribution that a trained agent is tested on; by default the same."""
+        return self
+
+    @abc.abstractmethod
+    def begin(self, n_episodes: int, rng: torch.Generator) -> State:
+        """Draw episodes from the distribution."""
+
+    def observe(self, state: State, step: str) -> Tensor:
+        """Return what the agent sees, (episode, feature); by default nothing."""
+        first = next(iter(state.values()))
+        return first.new_empty((len(first), 0), dtype=torch.float32)
+
+    @abc.abstractmethod
+    def step(self, state: State, action: Tensor, step: str, rng: torch.Generator) -> tuple[Tensor, State]:
+        """Move the world, then pay: reward (episode,) and the state that paid it."""

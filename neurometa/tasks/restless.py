@@ -1,0 +1,83 @@
+"""The restless bandit: does a network learn faster where its world changes faster? (Wang et al. 2016, experiment 4)."""
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+
+from neurometa.errors import InputError
+from neurometa.tasks.bandit import _check_sizes, _pay
+from neurometa.tasks.base import Task
+
+TRAINING = ((0.0, 1 / 15), (2 / 15, 3 / 15))  # ranges of the volatility nu; the band between is unseen
+TESTING = ((0.0, 3 / 15),)
+
+
+@dataclasses.dataclass(frozen=True)
+class RestlessBandit(Task):
+    r"""Two arms that pay with p and 1 - p, where p drifts from trial to trial.
+
+    p starts uniform on [0, 1] and then follows a Gaussian random walk reflected at 0 and 1.
+    Its volatility nu is drawn once per episode, uniform over `volatility_ranges`:
+
+    .. math:: p_{t+1} = \mathrm{reflect}(p_t + \sigma z_t),\quad z_t \sim N(0, 1)
+
+    The paper calls nu a variance, but a variance of 0.2 makes p nearly white noise; read as
+    the SD of a step it gives the smooth traces the figure describes. Both are here.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in an episode.
+    drift : {"sd", "variance"}
+        How nu is read: sigma = nu, or sigma = sqrt(nu).
+    volatility_ranges, test_volatility_ranges : tuple of (low, high)
+        Disjoint ranges of nu in training and at test, per trial.
+    """
+
+    n_trials: int = 150
+    drift: str = "sd"
+    volatility_ranges: tuple[tuple[float, float], ...] = TRAINING
+    test_volatility_ranges: tuple[tuple[float, float], ...] = TESTING
+
+    latents = {"reward_prob": ("arm",), "drift_sd": ()}
+    DRIFTS: ClassVar = ("sd", "variance")
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.n_trials, 2)
+        if self.drift not in self.DRIFTS:
+            raise InputError(f"drift is {self.drift!r}; allowed are 'sd' and 'variance'.")
+        for name in ("volatility_ranges", "test_volatility_ranges"):
+            if not getattr(self, name):
+                raise InputError(f"{name} is empty; give at least one (low, high).")
+            for low, high in getattr(self, name):
+                if not 0 <= low < high:
+                    raise InputError(f"{name} holds ({low}, {high}); each must be (low, high) with 0 <= low < high.")
+
+    def for_test(self):
+        """Return the task with the volatilities of the test, the unseen band among them."""
+        return dataclasses.replace(self, volatility_ranges=self.test_volatility_ranges)
+
+    def begin(self, n_episodes, rng):
+        """Draw nu, and p before its first move."""
+        nu = self._volatility(torch.rand(n_episodes, generator=rng, device=rng.device))
+        p = torch.rand(n_episodes, generator=rng, device=rng.device)
+        drift_sd = nu if self.drift == "sd" else nu.sqrt()
+        return {"reward_prob": torch.stack([p, 1 - p], -1), "drift_sd": drift_sd}
+
+    def step(self, state, action, step, rng):
+        """Let p drift, then pay 1 with the chosen arm's probability."""
+        move = state["drift_sd"] * torch.randn(action.shape, generator=rng, device=rng.device)
+        p = (state["reward_prob"][:, 0] + move).abs_().remainder_(2.0)
+        p = torch.minimum(p, 2 - p)
+        prob = torch.stack([p, 1 - p], -1)
+        return _pay(prob, action, rng), {"reward_prob": prob, "drift_sd": state["drift_sd"]}
+
+    def _volatility(self, uniform: torch.Tensor) -> torch.Tensor:
+        """Map U(0, 1) onto the union of the ranges, each as likely as it is long."""
+        place = uniform * sum(high - low for low, high in self.volatility_ranges)
+        nu, passed = torch.zeros_like(place), 0.0
+        for low, high in self.volatility_ranges:
+            nu = torch.where(place >= passed, low + place - passed, nu)
+            passed += high - low
+        return nu

@@ -1,0 +1,256 @@
+"""Advantage actor-critic on whole episodes (Mnih et al. 2016; Wang et al. 2016, section 3; 2018, Methods)."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from neurometa.agents import LSTMAgent
+from neurometa.agents.recurrent import INPUTS, check_inputs
+from neurometa.errors import InputError, nearest
+from neurometa.rollout import unroll
+from neurometa.tasks import Task
+from neurometa.training import curve
+from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
+from neurometa.training.fused import FusedLSTM
+from neurometa.training.replay import replay
+from neurometa.training.returns import advantages, n_step_returns
+from neurometa.training.schedules import Linear, Scheduled, at
+
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All that fixes a training run; ``(config, seed)`` gives the same bits on one machine and thread count.
+
+    Parameters
+    ----------
+    task : Task
+        What is learned; tested on ``task.for_test()``.
+    n_units : int
+        LSTM units.
+    inputs : tuple of {"observation", "action", "reward", "time"}
+        What the network is given; leave out ``"reward"`` for the ablation.
+    learned_start : bool
+        Learn the state in which an episode begins.
+    n_updates, batch_size : int
+        Updates, and fresh episodes in each.
+    optimizer : {"adam", "rmsprop"}
+        Which optimiser steps the weights.
+    optimizer_decay : float
+        RMSProp's decay of the squared gradient; Adam keeps .9 and .999.
+    optimizer_epsilon : float
+        Added to the root of the squared gradient.
+    step_size : float or Linear
+        Of the optimiser; `learning_rate` always means the behavioural one.
+    discount : float or Linear
+        Gamma, in [0, 1].
+    gae_lambda : float or Linear
+        Lambda of the generalised advantage estimate; 1 gives n-step returns.
+    horizon : int or None
+        Cap on n of the n-step returns (t_max); None for the rest of the episode.
+    value_weight, entropy_weight : float or Linear
+        Beta_v, on half the squared error of the value; beta_e, on the policy's entropy.
+    max_grad_norm : float
+        The gradient's norm is cut to this.
+    seed : int
+        Fixes initial weights, tasks and choices.
+    """
+
+    task: Task
+    n_units: int = 48
+    inputs: tuple[str, ...] = INPUTS
+    learned_start: bool = False
+    n_updates: int = 1000
+    batch_size: int = 256
+    optimizer: str = "adam"
+    optimizer_decay: float = 0.99
+    optimizer_epsilon: float = 1e-8
+    step_size: Scheduled = 5e-3
+    discount: Scheduled = 0.9
+    gae_lambda: Scheduled = 1.0
+    horizon: int | None = None
+    value_weight: Scheduled = 0.05
+    entropy_weight: Scheduled = 0.05
+    max_grad_norm: float = 50.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_inputs(self.inputs)
+        if self.optimizer not in ("adam", "rmsprop"):
+            hint = nearest(self.optimizer, ["adam", "rmsprop"])
+            raise InputError(f"optimizer is {self.optimizer!r}; allowed are 'adam' and 'rmsprop'.{hint}")
+        for name in ("n_units", "n_updates", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.horizon is not None and (self.horizon < 1 or self.gae_lambda != 1.0):
+            raise InputError(f"horizon is {self.horizon}; it must be at least 1, and gae_lambda 1, or null.")
+        for name, top in (("discount", 1), ("gae_lambda", 1), ("step_size", None), ("value_weight", None), ("entropy_weight", None)):
+            _check_range(name, getattr(self, name), top)
+        if not self.max_grad_norm > 0:
+            raise InputError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in an episode."""
+        return self.task.n_trials * len(self.task.steps)
+
+    @property
+    def budget(self) -> int:
+        """Environment steps of the whole training."""
+        return self.n_updates * self.batch_size * self.n_steps
+
+
+def _check_range(name: str, setting: Scheduled, top: float | None) -> None:
+    for value in (setting.start, setting.end) if isinstance(setting, Linear) else (setting,):
+        if not value >= 0 or (top is not None and value > top):
+            raise InputError(f"{name} is {value}; it must be at least 0{f' and at most {top}' if top else ''}.")
+
+
+def build(config: Config, device: str = "cpu") -> LSTMAgent:
+    """Make the untrained agent that `config` describes."""
+    task = config.task
+    torch.manual_seed(config.seed)
+    return LSTMAgent(
+        task.n_features,
+        task.n_actions,
+        config.n_steps,
+        reward_levels=task.reward_levels,
+        n_units=config.n_units,
+        inputs=config.inputs,
+        learned_start=config.learned_start,
+    ).to(device)
+
+
+def train(
+    config: Config,
+    run: Path | None = None,
+    *,
+    device: str = "cpu",
+    progress: Callable[[dict[str, float]], None] | None = None,
+) -> LSTMAgent:
+    """Train an agent, and go on where an interrupted training in the same folder stopped.
+
+    Parameters
+    ----------
+    config : Config
+        All that fixes the result.
+    run : Path, optional
+        Folder for the checkpoint and the learning curve (`curve.jsonl`); by default nothing is
+        written. A checkpoint found there is resumed, and ends in the same bits.
+    device : {"cpu", "cuda"}
+        Where to train.
+    progress : callable, optional
+        Called after each update with the row of the learning curve.
+
+    Returns
+    -------
+    LSTMAgent
+        The trained agent.
+
+    Raises
+    ------
+    InputError
+        Training diverged, or the folder cannot be written.
+    """
+    agent = build(config, device)
+    optimizer = _optimizer(config, agent)
+    rng = torch.Generator(device).manual_seed(config.seed)
+    player = FusedLSTM(agent, config.batch_size) if device == "cpu" else None
+    done = 0
+    if run is not None and (run / CHECKPOINT).exists():
+        done = load_state(run / CHECKPOINT, agent, optimizer, rng)
+    with curve.writer(run, done) as write:
+        saved = time.monotonic()
+        for update in range(done, config.n_updates):
+            row = _update(config, agent, player, optimizer, rng, update)
+            write(row)
+            if progress is not None:
+                progress(row)
+            if run is not None and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                save_state(run / CHECKPOINT, agent, optimizer, rng, update + 1)
+                saved = time.monotonic()
+    return agent
+
+
+def _update(
+    config: Config,
+    agent: LSTMAgent,
+    player: FusedLSTM | None,
+    optimizer: Optimizer,
+    rng: torch.Generator,
+    update: int,
+) -> dict[str, float]:
+    """Play a batch, step the weights, and return the row of the learning curve."""
+    share = update / config.n_updates
+    played = unroll(config.task, player or agent, config.batch_size, rng)
+    logits, value = player.replay() if player else replay(agent, played)
+    action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
+    total, terms = loss(logits, value, action, reward, config, share)
+    for group in optimizer.param_groups:
+        group["lr"] = at(config.step_size, share)
+    optimizer.zero_grad()
+    total.backward()
+    norm = nn.utils.clip_grad_norm_(agent.parameters(), config.max_grad_norm)
+    optimizer.step()
+    per_trial = reward.mean() * len(config.task.steps)
+    numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
+    if numbers[-1] != numbers[-1]:
+        raise InputError(
+            f"Training diverged at update {update + 1}: the gradient is not a number. Lower step_size or max_grad_norm."
+        )
+    names = ("reward", *terms, "gradient_norm")
+    count = {"update": update + 1, "steps": (update + 1) * config.batch_size * config.n_steps}
+    return count | dict(zip(names, numbers, strict=True))
+
+
+def loss(
+    logits: Tensor, value: Tensor, action: Tensor, reward: Tensor, config: Config, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    r"""Policy, value and entropy terms, averaged over episodes and time.
+
+    .. math:: L = -\overline{A \log\pi(a)} + \tfrac{\beta_v}{2}\overline{(R - V)^2} - \beta_e \overline{H(\pi)}
+
+    (Wang et al. 2018, Methods; the papers do not say whether they sum or average.)
+
+    Parameters
+    ----------
+    logits : Tensor (time, episode, option)
+    value, action, reward : Tensor (time, episode)
+    config : Config
+    share : float
+        Fraction of the updates done, which places the schedules.
+
+    Returns
+    -------
+    loss : Tensor
+        The number to minimise.
+    terms : dict of Tensor
+        ``policy_loss``, ``value_loss`` and ``entropy`` (nats), without their weights.
+    """
+    known, discount = value.detach(), at(config.discount, share)
+    if isinstance(config.gae_lambda, Linear) or config.gae_lambda < 1:
+        advantage = advantages(reward, known, discount, at(config.gae_lambda, share))
+    else:
+        advantage = n_step_returns(reward, known, discount, config.horizon) - known
+    log_policy = torch.log_softmax(logits, -1)
+    policy_loss = -(advantage * log_policy.gather(-1, action[..., None])[..., 0]).mean()
+    value_loss = 0.5 * (advantage + known - value).square().mean()
+    entropy = -(log_policy.exp() * log_policy).sum(-1).mean()
+    total = policy_loss + at(config.value_weight, share) * value_loss - at(config.entropy_weight, share) * entropy
+    terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
+    return total, {name: x.detach() for name, x in terms.items()}
+
+
+def _optimizer(config: Config, agent: nn.Module) -> Optimizer:
+    weights, step_size = list(agent.parameters()), at(config.step_size, 0.0)
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(weights, step_size, alpha=config.optimizer_decay, eps=config.optimizer_epsilon)
+    return torch.optim.Adam(weights, step_size, eps=config.optimizer_epsilon)

@@ -1,0 +1,74 @@
+"""Training state on disk: weights, optimiser, random numbers and step, without pickle."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from neurometa.errors import InputError
+from neurometa.storage import replacing
+
+CHECKPOINT = "checkpoint.safetensors"  # while training; goes when it is done
+WEIGHTS = "agent.safetensors"  # the trained agent; its presence says that training is done
+
+
+def save_weights(path: Path, agent: nn.Module) -> None:
+    """Write an agent's parameters as a whole or not at all."""
+    _write(path, dict(agent.state_dict()))
+
+
+def load_weights(path: Path, agent: nn.Module) -> None:
+    """Fill an agent with the parameters of a file.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, not safetensors, or of another agent.
+    """
+    tensors, _ = _read(path)
+    try:
+        agent.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path} holds the weights of another agent: {str(error).splitlines()[-1].strip()}") from error
+
+
+def save_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Generator, update: int) -> None:
+    """Write all that the next update depends on, as a whole or not at all."""
+    tensors = {f"agent/{name}": x for name, x in agent.state_dict().items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{i}/{name}": x for name, x in state.items()}
+    tensors["rng"] = rng.get_state()
+    _write(path, tensors, {"update": str(update)})
+
+
+def load_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Generator) -> int:
+    """Restore what `save_state` wrote, and return the number of updates done."""
+    tensors, metadata = _read(path)
+    agent.load_state_dict({key.removeprefix("agent/"): x for key, x in tensors.items() if key.startswith("agent/")})
+    state = optimizer.state_dict()
+    for key, x in tensors.items():
+        if key.startswith("optimizer/"):
+            _, i, name = key.split("/")
+            state["state"].setdefault(int(i), {})[name] = x
+    optimizer.load_state_dict(state)
+    rng.set_state(tensors["rng"])
+    return int(metadata["update"])
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    whole = save({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, metadata)
+    with replacing(path) as temporary:
+        temporary.write_bytes(whole)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}.") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is damaged or not a safetensors file ({error}).") from error

@@ -1,0 +1,77 @@
+"""The learning curve on disk: one line of JSON per update, readable while training goes on."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from neurometa.errors import InputError
+from neurometa.storage import write_text
+
+CURVE = "curve.jsonl"
+
+Row = dict[str, float]
+
+
+@contextlib.contextmanager
+def writer(run: Path | None, done: int) -> Iterator[Callable[[Row], None]]:
+    """Yield a function that appends a row; rows beyond `done` updates are played again and go first.
+
+    Each row is flushed, so that a killed training loses at most the row being written. Where
+    tensorboard is installed the numbers stream there too, into the folder ``tensorboard``.
+    """
+    if run is None:
+        yield lambda row: None
+        return
+    path = run / CURVE
+    kept = [row for row in read(run) if row["update"] <= done] if path.exists() else []
+    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    try:
+        with open(path, "a") as file, _tensorboard(run, done) as board:
+
+            def write(row: Row) -> None:
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                board(row)
+
+            yield write
+    except OSError as error:
+        raise InputError(f"Could not write {path}: {error.strerror}. Free some space, then resume.") from error
+
+
+def read(run: Path) -> list[Row]:
+    """Read a run's learning curve; a last line cut short by a kill is left out.
+
+    Raises
+    ------
+    InputError
+        There is no curve, or a line other than the last is damaged.
+    """
+    path = Path(run) / CURVE
+    if not path.exists():
+        raise InputError(f"{run} holds no {CURVE}.")
+    lines, rows = path.read_text().splitlines(), []
+    for i, line in enumerate(lines):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if i < len(lines) - 1:
+                raise InputError(f"{path} is damaged in line {i + 1}.") from error
+    return rows
+
+
+@contextlib.contextmanager
+def _tensorboard(run: Path, done: int) -> Iterator[Callable[[Row], None]]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield lambda row: None
+        return
+    with SummaryWriter(str(run / "tensorboard"), purge_step=done + 1) as board:
+
+        def write(row: Row) -> None:
+            for name, x in row.items():
+                if name not in ("update", "steps"):
+                    board.add_scalar(name, x, int(row["steps"]))
+
+        yield write

@@ -1,0 +1,65 @@
+"""Discounted returns and advantages: pure functions of rewards and values, time first."""
+
+import torch
+from torch import Tensor
+
+
+def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int | None = None) -> Tensor:
+    r"""Rewards of the next k steps, and the value of the state they lead to.
+
+    .. math:: R_t = \sum_{i<k} \gamma^i r_{t+i} + \gamma^k V_{t+k}
+
+    with k the steps left in the episode, capped at `horizon`; nothing is worth anything after
+    the last step (Wang et al. 2018, Methods; Mnih et al. 2016, section 4).
+
+    Parameters
+    ----------
+    reward, value : Tensor (time, episode)
+        Reward of each step, and the value predicted before it.
+    discount : float
+        Gamma, in [0, 1].
+    horizon : int, optional
+        Largest k; by default all steps that are left.
+
+    Returns
+    -------
+    Tensor (time, episode)
+    """
+    if horizon is None or horizon >= len(reward):
+        return discounted_sum(reward, discount)
+    after = torch.cat([value, value.new_zeros(1, *value.shape[1:])])  # V is 0 from the end on
+    last = torch.arange(len(reward), device=reward.device)
+    returns = discount**horizon * after[(last + horizon).clamp(max=len(reward))]
+    for i in range(horizon):
+        returns[: len(reward) - i] += discount**i * reward[i:]
+    return returns
+
+
+def advantages(reward: Tensor, value: Tensor, discount: float, gae_lambda: float) -> Tensor:
+    r"""Generalised advantage estimate: prediction errors, summed with weight gamma lambda (Schulman et al. 2016, eq. 16).
+
+    .. math:: A_t = \sum_i (\gamma\lambda)^i \delta_{t+i},\quad \delta_t = r_t + \gamma V_{t+1} - V_t
+
+    Parameters
+    ----------
+    reward, value : Tensor (time, episode)
+        Reward of each step, and the value predicted before it; V is 0 after the last step.
+    discount, gae_lambda : float
+        Gamma and lambda, in [0, 1].
+
+    Returns
+    -------
+    Tensor (time, episode)
+    """
+    rpe = reward - value
+    rpe[:-1] += discount * value[1:]
+    return discounted_sum(rpe, discount * gae_lambda)
+
+
+def discounted_sum(x: Tensor, discount: float) -> Tensor:
+    """Sum x_t + discount x_{t+1} + ... over the first axis."""
+    total = x.clone()
+    if discount:
+        for t in range(len(x) - 2, -1, -1):
+            total[t] += discount * total[t + 1]
+    return total

@@ -1,0 +1,125 @@
+"""Imports point down only, and what reads never loads what trains."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+import pytest
+
+import neurometa
+
+PACKAGE = Path(neurometa.__file__).parent
+LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
+    ("errors",),
+    ("storage", "settings", "models", "exact"),
+    ("dataset",),
+    ("tables", "behaviour", "plotting", "tasks", "agents"),
+    ("rollout",),
+    ("training",),
+    ("experiments",),
+    ("runs",),
+    ("cli",),
+)
+LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
+READERS = ("errors", "storage", "settings", "models", "exact", "dataset", "tables", "behaviour", "plotting")
+WRITERS = ("tasks", "agents", "rollout", "training", "experiments", "runs")
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def module_of(path: Path) -> str:
+    """The module or subpackage of neurometa that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, package: str) -> Iterator[str]:
+    """Full name of everything a file of `package` imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "neurometa":
+            yield f"neurometa.{node.attr}"  # loaded lazily by its mention
+
+
+def used(path: Path) -> set[str]:
+    """The other modules of neurometa, and the other libraries, that a file imports."""
+    package = ".".join(["neurometa", *path.relative_to(PACKAGE).parent.parts])
+    names = [name.split(".") for name in imports(path, package)]
+    modules = {name[1] if name[0] == "neurometa" and len(name) > 1 else name[0] for name in names}
+    return modules - {module_of(path), "neurometa", "__version__"}
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Every module that a fresh interpreter has loaded after importing `modules`."""
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_every_module_has_a_layer():
+    assert {module_of(path) for path in FILES} <= LAYER.keys(), "say in LAYERS where the new module stands"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    height = LAYER[module_of(path)]
+    wrong = {name for name in used(path) if LAYER.get(name, -1) >= height}
+    assert not wrong, f"{path.name} is in layer {height}: {LAYERS[height]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_reads_names_nothing_that_trains(path):
+    if module_of(path) in READERS:
+        assert not used(path) & {"torch", "safetensors", "tensorboard", *WRITERS}
+
+
+def test_what_reads_loads_neither_torch_nor_what_trains():
+    readers = [f"neurometa.{name}" for name in READERS if find_spec(f"neurometa.{name}")]
+    loaded = loaded_by(*readers)
+    assert set(readers) <= loaded
+    assert not loaded & {"torch", *(f"neurometa.{name}" for name in WRITERS)}
+
+
+@pytest.mark.parametrize("module", ["neurometa", "neurometa.cli"])
+def test_nothing_heavy_is_loaded_before_it_is_used(module):
+    heavy = {"torch", "numpy", "pandas", "xarray", "scipy", "numba", "matplotlib", "statsmodels", "netCDF4"}
+    assert not loaded_by(module) & heavy
+
+
+def test_every_module_on_offer_is_there():
+    missing = [name for name in neurometa.__all__ if not find_spec(f"neurometa.{name}")]
+    assert not missing
+    assert set(neurometa.__all__) <= set(dir(neurometa))
+    with pytest.raises(AttributeError, match="module 'neurometa' has no attribute 'trainer'"):
+        _ = neurometa.trainer
+
+
+def test_this_guard_sees_every_form_of_import(tmp_path):
+    file = tmp_path / "leaf.py"
+    file.write_text(
+        "import torch.nn as nn\n"
+        "import neurometa\n"
+        "from neurometa import tasks\n"
+        "from neurometa.agents.base import Agent\n"
+        "from . import sibling\n"
+        "def later():\n"
+        "    from ..rollout import unroll\n"
+        "    from .. import runs\n"
+        "    neurometa.training\n"
+    )
+    assert set(imports(file, "neurometa.behaviour")) == {
+        "torch.nn",
+        "neurometa",
+        "neurometa.training",
+        "neurometa.tasks",
+        "neurometa.agents.base.Agent",
+        "neurometa.behaviour.sibling",
+        "neurometa.rollout.unroll",
+        "neurometa.runs",
+    }
