@@ -40,6 +40,8 @@ VARIABLES = {
     "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
     "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
     "cell": Variable(("trial", "step", "unit"), "cell state after the step"),
+    "posterior_prob": Variable(("trial", "step"), "expected reward probability of arm 0"),
+    "posterior_volatility": Variable(("trial", "step"), "expected volatility", "1/trial"),
     "observation": Variable(("trial", "step", "feature"), "observation"),
     "valid": Variable(("trial",), "trial was played (False: padding)"),
 }

@@ -45,7 +45,7 @@ EXPERIMENTS = {
             value_weight=0.5,
             entropy_weight=Linear(0.1, 0.0),  # the paper's 1 to 0 is for rewards of discount .8
         ),
-        source="Wang et al. 2016, 2.1.4 (experiment 4), Fig 4",
+        source="Wang et al. 2016, experiment 4, Fig 4",
         about="Does a network learn faster where its world changes faster?",
         cpu_minutes=1.0,
     ),
@@ -60,7 +60,7 @@ EXPERIMENTS = {
             value_weight=0.05,
             entropy_weight=Linear(1.0, 0.0),
         ),
-        source="Wang et al. 2016, Table 1 (experiment 4)",
+        source="Wang et al. 2016, experiment 4, Table 1",
         about="The same with the paper's own settings, one episode per update.",
         cpu_minutes=10.0,
     ),

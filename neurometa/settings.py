@@ -76,7 +76,7 @@ def replace(settings: Settings, assignments: Sequence[str]) -> Settings:
 def _replace(settings: Any, path: list[str], value: str, name: str) -> Any:
     head, *rest = path
     hints = typing.get_type_hints(type(settings))
-    _known_field(head, [field.name for field in dataclasses.fields(settings)], name.removesuffix("." + head))
+    _known_field(head, [field.name for field in dataclasses.fields(settings)], type(settings).__name__)
     if rest:
         inner = getattr(settings, head)
         if not dataclasses.is_dataclass(inner):

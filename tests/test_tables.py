@@ -385,7 +385,7 @@ def well_formed(draw):
     return draw(st.permutations(rows))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(well_formed())
 def test_well_formed_tables_import_to_exactly_the_same_numbers(rows):
     assert slowly(rows) is not None

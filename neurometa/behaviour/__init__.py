@@ -1,0 +1,3 @@
+from neurometa.behaviour.performance import mean_interval, regret
+
+__all__ = ["mean_interval", "regret"]

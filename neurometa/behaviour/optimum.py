@@ -14,8 +14,8 @@ import numpy as np
 from neurometa.behaviour.likelihood import Choices, climb, gaps, score
 from neurometa.models import Model
 
-NODES = {0: 1, 1: 33, 2: 17}  # angles scanned per rate, by the number of free rates
-FEWEST_NODES = 9  # with more rates
+ANGLES = {1: np.linspace(0, 1, 33), 2: np.linspace(0, 1, 25) ** 1.5}  # scanned, by the number of free rates
+FEWEST_ANGLES = np.linspace(0, 1, 13) ** 1.5  # with more rates
 COARSE = 4  # every so many nodes are scanned first
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
 CHUNK = 400_000  # elements of the learned features that are held at once
@@ -46,9 +46,10 @@ class Problem(NamedTuple):
         return (self.upper > self.lower)[: self.n_rates].any(1)
 
     @property
-    def n_nodes(self) -> int:
-        """How many angles of each free rate are scanned."""
-        return NODES.get(int(self.free.sum()), FEWEST_NODES)
+    def nodes(self) -> list[np.ndarray]:
+        """Angles of each rate that are scanned."""
+        angles = ANGLES.get(int(self.free.sum()), FEWEST_ANGLES)
+        return [angles if free else np.zeros(1) for free in self.free]
 
     def rates(self, angle: np.ndarray) -> np.ndarray:
         """Rates (rate, ..., column) at angles of the same shape."""
@@ -70,10 +71,10 @@ def maximise(problem: Problem) -> Optimum:
     A parameter on a bound is on it exactly. Of equal maxima, that of the lowest rates is
     taken; a weight that makes no difference there is 0, or the bound nearest to it.
     """
-    angle, weights, column = local_maxima(problem)
+    angle, step, weights, column = local_maxima(problem)
     here = problem.take(column)
     if problem.free.any():
-        angle, weights = refine(here, angle, weights)
+        angle, weights = refine(here, angle, step, weights)
     rates = here.rates(angle)
     weights, value = best_weights(here, rates[:, None], weights[:, None], tolerance=1e-11)
     order = np.lexsort((-value[0], column))  # stable: the first of equal maxima
@@ -85,12 +86,14 @@ def maximise(problem: Problem) -> Optimum:
 
 def local_maxima(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scan the rates and return angles (rate, maximum), weights (feature, maximum) and column of every local maximum."""
-    nodes = [np.arange(problem.n_nodes) if free else np.zeros(1, int) for free in problem.free]
-    index = np.array(list(itertools.product(*nodes))).reshape(-1, problem.n_rates)
-    near = (index + COARSE // 2) // COARSE * COARSE  # the coarse node that lends its weights to begin from
+    nodes = problem.nodes
+    index = np.array(list(itertools.product(*(range(len(each)) for each in nodes)))).reshape(-1, problem.n_rates)
+    last = np.array([(len(each) - 1) // COARSE for each in nodes])
+    near = np.minimum((index + COARSE // 2) // COARSE, last) * COARSE  # the coarse node that lends its weights
     coarse = (index == near).all(1)
     lender = np.nonzero((near[:, None] == index[coarse]).all(-1))[1]
-    grid = index.T / max(1, problem.n_nodes - 1)
+    grid = np.array([each[i] for each, i in zip(nodes, index.T, strict=True)]).reshape(-1, len(index))
+    step = np.array([spacing(each)[i] for each, i in zip(nodes, index.T, strict=True)]).reshape(-1, len(index))
     n_columns = problem.lower.shape[1]
     rates = problem.rates(np.repeat(grid[..., None], n_columns, axis=-1))
     start = np.clip(0.0, problem.lower, problem.upper)[problem.n_rates :, None]
@@ -105,10 +108,15 @@ def local_maxima(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if any(offset):  # a plateau has its maximum at its first node
             highest &= value > shifted + FLAT if offset < (0,) * problem.n_rates else value >= shifted - FLAT
     node, column = np.nonzero(highest.reshape(-1, n_columns))
-    return grid[:, node], weights[:, node, column], column
+    return grid[:, node], step[:, node], weights[:, node, column], column
 
 
-def refine(problem: Problem, angle: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def spacing(nodes):
+    gaps = np.diff(nodes, prepend=-np.inf, append=np.inf)
+    return np.minimum(gaps[1:], gaps[:-1]) if len(nodes) > 1 else np.zeros(1)
+
+
+def refine(problem: Problem, angle: np.ndarray, step, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Climb from each column's angles to the local maximum nearby.
 
     Tries a small stencil around the best so far, goes to the vertex of the parabola
@@ -118,9 +126,9 @@ def refine(problem: Problem, angle: np.ndarray, weights: np.ndarray) -> tuple[np
     offsets = np.array(list(itertools.product(*((-1, 0, 1) if each else (0,) for each in problem.free)))).T
     middle = offsets.shape[1] // 2
     best_angle, best, top = angle.copy(), weights.copy(), np.full(angle.shape[1], -np.inf)
-    columns, step = np.arange(angle.shape[1]), np.full(angle.shape[1], 1 / (problem.n_nodes - 1))
+    columns = np.arange(angle.shape[1])
     while columns.size:
-        tried = 1 - np.abs(1 - np.abs(angle[:, None] + offsets[..., None] * step))  # mirrored at the bounds
+        tried = 1 - np.abs(1 - np.abs(angle[:, None] + offsets[..., None] * step[:, None]))  # mirrored at the bounds
         here = problem.take(columns)
         found, value = best_weights(here, here.rates(tried), best[:, None, columns], tolerance=1e-8)
         highest, each = np.where(value[middle] >= value.max(0), middle, value.argmax(0)), np.arange(columns.size)
@@ -133,12 +141,13 @@ def refine(problem: Problem, angle: np.ndarray, weights: np.ndarray) -> tuple[np
         vertex, gain = parabola(offsets[free], value)
         inside = (highest == middle) & ~fell
         angle = np.where(fell, best_angle[:, columns], tried[:, highest, each])
-        angle[np.ix_(free, inside)] += step[inside] * vertex[:, inside]
+        angle[np.ix_(free, inside)] += step[np.ix_(free, inside)] * vertex[:, inside]
         angle = np.clip(angle, 0.0, 1.0)
-        done = inside & (gain < 1e-8) & (step < 2e-3) | (step < 1e-7)
+        size = step.max(0)
+        done = inside & (gain < 1e-8) & (size < 2e-3) | (size < 1e-7)
         best_angle[:, columns[done]] = angle[:, done]
         step = np.where(inside | fell, step / 5, 2 * step)
-        angle, step, columns = angle[:, ~done], step[~done], columns[~done]
+        angle, step, columns = angle[:, ~done], step[:, ~done], columns[~done]
     near = 2e-4  # of an angle: 1e-7 of the way between the bounds
     return np.where(best_angle < near, 0.0, np.where(best_angle > 1 - near, 1.0, best_angle)), best
 

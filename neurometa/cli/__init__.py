@@ -1,0 +1,41 @@
+"""The command line: each command opens a run, calls one public function, and saves what it returned.
+
+Nothing heavy is imported before a command needs it, so that help is instant.
+"""
+
+import os
+import sys
+
+import typer
+
+from neurometa.cli.reading import reading
+from neurometa.cli.writing import writing
+from neurometa.errors import InputError
+
+app = typer.Typer(
+    help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
+    epilog="Begin with: neurometa train restless --out runs/restless",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+writing(app)
+reading(app)
+
+
+def main() -> None:
+    """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
+    try:
+        app()
+    except InputError as error:
+        if os.environ.get("NEUROMETA_DEBUG"):
+            raise
+        print(f"neurometa: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt as interrupt:
+        print(f"neurometa: interrupted. {interrupt}".rstrip(), file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader, e.g. head, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None

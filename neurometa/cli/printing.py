@@ -1,0 +1,96 @@
+"""What a person sees: tables, progress bars; and JSON for machines."""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print a table that wraps in a narrow terminal; columns after the first are aligned right if they are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*columns[:1], title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for i, column in enumerate(columns[1:], 1):
+        numbers = all(row[i][:1] in "-+.0123456789" for row in rows)
+        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    Console(highlight=False, soft_wrap=False).print(drawn)
+
+
+def say(text: str) -> None:
+    """Print a line without colour or markup."""
+    print(text)
+
+
+def say_json(record: dict[str, Any]) -> None:
+    """Print one JSON object; numbers that are not finite become null."""
+    print(json.dumps(_plain(record), indent=1))
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {str(key): _plain(value) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return [_plain(item) for item in x]
+    if hasattr(x, "item"):
+        x = x.item()
+    return None if isinstance(x, float) and not math.isfinite(x) else x
+
+
+@contextlib.contextmanager
+def bar(what: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Callable[[int, str], None]]:
+    """Show progress with rate and time left on the terminal; nothing where nobody watches.
+
+    Yields a function of the amount done so far and a short note.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    ]
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        shown = progress.add_task(what, total=total, rate="", note="")
+
+        def update(done: int, note: str = "") -> None:
+            speed = progress.tasks[0].speed
+            rate = f"{_short(speed)} {unit}/s" if speed else ""
+            progress.update(shown, completed=done, rate=rate, note=note)
+
+        yield update
+
+
+def _short(x: float) -> str:
+    return f"{x / 1e6:.2f} M" if x >= 1e6 else f"{x / 1e3:.0f} k" if x >= 1e4 else f"{x:.0f}"
+
+
+def number(x: float, digits: int = 3) -> str:
+    """Write a number to so many significant digits, without exponents where they can be spared."""
+    if not math.isfinite(x):
+        return "-"
+    if x == 0 or 1e-3 <= abs(x) < 1e5:
+        decimals = max(0, digits - 1 - (math.floor(math.log10(abs(x))) if x else 0))
+        return f"{x:.{decimals}f}"
+    return f"{x:.{digits - 1}g}"
+
+
+def interval(lower: float, upper: float, digits: int = 3) -> str:
+    """Write an interval as [lower, upper]."""
+    return f"[{number(lower, digits)}, {number(upper, digits)}]"

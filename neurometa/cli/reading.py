@@ -1,0 +1,255 @@
+"""Commands that read trials, an agent's or a lab's: import, fit-rw, figure, show. None of them needs torch."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.errors import InputError, nearest
+
+Trials = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
+
+
+def reading(app: typer.Typer) -> None:
+    """Add the commands that read trials."""
+    example = "Example: neurometa import trials.csv --subject id --choice side --choice-coding L=0,R=1 --out runs/mice"
+    app.command("import", epilog=example)(import_table)
+    app.command("fit-rw", epilog="Example: neurometa fit-rw runs/restless --intervals")(fit_rw)
+    app.command("figure", epilog="Example: neurometa figure w16-fig4 --run runs/restless")(figure)
+    app.command("show", epilog="Example: neurometa show runs/restless")(show)
+
+
+def import_table(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or text table, one row per trial.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to make, e.g. runs/mice.", show_default=False)],
+    subject: Annotated[str | None, typer.Option(help="Column of the subject.", show_default="guessed")] = None,
+    episode: Annotated[str | None, typer.Option(help="Column of the session.", show_default="guessed")] = None,
+    trial: Annotated[str | None, typer.Option(help="Column of the trial number.", show_default="guessed")] = None,
+    choice: Annotated[str | None, typer.Option(help="Column of the choice.", show_default="guessed")] = None,
+    reward: Annotated[str | None, typer.Option(help="Column of the reward.", show_default="guessed")] = None,
+    choice_coding: Annotated[
+        str | None, typer.Option(metavar="ENTRY=OPTION,...", help="What entries stand for: L=0,R=1,none=missed.")
+    ] = None,
+    reward_coding: Annotated[
+        str | None, typer.Option(metavar="ENTRY=REWARD,...", help="What rewards stand for, e.g. -1=0,1=1.")
+    ] = None,
+    options: Annotated[int | None, typer.Option(help="Options a choice had.", show_default="as occur")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over trials that --out holds already.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Turn a lab's long table into a dataset that every analysis takes.
+
+    Columns that are not named are guessed by common names; what was guessed, recoded, dropped or
+    missing is reported. Name a column "" to say that the table has none.
+    """
+    import dataclasses
+
+    from neurometa import dataset
+    from neurometa.storage import only_writer
+    from neurometa.tables import read_trials
+
+    if (out / dataset.BEHAVIOUR).exists() and not replace:
+        raise InputError(f"{out} holds trials already; write over them with --replace, or choose another --out.")
+    trials, report = read_trials(
+        file,
+        subject=subject,
+        episode=episode,
+        trial=trial,
+        choice=choice,
+        reward=reward,
+        choice_coding=_coding("--choice-coding", choice_coding),
+        reward_coding=_numbers("--reward-coding", reward_coding),
+        n_options=options,
+    )
+    with only_writer(out):
+        written = dataset.save_run(trials, out)
+    if as_json:
+        say_json({"file": str(written), "report": dataclasses.asdict(report)})
+        return
+    say(str(report))
+    say(f"The trials are in {written}.")
+    say(f"Next: neurometa fit-rw {out}")
+
+
+def _coding(option: str, text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    if not all(equals for _, equals, _ in pairs):
+        raise InputError(f"{option} is {text!r}; write ENTRY=VALUE pairs between commas, e.g. L=0,R=1.")
+    coded: dict[str, Any] = {}
+    for entry, _, value in pairs:
+        coded[entry.strip()] = int(value) if value.strip().lstrip("-").isdigit() else value.strip()
+    return coded
+
+
+def _numbers(option: str, text: str | None) -> dict[float, float] | None:
+    coded = _coding(option, text)
+    if coded is None:
+        return None
+    try:
+        return {float(entry): float(value) for entry, value in coded.items()}
+    except ValueError as error:
+        raise InputError(f"{option} is {text!r}; both sides must be numbers, e.g. -1=0,1=1.") from error
+
+
+def fit_rw(
+    trials: Trials,
+    model: Annotated[
+        str, typer.Option(help="rescorla-wagner, single-value, two-learning-rates, forgetting, choice-kernel, ...")
+    ] = "rescorla-wagner",
+    intervals: Annotated[bool, typer.Option("--intervals", help="Add 95 % profile-likelihood intervals.")] = False,
+    pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    window: Annotated[int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Fit a Rescorla-Wagner learner to the choices of each episode, by exact maximum likelihood.
+
+    Writes fit_rw.nc: parameters with standard errors, log-likelihood, what sits on a bound; and,
+    where the trials carry the drift of their world, the regression of the learning rate on it.
+    """
+    from neurometa import behaviour, dataset
+    from neurometa.storage import only_writer
+
+    kind = _model(model)
+    data = dataset.open_run(trials)
+    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), window=window, intervals=intervals)
+    follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
+    if follows:
+        fitted = fitted.merge(_volatility(data, fitted.learning_rate))
+    folder = trials if trials.is_dir() else trials.parent
+    with only_writer(folder):
+        file = dataset.save_run(fitted, folder / ("fit_rw.nc" if trials.is_dir() else f"{trials.stem}_fit_rw.nc"))
+    _tell_fit(kind, fitted, file, as_json=as_json)
+
+
+def _model(name: str) -> Any:
+    from neurometa import models
+
+    kinds = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in models.MODELS}
+    if name not in kinds:
+        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
+    return kinds[name]
+
+
+def _volatility(data: Any, learning_rate: Any) -> Any:
+    """Each episode's volatility, in the reading that the task used, and the regression on it."""
+    from neurometa import behaviour
+
+    drift = data.drift_sd.isel(trial=0, drop=True).astype(float)
+    reading = json.loads(data.attrs["task"]).get("drift", "sd") if data.attrs.get("task", "")[:1] == "{" else "sd"
+    volatility = (drift if reading == "sd" else drift**2).rename("volatility")
+    volatility.attrs = {"long_name": "volatility of the episode", "units": "1/trial"}
+    return behaviour.volatility_regression(learning_rate, volatility).assign(volatility=volatility)
+
+
+def _tell_fit(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
+    from neurometa import behaviour
+
+    medians = {name: behaviour.median_interval(fitted[name]) for name in kind.parameters()}
+    n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
+    record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
+    record["at_bound"] = int(fitted.at_bound.sum())
+    for name, found in medians.items():
+        record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")}
+    if "r_squared" in fitted:
+        record["volatility"] = {key: float(fitted[key]) for key in ("slope", "r_squared", "p_value", "n")}
+    if as_json:
+        say_json(record)
+        return
+    rows = [[name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians]
+    table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
+    say(f"On a bound: {record['at_bound']} of {n}. Could not be fitted: {failed}.")
+    if "volatility" in record:
+        told = record["volatility"]
+        say(f"Learning rate against volatility: slope {number(told['slope'])}, R² {told['r_squared']:.3f}, ")
+        say(f"p {told['p_value']:.1g}, n {told['n']:.0f}.")
+    say(f"Everything is in {file}.")
+
+
+def figure(
+    name: Annotated[str, typer.Argument(help="Name of a figure, e.g. w16-fig4.", show_default=False)],
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Run folder; give it again for further seeds.", show_default="runs/restless")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="the first run")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Draw a figure of a paper from saved results, as PDF and PNG."""
+    from neurometa import plotting
+
+    runs = run or [Path("runs/restless")]
+    written = plotting.save_figure(name, runs, out or runs[0])
+    if as_json:
+        say_json({"files": [str(path) for path in written]})
+        return
+    for path in written:
+        say(f"Drew {path}")
+
+
+def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)], as_json: JSON = False) -> None:
+    """Tell what a run is, how its training went, and what has been analysed."""
+    from neurometa.dataset import BEHAVIOUR, read
+
+    if not run.is_dir():
+        raise InputError(f"There is no run folder {run}.")
+    record: dict[str, Any] = {"run": str(run)}
+    if (run / "config.json").exists():
+        record |= _training(run)
+    if (run / BEHAVIOUR).exists():
+        trials = read(run)
+        record["trials"] = {str(dim): size for dim, size in trials.sizes.items()}
+        record["made from"] = str(trials.attrs.get("agent") or trials.attrs.get("source") or "a table")
+    found = {path.name: path.stat().st_size for path in sorted(run.iterdir()) if path.is_file() and path.name[0] != "."}
+    record["files"] = found
+    if len(record) == 2 and not found:
+        raise InputError(f"{run} is empty; make a run with: neurometa train restless --out {run}")
+    if as_json:
+        say_json(record)
+        return
+    rows = [[key, _told(value)] for key, value in record.items() if key not in ("files", "settings")]
+    table([str(run), ""], [row for row in rows if row[0] != "run"])
+    if "settings" in record:
+        table(["setting", "value"], [[key, _told(value)] for key, value in record["settings"].items()])
+    table(["file", "size"], [[name, f"{size / 1e6:.2f} MB"] for name, size in found.items()])
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """What ``config.json`` and the learning curve say, without torch."""
+    try:
+        told = json.loads((run / "config.json").read_text())
+        settings = told["config"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
+    record = {key: told[key] for key in ("experiment", "created", "neurometa", "commit", "device", "torch") if key in told}
+    record["settings"] = {key: value for key, value in settings.items() if key != "type"}
+    curve = run / "curve.jsonl"
+    lines = curve.read_text().splitlines() if curve.exists() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    done = (run / "agent.safetensors").exists()
+    record["training"] = f"{'finished' if done else 'not finished'}, {len(rows)} of {settings.get('n_updates')} updates"
+    if rows:
+        record["environment steps"] = f"{rows[-1]['steps']:,}"
+        record["reward per trial"] = f"{rows[0]['reward']:.3f} {_spark([row['reward'] for row in rows])} {rows[-1]['reward']:.3f}"
+    return record
+
+
+def _spark(values: list[float], width: int = 24) -> str:
+    """Draw a curve in one line of block characters."""
+    blocks, step = "▁▂▃▄▅▆▇█", max(1, len(values) // width)
+    means = [sum(values[i : i + step]) / len(values[i : i + step]) for i in range(0, len(values), step)][:width]
+    low, high = min(means), max(means)
+    return "".join(blocks[round((value - low) / ((high - low) or 1) * 7)] for value in means)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        if set(value) == {"type", "start", "end", "over"}:
+            return f"{value['start']} to {value['end']} over {value['over']:.0%} of training"
+        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({_told(item)})" if isinstance(item, list) else _told(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

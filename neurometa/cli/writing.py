@@ -1,0 +1,209 @@
+"""Commands that make a run: list, train, rollout, regret."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, bar, interval, number, say, say_json, table
+
+Run = Annotated[Path, typer.Argument(help="Run folder, e.g. runs/restless.", show_default=False)]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu or cuda.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting; may be given again.")
+]
+
+
+def writing(app: typer.Typer) -> None:
+    """Add the commands that make a run."""
+    app.command("list", epilog="Example: neurometa list")(list_experiments)
+    app.command("train", epilog="Example: neurometa train restless --out runs/mine --seed 3 --set n_units=32")(train)
+    app.command("rollout", epilog="Example: neurometa rollout runs/restless --episodes 2000")(rollout)
+    app.command("regret", epilog="Example: neurometa regret runs/restless")(regret)
+
+
+def list_experiments(as_json: JSON = False) -> None:
+    """List the experiments: what they ask, their source, budget and typical time."""
+    from neurometa.experiments import EXPERIMENTS
+
+    if as_json:
+        say_json(
+            {
+                name: {
+                    "about": found.about,
+                    "source": found.source,
+                    "environment_steps": found.config.budget,
+                    "cpu_minutes": found.cpu_minutes,
+                }
+                for name, found in EXPERIMENTS.items()
+            }
+        )
+        return
+    rows = [
+        [name, f"{found.config.budget / 1e6:.1f} M", f"{found.cpu_minutes:g} min", found.about, found.source]
+        for name, found in EXPERIMENTS.items()
+    ]
+    table(["experiment", "steps", "CPU time", "question", "source"], rows)
+    say("Train one with: neurometa train EXPERIMENT --out runs/NAME")
+
+
+def train(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment: see neurometa list.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder to make.", show_default="runs/EXPERIMENT", dir_okay=True)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes every random number.", show_default="0")] = None,
+    assignments: Assignments = None,
+    device: Device = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted training stopped.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Train an agent into a run folder.
+
+    The settings, the learning curve and checkpoints are written as training goes on; killed at
+    any moment, it resumes to the same bits.
+    """
+    from neurometa import runs, settings
+    from neurometa.experiments import find
+    from neurometa.training import curve
+
+    _one_thread()
+    found = find(experiment)
+    run = out or Path("runs") / experiment
+    changes = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
+    begin = found.config
+    if resume and (run / runs.CONFIG).exists():
+        begin = runs.open_config(run)
+    config = settings.replace(begin, changes)
+    finished = (run / runs.WEIGHTS).exists()
+    started, last, first_steps = time.monotonic(), {}, None
+    with bar("training", config.budget, "steps", quiet=as_json) as show:
+
+        def progress(row: dict[str, float]) -> None:
+            nonlocal last, first_steps
+            first_steps = row["steps"] if first_steps is None else first_steps
+            last = row
+            show(int(row["steps"]), f"reward {row['reward']:.3f}/trial")
+
+        try:
+            runs.train(config, run, experiment=experiment, device=device, resume=resume, progress=progress)
+        except KeyboardInterrupt as interrupt:
+            again = f"Go on with: neurometa train {experiment} --out {run} --resume"
+            raise KeyboardInterrupt(again) from interrupt
+    rows = curve.read(run)
+    tail = rows[-max(1, len(rows) // 20) :]
+    reward = sum(row["reward"] for row in tail) / len(tail)
+    seconds = time.monotonic() - started
+    if as_json:
+        say_json({"run": str(run), "steps": config.budget, "seconds": seconds, "reward_per_trial": reward})
+        return
+    if finished:
+        say(f"{run} is trained to the end already; nothing was changed.")
+    else:
+        speed = (last["steps"] - first_steps) / seconds if last and first_steps is not None else 0
+        say(f"Trained {experiment} (seed {config.seed}) for {config.budget / 1e6:.1f} M environment steps.")
+        say(f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per trial at the end {reward:.3f}.")
+    say(f"Settings, learning curve and weights are in {run}.")
+    say(f"Next: neurometa rollout {run}")
+
+
+def rollout(
+    run: Run,
+    episodes: Annotated[int, typer.Option(help="How many fresh test episodes.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Fixes the episodes; apart from any training seed.")] = 1,
+    assignments: Assignments = None,
+    device: Device = "cpu",
+    as_json: JSON = False,
+) -> None:
+    """Play test episodes with frozen weights and log everything to behaviour.nc.
+
+    Choices, rewards, what the world hid, values, policy, hidden and cell state. --set changes
+    the test task, e.g. --set n_trials=300.
+    """
+    from neurometa import behaviour, dataset, runs
+    from neurometa.storage import only_writer
+
+    _one_thread()
+    config = runs.open_config(run)
+    with only_writer(run):
+        batches = -(-max(episodes, 1) // runs.MOST_AT_ONCE)
+        with bar("playing", config.task.n_trials * batches, "trials", quiet=as_json) as show:
+            trials = runs.evaluate(
+                run,
+                n_episodes=episodes,
+                seed=seed,
+                device=device,
+                assignments=tuple(assignments or ()),
+                progress=lambda trial: show(trial, ""),
+            )
+        file = dataset.save_run(trials, run)
+    reward = behaviour.mean_interval(trials.reward.mean("trial").astype(float))
+    record: dict[str, Any] = {"file": str(file), "episodes": episodes, "seed": seed}
+    record["reward_per_trial"] = {name: float(reward[name]) for name in ("mean", "lower", "upper")}
+    if as_json:
+        say_json(record)
+        return
+    say(f"Played {episodes} episodes of {trials.sizes['trial']} trials with frozen weights (seed {seed}).")
+    say(f"Reward per trial {number(float(reward['mean']), 4)}, 95 % interval {_between(reward)}.")
+    say(f"Everything is in {file}.")
+    say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
+
+
+def regret(
+    run: Run,
+    seed: Annotated[int, typer.Option(help="Fixes the baselines' rewards and choices.")] = 2,
+    as_json: JSON = False,
+) -> None:
+    """Set the agent's regret beside every baseline's, on the same episodes.
+
+    Regret is the expected reward given up by not choosing the best arm, summed over an episode.
+    """
+    from neurometa import behaviour, dataset, runs
+    from neurometa.baselines import baselines
+    from neurometa.storage import only_writer
+
+    _one_thread()
+    config = runs.open_config(run)
+    trials = dataset.open_run(run)
+    learners = baselines(config.task)
+    with only_writer(run):
+        with bar("playing", len(learners), "learners", quiet=as_json) as show:
+            done: list[str] = []
+
+            def tick(name: str) -> None:
+                done.append(name)
+                show(len(done), name)
+
+            result = runs.compare(trials, learners, seed=seed, progress=tick)
+        result = result.assign_attrs({name: trials.attrs[name] for name in ("task", "config", "seed", "budget")})
+        file = dataset.save_run(result, run / "regret.nc")
+    total = result.regret.sum("trial").astype(float)
+    mean = behaviour.mean_interval(total)
+    apart = behaviour.mean_interval(total - total.sel(learner="agent", drop=True))
+    rows, record = [], {}
+    for name in result.learner.values.tolist():
+        here, gap = mean.sel(learner=name), apart.sel(learner=name)
+        record[name] = {key: float(here[key]) for key in ("mean", "se", "lower", "upper", "n")}
+        beside = "" if name == "agent" else f"{float(gap['mean']):+.2f} [{float(gap['lower']):+.2f}, {float(gap['upper']):+.2f}]"
+        rows.append([name, f"{float(here['mean']):.2f}", _between(here), beside])
+    if as_json:
+        say_json({"file": str(file), "n_episodes": total.sizes["episode"], "regret": record})
+        return
+    title = f"Regret per episode of {result.sizes['trial']} trials, {total.sizes['episode']} episodes"
+    table(["learner", "mean", "95 % interval", "minus agent's (paired)"], rows, title)
+    say(f"Trial by trial in {file}.")
+    say(f"Next: neurometa figure w16-fig4 --run {run}")
+
+
+def _between(mean: Any) -> str:
+    return interval(float(mean["lower"]), float(mean["upper"]), 4)
+
+
+def _one_thread() -> None:
+    """Small networks are fastest on one thread; a second core trains a second run."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
