@@ -20,7 +20,7 @@ help:  ## this list
 	@echo "make quickstart PIP_OPTIONS='--extra-index-url https://download.pytorch.org/whl/cpu'"
 
 quickstart: $(VENV)/installed  ## train an agent on the restless bandit, fit it, draw it (minutes)
-	$(BIN)/neurometa train restless --out $(RUN)
+	$(BIN)/neurometa train restless --out $(RUN) --resume
 	$(BIN)/neurometa rollout $(RUN)
 	$(BIN)/neurometa fit-rw $(RUN)
 	$(BIN)/neurometa regret $(RUN)

@@ -17,6 +17,7 @@ extensions = [
     "sphinx-mathjax-offline",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinxcontrib.typer",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]

@@ -15,33 +15,40 @@ MADE_BY = {"behaviour.nc": "rollout", "regret.nc": "regret", "fit_rw.nc": "fit-r
 
 def draw(runs: list[Path]) -> plt.Figure:
     trials, regret, fitted = (_load(runs, name) for name in MADE_BY)
-    task = json.loads(trials[0].attrs["task"])
+    reading = json.loads(trials[0].attrs["task"])["drift"].replace("sd", "SD")
     regret, fitted = dataset.concat(regret), dataset.concat(fitted)
 
-    fig = plt.figure(figsize=(7.0, 3.9), layout="constrained")
-    panels = fig.subplot_mosaic("aa;bc", height_ratios=(0.7, 1))
+    fig = plt.figure(figsize=(7.0, 4.1), layout="constrained")
+    panels = fig.subplot_mosaic("aa;bc", height_ratios=(0.62, 1), width_ratios=(1.3, 1))
 
     first = trials[0]
-    spread = first.drift_sd.isel(trial=0).rank("episode")
-    shown = [int(abs(spread - spread.max() * place).argmin()) for place in (0.1, 0.9, 0.3, 0.7, 0.2, 0.98)]
+    by_volatility = first.drift_sd.isel(trial=0).argsort().values
+    shown = [by_volatility[int(place * len(by_volatility))] for place in (0.1, 0.9, 0.3, 0.7, 0.2, 0.98)]
     plotting.choices_on_probability(panels["a"], first, shown)
-    panels["a"].set_title(f"a  Six test episodes, one agent (seed {int(regret.seed[0])})")
+    panels["a"].set_title(f"a  Six test episodes of one agent (seed {int(regret.seed[0])})")
     panels["a"].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
 
     plotting.regret_curves(panels["b"], regret.regret)
-    seeds = ", ".join(str(seed) for seed in regret.seed.values)
-    panels["b"].set_title(f"b  Regret, {regret.sizes['episode']:,} episodes per seed (seeds {seeds})")
-    panels["b"].legend(loc="upper left", title="mean, 95 % band")
-    highest = float(regret.regret.sel(learner="UCB").sum("trial").mean()) * 1.75
-    panels["b"].set_ylim(0, highest)  # chance leaves the panel, so that the rest can be told apart
+    panels["b"].set_title("b  Regret beside the baselines (mean, 95 % band)")
+    panels["b"].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    worst = float(regret.regret.sel(learner="Thompson").sum("trial").mean())
+    panels["b"].set_ylim(0, 1.6 * worst)  # chance leaves the panel, so that the rest can be told apart
+    inset = panels["b"].inset_axes((0.72, 0.72, 0.28, 0.26))
+    smooth = regret.regret.sel(learner=["agent", "ideal observer"]).rolling(trial=10, center=True).mean()
+    plotting.regret_curves(inset, smooth, cumulative=False)
+    inset.set(xlabel="", ylabel="", ylim=(0.03, None))
+    inset.set_title("regret per trial", fontsize=6, loc="center", pad=2)
+    inset.tick_params(labelsize=5.5)
 
     plotting.rate_by_volatility(panels["c"], fitted, UNSEEN)
-    r_squared = fitted.r_squared.values
-    spread = f"{r_squared.min():.2f}" if len(r_squared) == 1 else f"{r_squared.min():.2f} to {r_squared.max():.2f}"
-    panels["c"].set_title("c  Rescorla-Wagner fit per episode", pad=12)
-    told = f"R² = {spread}, n = {fitted.sizes['episode']:,}"
-    panels["c"].text(0.03, 0.97, told, transform=panels["c"].transAxes, va="top")
-    fig.text(0.995, 0.005, f"ν read as the {task['drift'].replace('sd', 'SD')} of a step", ha="right", va="bottom", color="0.35")
+    panels["c"].set_xlabel(f"volatility ν of the episode ({reading} of a step)")
+    panels["c"].set_title("c  R-W learning rate per episode", pad=12)
+    told = ", ".join(f"{r:.2f}" for r in fitted.r_squared.values)
+    panels["c"].text(0.03, 0.98, f"R² = {told}", transform=panels["c"].transAxes, va="top")
+
+    seeds = ", ".join(str(seed) for seed in regret.seed.values)
+    about = f"{regret.sizes['episode']:,} test episodes for each training seed ({seeds}); fit: {fitted.attrs['model']}"
+    fig.supxlabel(about, fontsize=6.3, color="0.35", x=0.99, ha="right")
     return fig
 
 

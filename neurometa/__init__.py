@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurometa import (
         agents,
+        baselines,
         behaviour,
         dataset,
         exact,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         plotting,
         rollout,
         runs,
+        settings,
         tables,
         tasks,
         training,
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "agents",
+    "baselines",
     "behaviour",
     "dataset",
     "exact",
@@ -36,6 +39,7 @@ __all__ = [
     "plotting",
     "rollout",
     "runs",
+    "settings",
     "tables",
     "tasks",
     "training",

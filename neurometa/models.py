@@ -8,7 +8,8 @@ concave in them whatever the others are; the fitter relies on it.
 """
 
 import dataclasses
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 Array = Any  # float, numpy array or torch tensor: only arithmetic is used below
 
@@ -23,16 +24,22 @@ class Model:
         Lowest and highest value of each parameter, in the order of the fields.
     weights : tuple of str
         The parameters that multiply the features in the softmax, one per feature.
+    features : tuple of str
+        What is learned about each arm, in the order of `weights`; a ``value`` is in units of reward.
     start : tuple of float
         Each feature before the first trial (the same for every arm).
     n_options : int or None
         How many arms the equations allow; None for any number.
+    rewards : tuple of float or None
+        The only rewards that the equations allow; None for any.
     """
 
     bounds: ClassVar[dict[str, tuple[float, float]]]
     weights: ClassVar[tuple[str, ...]] = ("inverse_temperature",)
+    features: ClassVar[tuple[str, ...]] = ("value",)
     start: ClassVar[tuple[float, ...]] = (0.5,)
     n_options: ClassVar[int | None] = None
+    rewards: ClassVar[tuple[float, ...] | None] = None
 
     @staticmethod
     def learn(features: tuple, chosen: Array, reward: Array, *rates: Array) -> tuple:
@@ -60,6 +67,11 @@ class Model:
     def rates(cls) -> tuple[str, ...]:
         """Names of the parameters of the learning rule: those that are not `weights`."""
         return tuple(name for name in cls.parameters() if name not in cls.weights)
+
+    @classmethod
+    def of(cls, fitted: Mapping[str, Any]) -> Self:
+        """Return the model with its parameters taken by name, e.g. from the result of a fit."""
+        return cls(*(fitted[name] for name in cls.parameters()))
 
     def begin(self, like: Array) -> tuple:
         """Features of each arm before the first trial, each shaped as `like` (..., arm)."""
@@ -99,6 +111,7 @@ class RescorlaWagner(Model):
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate):
+        """Move the value of the chosen arm towards the reward."""
         (value,) = features
         return (value + learning_rate * chosen * (reward - value),)
 
@@ -126,9 +139,11 @@ class SingleValue(Model):
 
     bounds: ClassVar = {"learning_rate": (0.0, 1.0), "inverse_temperature": (0.0, 30.0)}
     n_options: ClassVar = 2
+    rewards: ClassVar = (0.0, 1.0)
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate):
+        """Move both values towards what their arm paid, or would have paid."""
         (value,) = features
         outcome = chosen * reward + (1 - chosen) * (1 - reward)
         return (value + learning_rate * (outcome - value),)
@@ -160,6 +175,7 @@ class TwoLearningRates(Model):
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate_positive, learning_rate_negative):
+        """Move the value of the chosen arm towards the reward, at the rate of the error's sign."""
         (value,) = features
         rpe = reward - value
         learning_rate = learning_rate_negative + (learning_rate_positive - learning_rate_negative) * (rpe > 0)
@@ -170,7 +186,7 @@ class TwoLearningRates(Model):
 class Forgetting(Model):
     r"""Delta rule whose unchosen values decay to zero (Ito & Doya 2009).
 
-    .. math:: V_a \leftarrow V_a + \alpha (r - V_a) \text{ (chosen)},\quad V_b \leftarrow (1 - \phi) V_b \text{ (not chosen)}
+    .. math:: V_a \leftarrow V_a + \alpha (r - V_a) \text{ (chosen)},\quad V_b \leftarrow (1 - \phi) V_b \text{ (else)}
 
     Parameters
     ----------
@@ -194,6 +210,7 @@ class Forgetting(Model):
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate, forgetting_rate):
+        """Move the value of the chosen arm towards the reward, and the others towards zero."""
         (value,) = features
         return (value + learning_rate * chosen * (reward - value) - forgetting_rate * (1 - chosen) * value,)
 
@@ -217,10 +234,12 @@ class ChoiceKernel(Model):
 
     bounds: ClassVar = {"kernel_rate": (0.0, 1.0), "kernel_weight": (-30.0, 30.0)}
     weights: ClassVar = ("kernel_weight",)
+    features: ClassVar = ("kernel",)
     start: ClassVar = (0.0,)
 
     @staticmethod
     def learn(features, chosen, reward, kernel_rate):
+        """Move the kernel towards 1 for the chosen arm, and towards 0 for the others."""
         (kernel,) = features
         return (kernel + kernel_rate * (chosen - kernel),)
 
@@ -253,10 +272,12 @@ class RescorlaWagnerChoiceKernel(Model):
         "kernel_weight": (-30.0, 30.0),
     }
     weights: ClassVar = ("inverse_temperature", "kernel_weight")
+    features: ClassVar = ("value", "kernel")
     start: ClassVar = (0.5, 0.0)
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate, kernel_rate):
+        """Move the value of the chosen arm, and the kernel of every arm."""
         value, kernel = features
         return value + learning_rate * chosen * (reward - value), kernel + kernel_rate * (chosen - kernel)
 

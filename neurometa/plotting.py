@@ -38,7 +38,13 @@ def choices_on_probability(ax: Axes, trials: xr.Dataset, episodes: Sequence[int]
     for place, episode in enumerate(episodes):
         one = trials.isel(episode=episode)
         at = place * n + np.arange(n)
-        ax.plot(at, one.reward_prob.isel(arm=0), color=COLOURS[1], lw=0.9, label="probability of arm 0" if not place else None)
+        ax.plot(
+            at,
+            one.reward_prob.isel(arm=0),
+            color=COLOURS[1],
+            lw=0.9,
+            label="probability of arm 0" if not place else None,
+        )
         first = (one.choice == 0).values
         for chosen, height, colour in ((first, 1.06, COLOURS[0]), (~first, -0.06, COLOURS[2])):
             label = f"chose arm {0 if height > 1 else 1}" if not place else None
@@ -91,15 +97,16 @@ def rate_by_volatility(ax: Axes, fitted: xr.Dataset, unseen: tuple[float, float]
     """
     low, high = unseen
     ax.axvspan(low, high, color="0.9", lw=0, zorder=0)
-    ax.text((low + high) / 2, 1.02, "unseen", ha="center", va="bottom", color="0.35", transform=ax.get_xaxis_transform())
+    ax.text(
+        (low + high) / 2, 1.02, "unseen", ha="center", va="bottom", color="0.35", transform=ax.get_xaxis_transform()
+    )
     each = [fitted.isel(agent=i) for i in range(fitted.sizes["agent"])] if "agent" in fitted.dims else [fitted]
     first = each[0]
     ax.plot(first.volatility, first.learning_rate, ".", ms=2.2, alpha=0.45, color=COLOURS[0], mew=0, rasterized=True)
-    edges = np.linspace(0, float(first.volatility.max()), 10)
+    ends = np.array([0, float(first.volatility.max())])
     for one in each:
-        ends = np.array([edges[0], edges[-1]])
         ax.plot(ends, float(one.intercept) + float(one.slope) * ends, color=COLOURS[2], lw=1.2)
-    ax.set(xlim=(0, edges[-1]), ylim=(-0.02, 1.02))
+    ax.set(xlim=ends, ylim=(-0.02, 1.02))
     ax.set(xlabel="volatility ν of the episode (1/trial)", ylabel="fitted learning rate")
     return ax
 

@@ -84,6 +84,7 @@ def draw(logits: Tensor, rng: torch.Generator) -> Tensor:
     if logits.shape[-1] == 2:  # the commonest case, three times as quick
         return (luck[:, 0] < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
     reached = torch.softmax(logits, -1).cumsum(-1)
+    reached = reached / reached[:, -1:]  # rounding leaves the sum off 1, and -inf at the end would be drawn
     return (reached[:, :-1] <= luck).sum(-1)
 
 

@@ -62,18 +62,21 @@ def train(
     Raises
     ------
     InputError
-        The folder holds a run already and `resume` is off, or one of other settings; another
-        process is writing it; the device is absent; training diverged.
+        The folder holds a run already and `resume` is off, or one of another experiment or other
+        settings; another process is writing it; the device is absent; training diverged.
     """
     check_device(device)
     with only_writer(run):
         if (run / CONFIG).exists():
             if not resume:
                 raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
+            before = record(run).get("experiment", "")
+            if experiment and before and experiment != before:
+                raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another --out.")
             _same(config, open_config(run), run)
         else:
-            record = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-            write_text(run / CONFIG, json.dumps(record, indent=1) + "\n")
+            about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
+            write_text(run / CONFIG, json.dumps(about, indent=1) + "\n")
         if (run / WEIGHTS).exists():
             return load_agent(run)
         agent = a2c.train(config, run, device=device, progress=progress)
@@ -113,14 +116,25 @@ def evaluate(
     Dataset
         Behaviour, latents, values, logits, hidden and cell state, with the run's settings in
         its attrs; ``behaviour.nc`` is what `dataset.save_run` makes of it.
+
+    Raises
+    ------
+    InputError
+        There is no trained agent, the test task does not fit it, or another argument is wrong.
     """
     check_device(device)
     if n_episodes < 1:
         raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
     config = open_config(run)
     task = settings.replace(config.task.for_test(), assignments)
+    if (task.n_actions, task.n_features) != (config.task.n_actions, config.task.n_features):
+        raise InputError(
+            f"The agent was trained for {config.task.n_actions} actions and {config.task.n_features} features of an "
+            f"observation; the test task has {task.n_actions} and {task.n_features}."
+        )
     agent = load_agent(run).to(device)
-    batches, rng = [], evaluation_rng(seed, device)
+    batches: list[xr.Dataset] = []
+    rng = evaluation_rng(seed, device)
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
@@ -139,7 +153,15 @@ def evaluate(
 
 
 def evaluation_rng(seed: int, device: str = "cpu") -> torch.Generator:
-    """Return random numbers for test episodes, apart from those of any training seed."""
+    """Return random numbers for test episodes, apart from those of any training seed.
+
+    Raises
+    ------
+    InputError
+        The seed is negative.
+    """
+    if seed < 0:
+        raise InputError(f"--seed is {seed}; it must be 0 or more.")
     mixed = np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
@@ -181,14 +203,19 @@ def load_agent(run: Path) -> agents.LSTMAgent:
     """
     config = open_config(run)
     if not (run / WEIGHTS).exists():
-        raise InputError(f"{run} is not trained to the end; go on with: neurometa train --resume --out {run}")
+        name = record(run).get("experiment") or "EXPERIMENT"
+        raise InputError(f"{run} is not trained to the end; go on with: neurometa train {name} --out {run} --resume")
     agent = a2c.build(config)
     load_weights(run / WEIGHTS, agent)
     return agent.requires_grad_(False).eval()
 
 
 def compare(
-    trials: xr.Dataset, learners: dict[str, agents.Agent], *, seed: int = 2, progress: Callable[[str], None] | None = None
+    trials: xr.Dataset,
+    learners: dict[str, agents.Agent],
+    *,
+    seed: int = 2,
+    progress: Callable[[str], None] | None = None,
 ) -> xr.Dataset:
     """Let other learners play the worlds of a run's episodes, and set their regret beside the run's.
 

@@ -1,5 +1,6 @@
 """Frozen settings to JSON and back, and ``field=value`` from the command line."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -43,7 +44,7 @@ def from_json(kinds: Sequence[type[Settings]], data: Any, name: str = "config") 
     if not isinstance(data, dict):
         raise InputError(f"{name} is {data!r}; it must be an object with a 'type'.")
     known = {kind.__name__: kind for kind in kinds if not inspect.isabstract(kind)}
-    kind = known.get(data.get("type", ""))
+    kind = next((kind for named, kind in known.items() if named == data.get("type")), None)
     if kind is None:
         raise InputError(f"{name} has type {data.get('type')!r}; allowed are {sorted(known)}.")
     hints = typing.get_type_hints(kind)
@@ -94,7 +95,7 @@ def _known_field(name: str, fields: list[str], where: str) -> None:
 def _read(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -113,7 +114,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         if hint is bool and isinstance(value, bool):
             return value
     elif hint is float and isinstance(value, int | float):
-        return float(value)
+        with contextlib.suppress(OverflowError):  # a whole number beyond the largest float
+            return float(value)
     elif hint in (int, str) and isinstance(value, hint):
         return value
     elif typing.get_origin(hint) is tuple:
@@ -140,7 +142,10 @@ def _record(kind: Any, value: Any, name: str) -> Any:
 
 
 def _below(kind: type) -> list[type]:
-    return [found for child in kind.__subclasses__() for found in (child, *_below(child))]
+    found: list[type] = []
+    for child in kind.__subclasses__():
+        found += [child, *_below(child)]
+    return found
 
 
 def _say(hint: Any) -> str:

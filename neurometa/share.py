@@ -17,4 +17,4 @@ def folder(name: str) -> Path:
     for place in (package / "_share" / name, package.parent / name):
         if place.is_dir():
             return place
-    raise InputError(f"The folder {name!r} did not come with this neurometa; install it anew from its wheel or checkout.")
+    raise InputError(f"The folder {name!r} did not come with this neurometa; install it from its wheel or checkout.")

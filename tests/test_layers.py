@@ -14,18 +14,21 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("errors",),
-    ("storage", "settings", "models", "exact"),
+    ("storage", "settings", "share", "models", "exact"),
     ("dataset",),
-    ("tables", "behaviour", "plotting", "tasks", "agents"),
-    ("rollout",),
+    ("tables", "behaviour", "tasks", "agents"),
+    ("plotting", "rollout", "baselines"),
     ("training",),
     ("experiments",),
     ("runs",),
     ("cli",),
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
-READERS = ("errors", "storage", "settings", "models", "exact", "dataset", "tables", "behaviour", "plotting")
-WRITERS = ("tasks", "agents", "rollout", "training", "experiments", "runs")
+READERS = (
+    *("errors", "storage", "settings", "share", "models", "exact"),
+    *("dataset", "tables", "behaviour", "plotting"),
+)
+WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs")
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 

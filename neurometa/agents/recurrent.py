@@ -31,6 +31,8 @@ class LSTMAgent(Agent):
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
     """
 
+    reward_levels: Tensor
+
     def __init__(
         self,
         n_features: int,
@@ -43,7 +45,7 @@ class LSTMAgent(Agent):
         learned_start: bool = False,
     ) -> None:
         super().__init__()
-        check_inputs(inputs)
+        check_inputs(inputs, n_features)
         self.n_actions, self.n_steps, self.n_units, self.inputs = n_actions, n_steps, n_units, tuple(inputs)
         widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
         self.n_inputs = sum(widths[name] for name in self.inputs)
@@ -86,8 +88,8 @@ class LSTMAgent(Agent):
         return Output(out[:, :-1], out[:, -1], state, {"hidden": hidden, "cell": cell})
 
 
-def check_inputs(inputs: tuple[str, ...]) -> None:
-    """Raise unless `inputs` names inputs of the network, each once."""
+def check_inputs(inputs: tuple[str, ...], n_features: int) -> None:
+    """Raise unless `inputs` names inputs of the network, each once, and they tell it something."""
     for name in inputs:
         if name not in INPUTS:
             raise InputError(f"inputs holds {name!r}; allowed are {list(INPUTS)}.{nearest(str(name), list(INPUTS))}")
@@ -95,3 +97,5 @@ def check_inputs(inputs: tuple[str, ...]) -> None:
         raise InputError(f"inputs is {tuple(inputs)}; each input can be named once.")
     if not inputs:
         raise InputError(f"inputs is empty; name at least one of {list(INPUTS)}.")
+    if tuple(inputs) == ("observation",) and not n_features:
+        raise InputError(f"inputs is {tuple(inputs)}, but the task shows nothing; name another of {list(INPUTS)}.")

@@ -1,3 +1,22 @@
-from neurometa.behaviour.performance import mean_interval, regret
+"""What an agent or animal did, and which learning model says so: trials in, labelled results out."""
 
-__all__ = ["mean_interval", "regret"]
+from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
+from neurometa.behaviour.fitting import fit
+from neurometa.behaviour.latents import latents, log_likelihood, simulate
+from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.volatility import volatility_regression
+
+__all__ = [
+    "aic",
+    "bic",
+    "fit",
+    "latents",
+    "log_likelihood",
+    "mean_interval",
+    "median_interval",
+    "model_recovery",
+    "recover",
+    "regret",
+    "simulate",
+    "volatility_regression",
+]

@@ -97,7 +97,7 @@ def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
     n_trials, n_columns, n_members = choices.choice.shape
     n_tries = rates.shape[1]
     arms, played = np.arange(choices.n_options).reshape(-1, 1, 1), choices.choice >= 0
-    chosen, complete = (choices.choice[:, None] == arms).astype(float), played.all((1, 2))
+    chosen, complete = (choices.choice[:, None] == arms).astype(float), np.all(played, axis=(1, 2))
     rates = rates[..., None]  # of all members
     features = tuple(np.full((choices.n_options, n_tries, n_columns, n_members), start) for start in model.start)
     gap = np.empty((len(features), n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))

@@ -77,4 +77,34 @@ def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95)
     se = x.std(dim, ddof=1) / np.sqrt(n) if x.sizes[dim] > 1 else x.mean(dim) * np.nan
     mean = x.mean(dim)
     reach = se * stats.t.ppf((1 + level) / 2, np.maximum(n - 1, 1))
-    return xr.Dataset({"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach, "n": n}, attrs={"level": level})
+    return xr.Dataset(
+        {"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach, "n": n}, attrs={"level": level}
+    )
+
+
+def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
+    """Median of all values with an interval that assumes nothing of their distribution.
+
+    The interval's ends are the order statistics that a binomial count puts there (Conover
+    1999, section 3.2); its coverage is `level` at least, if there are values enough.
+
+    Parameters
+    ----------
+    x : DataArray
+        Values over any dims; NaN is left out.
+    level : float
+        Coverage, in (0, 1).
+
+    Returns
+    -------
+    Dataset
+        ``median``, ``lower``, ``upper`` and ``n``; NaN where `x` holds no value.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
+    values = np.sort(x.values[x.notnull().values])
+    if not len(values):
+        return xr.Dataset({"median": np.nan, "lower": np.nan, "upper": np.nan, "n": 0}, attrs={"level": level})
+    below = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5))
+    ends = {"lower": values[max(below - 1, 0)], "upper": values[min(len(values) - below, len(values) - 1)]}
+    return xr.Dataset({"median": np.median(values), **ends, "n": len(values)}, attrs={"level": level})

@@ -9,8 +9,10 @@ import sys
 import typer
 
 from neurometa.cli.reading import reading
-from neurometa.cli.writing import writing
+from neurometa.cli.writing import Interrupted, writing
 from neurometa.errors import InputError
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(
     help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
@@ -33,8 +35,13 @@ def main() -> None:
             raise
         print(f"neurometa: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt as interrupt:
-        print(f"neurometa: interrupted. {interrupt}".rstrip(), file=sys.stderr)
+    except Interrupted as interrupted:
+        print(f"neurometa: interrupted. {interrupted}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except SystemExit as ended:
+        if ended.code != INTERRUPTED:
+            raise
+        print("neurometa: interrupted.", file=sys.stderr)
         raise SystemExit(1) from None
     except BrokenPipeError:  # the reader, e.g. head, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,16 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+MADE_BY = ("task", "config", "seed", "budget")  # attributes that a result keeps of its run
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table that wraps in a narrow terminal; columns after the first are aligned right if they are numbers."""
+    """Print a table that wraps in a narrow terminal, but for its first column; numbers are aligned right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*columns[:1], title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    drawn.add_column(columns[0], no_wrap=True, overflow="fold")
     for i, column in enumerate(columns[1:], 1):
         numbers = all(row[i][:1] in "-+.0123456789" for row in rows)
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
 from neurometa.errors import InputError, nearest
 
 Trials = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
@@ -74,16 +74,17 @@ def import_table(
     say(f"Next: neurometa fit-rw {out}")
 
 
-def _coding(option: str, text: str | None) -> dict[str, str] | None:
+def _coding(option: str, text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     pairs = [part.rpartition("=") for part in text.split(",")]
     if not all(equals for _, equals, _ in pairs):
         raise InputError(f"{option} is {text!r}; write ENTRY=VALUE pairs between commas, e.g. L=0,R=1.")
-    coded: dict[str, Any] = {}
-    for entry, _, value in pairs:
-        coded[entry.strip()] = int(value) if value.strip().lstrip("-").isdigit() else value.strip()
-    return coded
+    return {entry.strip(): _whole(value.strip()) for entry, _, value in pairs}
+
+
+def _whole(text: str) -> Any:
+    return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
 def _numbers(option: str, text: str | None) -> dict[float, float] | None:
@@ -103,7 +104,9 @@ def fit_rw(
     ] = "rescorla-wagner",
     intervals: Annotated[bool, typer.Option("--intervals", help="Add 95 % profile-likelihood intervals.")] = False,
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
-    window: Annotated[int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Fit a Rescorla-Wagner learner to the choices of each episode, by exact maximum likelihood.
@@ -120,6 +123,7 @@ def fit_rw(
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
         fitted = fitted.merge(_volatility(data, fitted.learning_rate))
+    fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs})
     folder = trials if trials.is_dir() else trials.parent
     with only_writer(folder):
         file = dataset.save_run(fitted, folder / ("fit_rw.nc" if trials.is_dir() else f"{trials.stem}_fit_rw.nc"))
@@ -156,24 +160,33 @@ def _tell_fit(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     for name, found in medians.items():
         record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")}
     if "r_squared" in fitted:
-        record["volatility"] = {key: float(fitted[key]) for key in ("slope", "r_squared", "p_value", "n")}
+        told = {key: float(fitted[key]) for key in ("slope", "r_squared", "p_value", "n")}
+        by_band = {key: fitted[key].to_series().to_dict() for key in ("band_mean", "difference_p_value")}
+        record["volatility"] = told | by_band
     if as_json:
         say_json(record)
         return
-    rows = [[name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians]
+    rows = [
+        [name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians
+    ]
     table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
     say(f"On a bound: {record['at_bound']} of {n}. Could not be fitted: {failed}.")
     if "volatility" in record:
         told = record["volatility"]
-        say(f"Learning rate against volatility: slope {number(told['slope'])}, R² {told['r_squared']:.3f}, ")
-        say(f"p {told['p_value']:.1g}, n {told['n']:.0f}.")
+        say(
+            f"Learning rate on volatility: R² {told['r_squared']:.3f}, slope {number(told['slope'])}, p {told['p_value']:.1g}."
+        )
+        means = ", ".join(f"{band} {mean:.3f}" for band, mean in told["band_mean"].items())
+        steps = ", ".join(f"{step} p {p:.1g}" for step, p in told["difference_p_value"].items())
+        say(f"Its mean by band of volatility: {means} ({steps}).")
     say(f"Everything is in {file}.")
 
 
 def figure(
     name: Annotated[str, typer.Argument(help="Name of a figure, e.g. w16-fig4.", show_default=False)],
     run: Annotated[
-        list[Path] | None, typer.Option(help="Run folder; give it again for further seeds.", show_default="runs/restless")
+        list[Path] | None,
+        typer.Option(help="Run folder; give it again for further seeds.", show_default="runs/restless"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="the first run")] = None,
     as_json: JSON = False,
@@ -202,7 +215,7 @@ def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=Fa
     if (run / BEHAVIOUR).exists():
         trials = read(run)
         record["trials"] = {str(dim): size for dim, size in trials.sizes.items()}
-        record["made from"] = str(trials.attrs.get("agent") or trials.attrs.get("source") or "a table")
+        record["made_from"] = str(trials.attrs.get("agent") or trials.attrs.get("source") or "a table")
     found = {path.name: path.stat().st_size for path in sorted(run.iterdir()) if path.is_file() and path.name[0] != "."}
     record["files"] = found
     if len(record) == 2 and not found:
@@ -210,8 +223,8 @@ def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=Fa
     if as_json:
         say_json(record)
         return
-    rows = [[key, _told(value)] for key, value in record.items() if key not in ("files", "settings")]
-    table([str(run), ""], [row for row in rows if row[0] != "run"])
+    apart = ("run", "files", "settings")
+    table([str(run), ""], [[key.replace("_", " "), _told(value)] for key, value in record.items() if key not in apart])
     if "settings" in record:
         table(["setting", "value"], [[key, _told(value)] for key, value in record["settings"].items()])
     table(["file", "size"], [[name, f"{size / 1e6:.2f} MB"] for name, size in found.items()])
@@ -221,26 +234,32 @@ def _training(run: Path) -> dict[str, Any]:
     """What ``config.json`` and the learning curve say, without torch."""
     try:
         told = json.loads((run / "config.json").read_text())
-        settings = told["config"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        settings = dict(told["config"])
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
-    record = {key: told[key] for key in ("experiment", "created", "neurometa", "commit", "device", "torch") if key in told}
+    record = {
+        key: told[key] for key in ("experiment", "created", "neurometa", "commit", "device", "torch") if key in told
+    }
     record["settings"] = {key: value for key, value in settings.items() if key != "type"}
     curve = run / "curve.jsonl"
     lines = curve.read_text().splitlines() if curve.exists() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    try:
+        rows = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
+    except ValueError as error:
+        raise InputError(f"{curve} is damaged ({error}).") from error
     done = (run / "agent.safetensors").exists()
     record["training"] = f"{'finished' if done else 'not finished'}, {len(rows)} of {settings.get('n_updates')} updates"
     if rows:
-        record["environment steps"] = f"{rows[-1]['steps']:,}"
-        record["reward per trial"] = f"{rows[0]['reward']:.3f} {_spark([row['reward'] for row in rows])} {rows[-1]['reward']:.3f}"
+        reward = [row["reward"] for row in rows]
+        record["environment_steps"] = rows[-1]["steps"]
+        record["reward_per_trial"] = {"first": reward[0], "last": reward[-1], "curve": _spark(reward)}
     return record
 
 
 def _spark(values: list[float], width: int = 24) -> str:
     """Draw a curve in one line of block characters."""
-    blocks, step = "▁▂▃▄▅▆▇█", max(1, len(values) // width)
-    means = [sum(values[i : i + step]) / len(values[i : i + step]) for i in range(0, len(values), step)][:width]
+    blocks, step = "▁▂▃▄▅▆▇█", -(-len(values) // width)
+    means = [sum(values[i : i + step]) / len(values[i : i + step]) for i in range(0, len(values), step)]
     low, high = min(means), max(means)
     return "".join(blocks[round((value - low) / ((high - low) or 1) * 7)] for value in means)
 

@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, bar, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
 
 Run = Annotated[Path, typer.Argument(help="Run folder, e.g. runs/restless.", show_default=False)]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu or cuda.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting; may be given again.")
 ]
+
+
+class Interrupted(Exception):
+    """Ctrl-C, and how to go on; typer would end at a KeyboardInterrupt without a word."""
 
 
 def writing(app: typer.Typer) -> None:
@@ -41,10 +45,10 @@ def list_experiments(as_json: JSON = False) -> None:
         )
         return
     rows = [
-        [name, f"{found.config.budget / 1e6:.1f} M", f"{found.cpu_minutes:g} min", found.about, found.source]
+        [name, f"{found.config.budget / 1e6:.1f} M", f"{found.cpu_minutes:g} min", f"{found.about}\n{found.source}"]
         for name, found in EXPERIMENTS.items()
     ]
-    table(["experiment", "steps", "CPU time", "question", "source"], rows)
+    table(["experiment", "steps", "CPU time", "question and source"], rows)
     say("Train one with: neurometa train EXPERIMENT --out runs/NAME")
 
 
@@ -89,8 +93,7 @@ def train(
         try:
             runs.train(config, run, experiment=experiment, device=device, resume=resume, progress=progress)
         except KeyboardInterrupt as interrupt:
-            again = f"Go on with: neurometa train {experiment} --out {run} --resume"
-            raise KeyboardInterrupt(again) from interrupt
+            raise Interrupted(f"Go on with: neurometa train {experiment} --out {run} --resume") from interrupt
     rows = curve.read(run)
     tail = rows[-max(1, len(rows) // 20) :]
     reward = sum(row["reward"] for row in tail) / len(tail)
@@ -176,7 +179,7 @@ def regret(
                 show(len(done), name)
 
             result = runs.compare(trials, learners, seed=seed, progress=tick)
-        result = result.assign_attrs({name: trials.attrs[name] for name in ("task", "config", "seed", "budget")})
+        result = result.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs})
         file = dataset.save_run(result, run / "regret.nc")
     total = result.regret.sum("trial").astype(float)
     mean = behaviour.mean_interval(total)
@@ -185,7 +188,11 @@ def regret(
     for name in result.learner.values.tolist():
         here, gap = mean.sel(learner=name), apart.sel(learner=name)
         record[name] = {key: float(here[key]) for key in ("mean", "se", "lower", "upper", "n")}
-        beside = "" if name == "agent" else f"{float(gap['mean']):+.2f} [{float(gap['lower']):+.2f}, {float(gap['upper']):+.2f}]"
+        beside = (
+            ""
+            if name == "agent"
+            else f"{float(gap['mean']):+.2f} [{float(gap['lower']):+.2f}, {float(gap['upper']):+.2f}]"
+        )
         rows.append([name, f"{float(here['mean']):.2f}", _between(here), beside])
     if as_json:
         say_json({"file": str(file), "n_episodes": total.sizes["episode"], "regret": record})
@@ -205,5 +212,3 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-

@@ -5,7 +5,8 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from neurometa.tasks.bandit import _pay
+from neurometa.errors import InputError
+from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
 
 
@@ -26,6 +27,13 @@ class RecordedBandit(Task):
 
     latents = {"reward_prob": ("arm",)}
 
+    def __post_init__(self) -> None:
+        if self.recording.ndim != 3:
+            raise InputError(f"recording is {tuple(self.recording.shape)}; it must be (episode, trial, arm).")
+        _check_sizes(self.n_trials, self.n_actions)
+        if self.n_trials > self.recording.shape[1]:
+            raise InputError(f"n_trials is {self.n_trials}; the recording has {self.recording.shape[1]}.")
+
     @property
     def n_actions(self) -> int:
         """Number of arms."""
@@ -33,6 +41,8 @@ class RecordedBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Stand before the first trial of the first `n_episodes` recorded episodes."""
+        if n_episodes > len(self.recording):
+            raise InputError(f"n_episodes is {n_episodes}; the recording has {len(self.recording)}.")
         recording = self.recording[:n_episodes].to(rng.device)
         return {"reward_prob": recording[:, 0], "trial": torch.full((n_episodes,), -1, device=rng.device)}
 

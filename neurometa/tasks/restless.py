@@ -1,6 +1,7 @@
 """The restless bandit: does a network learn faster where its world changes faster? (Wang et al. 2016, experiment 4)."""
 
 import dataclasses
+import itertools
 from typing import ClassVar
 
 import torch
@@ -51,8 +52,11 @@ class RestlessBandit(Task):
             if not getattr(self, name):
                 raise InputError(f"{name} is empty; give at least one (low, high).")
             for low, high in getattr(self, name):
-                if not 0 <= low < high:
+                if not 0 <= low < high < float("inf"):
                     raise InputError(f"{name} holds ({low}, {high}); each must be (low, high) with 0 <= low < high.")
+            ordered = sorted(getattr(self, name))
+            if any(before > low for (_, before), (low, _) in itertools.pairwise(ordered)):
+                raise InputError(f"{name} is {getattr(self, name)}; the ranges must not overlap.")
 
     def for_test(self):
         """Return the task with the volatilities of the test, the unseen band among them."""

@@ -1,6 +1,7 @@
 """Advantage actor-critic on whole episodes (Mnih et al. 2016; Wang et al. 2016, section 3; 2018, Methods)."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,7 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_inputs(self.inputs)
+        check_inputs(self.inputs, self.task.n_features)
         if self.optimizer not in ("adam", "rmsprop"):
             hint = nearest(self.optimizer, ["adam", "rmsprop"])
             raise InputError(f"optimizer is {self.optimizer!r}; allowed are 'adam' and 'rmsprop'.{hint}")
@@ -90,8 +91,10 @@ class Config:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.horizon is not None and (self.horizon < 1 or self.gae_lambda != 1.0):
             raise InputError(f"horizon is {self.horizon}; it must be at least 1, and gae_lambda 1, or null.")
-        for name, top in (("discount", 1), ("gae_lambda", 1), ("step_size", None), ("value_weight", None), ("entropy_weight", None)):
-            _check_range(name, getattr(self, name), top)
+        for name in ("discount", "gae_lambda", "optimizer_decay"):
+            _check_range(name, getattr(self, name), 1)
+        for name in ("step_size", "optimizer_epsilon", "value_weight", "entropy_weight"):
+            _check_range(name, getattr(self, name))
         if not self.max_grad_norm > 0:
             raise InputError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
         if not 0 <= self.seed < 2**63:
@@ -108,25 +111,29 @@ class Config:
         return self.n_updates * self.batch_size * self.n_steps
 
 
-def _check_range(name: str, setting: Scheduled, top: float | None) -> None:
+def _check_range(name: str, setting: Scheduled, top: float = math.inf) -> None:
     for value in (setting.start, setting.end) if isinstance(setting, Linear) else (setting,):
-        if not value >= 0 or (top is not None and value > top):
-            raise InputError(f"{name} is {value}; it must be at least 0{f' and at most {top}' if top else ''}.")
+        if not (0 <= value <= top and math.isfinite(value)):
+            raise InputError(
+                f"{name} is {value}; it must be at least 0 and {f'at most {top}' if top == 1 else 'finite'}."
+            )
 
 
 def build(config: Config, device: str = "cpu") -> LSTMAgent:
     """Make the untrained agent that `config` describes."""
     task = config.task
-    torch.manual_seed(config.seed)
-    return LSTMAgent(
-        task.n_features,
-        task.n_actions,
-        config.n_steps,
-        reward_levels=task.reward_levels,
-        n_units=config.n_units,
-        inputs=config.inputs,
-        learned_start=config.learned_start,
-    ).to(device)
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
+        torch.manual_seed(config.seed)
+        agent = LSTMAgent(
+            task.n_features,
+            task.n_actions,
+            config.n_steps,
+            reward_levels=task.reward_levels,
+            n_units=config.n_units,
+            inputs=config.inputs,
+            learned_start=config.learned_start,
+        )
+    return agent.to(device)
 
 
 def train(
@@ -202,9 +209,9 @@ def _update(
     optimizer.step()
     per_trial = reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
-    if numbers[-1] != numbers[-1]:
+    if not math.isfinite(numbers[-1]):
         raise InputError(
-            f"Training diverged at update {update + 1}: the gradient is not a number. Lower step_size or max_grad_norm."
+            f"Training diverged at update {update + 1}: the gradient is not finite. Lower step_size or max_grad_norm."
         )
     names = ("reward", *terms, "gradient_norm")
     count = {"update": update + 1, "steps": (update + 1) * config.batch_size * config.n_steps}
@@ -240,10 +247,10 @@ def loss(
         advantage = advantages(reward, known, discount, at(config.gae_lambda, share))
     else:
         advantage = n_step_returns(reward, known, discount, config.horizon) - known
-    log_policy = torch.log_softmax(logits, -1)
-    policy_loss = -(advantage * log_policy.gather(-1, action[..., None])[..., 0]).mean()
+    log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
+    policy_loss = -(advantage * log_policy.gather(0, action[None])[0]).mean()
     value_loss = 0.5 * (advantage + known - value).square().mean()
-    entropy = -(log_policy.exp() * log_policy).sum(-1).mean()
+    entropy = -(log_policy.exp() * log_policy).sum(0).mean()
     total = policy_loss + at(config.value_weight, share) * value_loss - at(config.entropy_weight, share) * entropy
     terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
     return total, {name: x.detach() for name, x in terms.items()}

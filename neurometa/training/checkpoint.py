@@ -45,17 +45,27 @@ def save_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Ge
 
 
 def load_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Generator) -> int:
-    """Restore what `save_state` wrote, and return the number of updates done."""
+    """Restore what `save_state` wrote, and return the number of updates done.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, not safetensors, or no checkpoint of this training.
+    """
     tensors, metadata = _read(path)
-    agent.load_state_dict({key.removeprefix("agent/"): x for key, x in tensors.items() if key.startswith("agent/")})
     state = optimizer.state_dict()
-    for key, x in tensors.items():
-        if key.startswith("optimizer/"):
-            _, i, name = key.split("/")
-            state["state"].setdefault(int(i), {})[name] = x
-    optimizer.load_state_dict(state)
-    rng.set_state(tensors["rng"])
-    return int(metadata["update"])
+    try:
+        agent.load_state_dict({key.removeprefix("agent/"): x for key, x in tensors.items() if key.startswith("agent/")})
+        for key, x in tensors.items():
+            if key.startswith("optimizer/"):
+                _, i, name = key.split("/")
+                state["state"].setdefault(int(i), {})[name] = x
+        optimizer.load_state_dict(state)
+        rng.set_state(tensors["rng"])
+        return int(metadata["update"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        last = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path} is no checkpoint of this training ({last}); remove it to start anew.") from error
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

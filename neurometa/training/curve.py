@@ -27,7 +27,7 @@ def writer(run: Path | None, done: int) -> Iterator[Callable[[Row], None]]:
     kept = [row for row in read(run) if row["update"] <= done] if path.exists() else []
     write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
     try:
-        with open(path, "a") as file, _tensorboard(run, done) as board:
+        with open(path, "a") as file, _tensorboard(run, int(kept[-1]["steps"]) if kept else 0) as board:
 
             def write(row: Row) -> None:
                 file.write(json.dumps(row) + "\n")
@@ -61,13 +61,14 @@ def read(run: Path) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _tensorboard(run: Path, done: int) -> Iterator[Callable[[Row], None]]:
+def _tensorboard(run: Path, steps: int) -> Iterator[Callable[[Row], None]]:
+    """Stream rows to TensorBoard, and hide what it was told of later environment steps before."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         yield lambda row: None
         return
-    with SummaryWriter(str(run / "tensorboard"), purge_step=done + 1) as board:
+    with SummaryWriter(str(run / "tensorboard"), purge_step=steps + 1) as board:
 
         def write(row: Row) -> None:
             for name, x in row.items():

@@ -36,7 +36,7 @@ def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int 
 
 
 def advantages(reward: Tensor, value: Tensor, discount: float, gae_lambda: float) -> Tensor:
-    r"""Generalised advantage estimate: prediction errors, summed with weight gamma lambda (Schulman et al. 2016, eq. 16).
+    r"""Sum of coming prediction errors, each worth gamma lambda of the one before (Schulman et al. 2016, eq. 16).
 
     .. math:: A_t = \sum_i (\gamma\lambda)^i \delta_{t+i},\quad \delta_t = r_t + \gamma V_{t+1} - V_t
 

@@ -1,0 +1,78 @@
+"""Training throughput: environment steps per CPU-second, and beside it a plain-JAX anchor in the same minutes.
+
+    python benchmarks/bench_training.py            # a table; the anchor is left out where it or jax is absent
+    pytest benchmarks/bench_training.py            # pytest-benchmark's statistics of one update
+
+One thread, process CPU time, two-armed bandit of 100 trials, LSTM of 48 units, rollout + loss + gradient + Adam.
+"""
+
+import argparse
+import importlib.util
+import os
+import resource
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from neurometa.tasks import IndependentBandit
+from neurometa.training import a2c
+
+ANCHOR = Path(__file__).parents[2] / "shared" / "bench" / "jax_a2c.py"
+N_TRIALS = 100
+
+
+def trainer(batch_size, n_updates):
+    """Train for so many updates and return environment steps per CPU-second of the later ones."""
+    config = a2c.Config(task=IndependentBandit(n_trials=N_TRIALS), batch_size=batch_size, n_updates=n_updates + 3)
+    marks = []
+    a2c.train(config, progress=lambda row: marks.append(time.process_time()))
+    return n_updates * batch_size * N_TRIALS / (marks[-1] - marks[2])
+
+
+def anchor():
+    """Import the anchor's `measure(batch, units, repeats)`, or return None."""
+    if not ANCHOR.exists() or importlib.util.find_spec("jax") is None:
+        return None
+    spec = importlib.util.spec_from_file_location("jax_a2c", ANCHOR)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.measure
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024, 2048])
+    parser.add_argument("--rounds", type=int, default=5, help="alternations of the two, of which the median is told")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    measure = anchor()
+    ours = {batch: [] for batch in args.batch}
+    theirs = {batch: [] for batch in args.batch}
+    for _ in range(args.rounds):  # by turns, so that a noisy minute falls on both
+        for batch in args.batch:
+            ours[batch].append(trainer(batch, max(4, 16384 // batch)))
+            if measure:
+                theirs[batch].append(measure(batch, 48, 1))
+    print("batch   neurometa  JAX anchor   (thousand environment steps per CPU-second, median)")
+    for batch in args.batch:
+        beside = f"{statistics.median(theirs[batch]) / 1e3:11.0f}" if measure else "          -"
+        print(f"{batch:5d} {statistics.median(ours[batch]) / 1e3:11.0f} {beside}")
+    best = max(map(statistics.median, ours.values()))
+    if measure:
+        print(f"best batch against best batch: {best / max(map(statistics.median, theirs.values())):.2f} x")
+    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+@pytest.mark.parametrize("batch_size", [64, 256, 1024])
+def test_update(benchmark, batch_size):
+    torch.set_num_threads(1)
+    benchmark.pedantic(trainer, (batch_size, 4), rounds=3)
+
+
+if __name__ == "__main__":
+    main()

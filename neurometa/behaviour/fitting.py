@@ -1,0 +1,226 @@
+"""Maximum likelihood: the parameters of a learning model that make an agent's or animal's choices most probable."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from neurometa.behaviour.latents import playable, with_coords
+from neurometa.behaviour.likelihood import Choices
+from neurometa.behaviour.optimum import Problem, maximise
+from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified
+from neurometa.errors import InputError, nearest
+from neurometa.models import Model
+
+LEVEL = 0.95  # of the intervals, if no other is asked for
+
+
+def fit(
+    model: type[Model],
+    trials: xr.Dataset,
+    *,
+    pool: str | Sequence[str] = (),
+    window: int | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    intervals: bool | float = False,
+) -> xr.Dataset:
+    """Fit a learning model to choices by maximum likelihood, at the global optimum.
+
+    A single local optimiser misses it in a third of episodes, as learning rate 0 and inverse
+    temperature 0 are stationary; here the rates are scanned, every local maximum is refined,
+    and the weights are the best ones at each. The same call fits agents, animals and people.
+
+    Parameters
+    ----------
+    model : Model class
+        E.g. ``models.RescorlaWagner``; its ``start`` are the values before the first trial.
+    trials : Dataset
+        ``choice`` (int, -1 where none was made) and ``reward`` over ``trial`` and any other
+        dims. A missed trial neither scores nor teaches, nor does one at which ``valid``, if
+        there is one, is False.
+    pool : str or sequence of str
+        Dims whose members share one set of parameters; values start anew in each. By
+        default every episode has its own.
+    window : int, optional
+        Count only this many consecutive trials, and slide on by one: values still evolve from
+        trial 1 (Behrens et al. 2007; Wang et al. 2018, simulation 2).
+    bounds : mapping of str to (float, float), optional
+        Lowest and highest value of a parameter, instead of the model's own; equal ones hold
+        it fixed.
+    intervals : bool or float
+        Add profile-likelihood intervals at level .95, or at the level given in (0, 1). Where a
+        profile has several peaks the interval reaches over all that count.
+
+    Returns
+    -------
+    Dataset
+        Over the dims that are left (and ``trial``, the last of each window):
+
+        - each parameter, within its bounds; NaN where the likelihood does not depend on it,
+          as on the learning rate if the best inverse temperature is 0;
+        - ``<parameter>_se``, its standard error from the observed information, in the same
+          units; NaN where the parameter is on a bound, fixed or NaN, or the information is
+          singular. The others' are then those with that parameter held;
+        - ``<parameter>_interval`` over ``bound`` (lower, upper), if asked for;
+        - ``log_likelihood`` (nats, summed over trials) and ``n_trials`` (how many it sums);
+        - ``converged``: whether there is one best set of parameters; False where any is NaN,
+          and where no trial was scored, in which case ``log_likelihood`` is NaN too;
+        - ``at_bound``: whether any free parameter is on its bound.
+
+    Raises
+    ------
+    InputError
+        The trials break the contract or the model does not allow them, or an argument is
+        wrong.
+
+    Examples
+    --------
+    >>> from neurometa.dataset import example
+    >>> from neurometa.models import RescorlaWagner
+    >>> fitted = fit(RescorlaWagner, example(n_episodes=20))
+    >>> fitted.learning_rate.dims
+    ('episode',)
+    """
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
+    low, high = _bounds(model, bounds or {})
+    played, _ = playable(model, trials)
+    pool, level = _pool(played, pool), _level(intervals)
+    n_trials = played.sizes["trial"]
+    if window is not None and (isinstance(window, bool) or not 1 <= window <= n_trials):
+        raise InputError(f"window is {window}; allowed are 1 ... {n_trials}, the trials of an episode.")
+    dims = [dim for dim in played.choice.dims if dim not in ("trial", *pool)]
+    arrays = [played[name].transpose("trial", *dims, *pool).values for name in ("choice", "reward")]
+    if clash := sorted({"bound", "arm", *model.parameters()} & set(dims)):
+        raise InputError(f"The choices span a dim {clash[0]!r}, a name that the result needs; rename that dim.")
+    sizes, n_members = [played.sizes[dim] for dim in dims], math.prod(played.sizes[dim] for dim in pool)
+    choice, reward = (each.reshape(n_trials, math.prod(sizes), n_members) for each in arrays)
+    n_options = played.choice.attrs["n_options"]
+
+    stops = [n_trials] if window is None else range(window, n_trials + 1)
+    fits = []
+    for stop in stops:
+        first = 0 if window is None else stop - window
+        choices = Choices(choice[:stop], reward[:stop], n_options, first)
+        fits.append(_fit_columns(model, choices, low, high, level))
+    shape = [*sizes, len(stops)]
+    stacked = {name: np.stack([each[name] for each in fits], axis=-1) for name in fits[0]}
+    grain = [*dims, "trial"]
+    result = xr.Dataset(
+        {
+            name: (["bound", *grain], each.reshape(2, *shape)) if each.ndim == 3 else (grain, each.reshape(shape))
+            for name, each in stacked.items()
+        }
+    )
+    if window is None:
+        result = result.isel(trial=0)
+    else:
+        result = result.assign_coords(trial=np.arange(window - 1, n_trials))
+        if "trial" in trials.indexes:
+            result = result.assign_coords(trial=trials.trial.values[window - 1 :])
+    result = with_coords(result, trials.drop_dims("trial")).transpose(..., "bound", missing_dims="ignore")
+    return _describe(model, result, low, high, level, pool, window)
+
+
+def _fit_columns(
+    model: type[Model], choices: Choices, low: np.ndarray, high: np.ndarray, level: float | None
+) -> dict[str, np.ndarray]:
+    """Fit every column that scores a trial; arrays (column,) by name, and (bound, column) for intervals."""
+    names, n_scored = (*model.rates(), *model.weights), choices.n_scored
+    some = np.flatnonzero(n_scored > 0)
+    n_columns, n = len(n_scored), len(names)
+    lower, upper = (np.repeat(bound[:, None], some.size, axis=1) for bound in (low, high))
+    parameters, errors = np.full((n, n_columns), np.nan), np.full((n, n_columns), np.nan)
+    ends, value = np.full((n, 2, n_columns), np.nan), np.full(n_columns, np.nan)
+    on_bound = np.zeros((n, n_columns), bool)
+    if some.size:
+        problem = Problem(model, choices.take(some), lower, upper)
+        best = maximise(problem)
+        flat, held = unidentified(problem, best), lower == upper
+        bound = ((best.parameters == lower) | (best.parameters == upper)) & ~held & ~flat
+        parameters[:, some], value[some] = np.where(flat, np.nan, best.parameters), best.value
+        errors[:, some], on_bound[:, some] = standard_errors(problem, best, ~(bound | held | flat)), bound
+        if level is not None:
+            drop = stats.chi2.ppf(level, 1) / 2
+            for k in range(n):
+                ends[k][:, some] = interval(problem, best, k, drop)
+    result: dict[str, np.ndarray] = {}
+    for name in model.parameters():
+        k = names.index(name)
+        result |= {name: parameters[k], f"{name}_se": errors[k]}
+        if level is not None:
+            result[f"{name}_interval"] = ends[k]
+    converged = ~np.isnan(parameters).any(0)
+    return result | {
+        "log_likelihood": value,
+        "n_trials": n_scored,
+        "converged": converged,
+        "at_bound": on_bound.any(0),
+    }
+
+
+def _describe(
+    model: type[Model],
+    result: xr.Dataset,
+    low: np.ndarray,
+    high: np.ndarray,
+    level: float | None,
+    pool: Sequence[Hashable],
+    window: int | None,
+) -> xr.Dataset:
+    """Say what every variable is, and how the fit was made."""
+    learned = dict(zip(model.weights, model.features, strict=True))
+    for name, lowest, highest in zip((*model.rates(), *model.weights), low, high, strict=True):
+        text = name.replace("_", " ")
+        units = {"units": "1/reward"} if learned.get(name) == "value" else {}
+        result[name].attrs = {"long_name": text, **units, "lowest": float(lowest), "highest": float(highest)}
+        result[f"{name}_se"].attrs = {"long_name": f"standard error of the {text}", **units}
+        if level is not None:
+            kind = "profile-likelihood interval"
+            result[f"{name}_interval"].attrs = {"long_name": f"{kind} of the {text}", **units, "level": level}
+    if level is not None:
+        result = result.assign_coords(bound=np.array(["lower", "upper"], dtype=object))
+    result.log_likelihood.attrs = {"long_name": "log-likelihood", "units": "nats"}
+    result.n_trials.attrs = {"long_name": "scored trials"}
+    result.converged.attrs = {"long_name": "one best set of parameters was found"}
+    result.at_bound.attrs = {"long_name": "a parameter is on its bound"}
+    result.attrs = {
+        "model": model.__name__,
+        "start": list(model.start),
+        "n_parameters": int((low < high).sum()),
+    }
+    result.attrs |= ({"pool": ", ".join(map(str, pool))} if pool else {}) | ({"window": window} if window else {})
+    return result
+
+
+def _bounds(model: type[Model], given: Mapping[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of the rates and then the weights."""
+    allowed = model.parameters()
+    for name, pair in given.items():
+        if name not in allowed:
+            close = nearest(str(name), list(allowed))
+            raise InputError(f"bounds names {name!r}; {model.__name__} has {', '.join(allowed)}.{close}")
+        if np.shape(pair) != (2,) or not np.isfinite(pair).all() or pair[0] > pair[1]:
+            raise InputError(f"The bounds of {name} are {pair!r}; give the lowest and the highest value, both finite.")
+    both = {**model.bounds, **given}
+    low, high = np.array([both[name] for name in (*model.rates(), *model.weights)], dtype=float).T
+    return low, high
+
+
+def _pool(played: xr.Dataset, pool: str | Sequence[str]) -> tuple[str, ...]:
+    pool = (pool,) if isinstance(pool, str) else tuple(pool)
+    allowed = [str(dim) for dim in played.choice.dims if dim != "trial"]
+    for dim in pool:
+        if dim not in allowed:
+            raise InputError(f"pool names the dim {dim!r}; the choices can be pooled over {allowed}.")
+    return pool
+
+
+def _level(intervals: bool | float) -> float | None:
+    if isinstance(intervals, bool):
+        return LEVEL if intervals else None
+    if not 0 < intervals < 1:
+        raise InputError(f"intervals is {intervals}; give True, or a level between 0 and 1, e.g. 0.95.")
+    return float(intervals)

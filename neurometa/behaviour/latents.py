@@ -1,0 +1,256 @@
+"""A learning model played through trials: what it expected, how well it predicts choices, what it would choose."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import log_softmax
+
+from neurometa import dataset
+from neurometa.errors import InputError
+from neurometa.models import Model
+
+
+def log_likelihood(model: Model, trials: xr.Dataset) -> xr.DataArray:
+    """Log-probability of the choices under a model with given parameters.
+
+    Parameters
+    ----------
+    model : Model
+        With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
+        e.g. ``RescorlaWagner.of(fitted)``.
+    trials : Dataset
+        As for `fit`.
+
+    Returns
+    -------
+    DataArray
+        In nats, summed over ``trial``, <= 0, over the other dims of the trials and of the
+        parameters. A missed trial adds nothing; NaN where a parameter is NaN.
+
+    Raises
+    ------
+    InputError
+        The trials break the contract, or the model does not allow them.
+
+    Examples
+    --------
+    >>> from neurometa.dataset import example
+    >>> from neurometa.models import RescorlaWagner
+    >>> round(log_likelihood(RescorlaWagner(0.3, 0.0), example(n_episodes=1)).item() / 150, 6)
+    -0.693147
+    """
+    parameters = _parameters(model)
+    played, _ = playable(type(model), trials)
+    log_prob, _ = _replay(model, parameters, played)
+    chosen = log_prob.isel(arm=played.choice.clip(min=0)).where(played.choice >= 0, 0.0)
+    total = chosen.sum("trial", skipna=False).rename("log_likelihood")
+    return total.assign_attrs(long_name="log-likelihood", units="nats")
+
+
+def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
+    """Return what a model held in mind on every trial: regressors for neurons, dopamine and pupils.
+
+    Parameters
+    ----------
+    model : Model
+        With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
+        e.g. ``RescorlaWagner.of(fitted)``.
+    trials : Dataset
+        As for `fit`.
+
+    Returns
+    -------
+    Dataset
+        Over ``trial`` and the other dims: each feature of the model (``value`` in units of
+        reward, ``kernel``) and ``choice_prob`` in [0, 1], before the trial and also over
+        ``arm``; and, for a model that learns values, ``rpe``, the reward minus the value of
+        the chosen arm, NaN on missed trials. All NaN on padding or where a parameter is NaN.
+
+    Raises
+    ------
+    InputError
+        The trials break the contract, or the model does not allow them.
+
+    Examples
+    --------
+    >>> from neurometa.dataset import example
+    >>> from neurometa.models import RescorlaWagner
+    >>> latents(RescorlaWagner(0.3, 5.0), example(n_episodes=3)).rpe.dims
+    ('episode', 'trial')
+    """
+    parameters = _parameters(model)
+    played, valid = playable(type(model), trials)
+    log_prob, features = _replay(model, parameters, played)
+    result = xr.Dataset(features | {"choice_prob": np.exp(log_prob)})
+    if "value" in result:
+        chosen = result.value.isel(arm=played.choice.clip(min=0))
+        result["rpe"] = (played.reward - chosen).where(played.choice >= 0)
+        result.rpe.attrs = {"long_name": "reward prediction error", "units": "reward"}
+        result.value.attrs = {"long_name": "value of the arm", "units": "reward"}
+    if "kernel" in result:
+        result.kernel.attrs = {"long_name": "choice kernel of the arm"}
+    result.choice_prob.attrs = {"long_name": "choice probability"}
+    result = result.where(valid) if valid is not None else result
+    order = [*(dim for dim in result.dims if dim not in ("trial", "arm")), "trial", "arm"]
+    return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
+
+
+def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
+    """Let a model choose among arms that pay 1 with given probabilities and else 0.
+
+    Parameters
+    ----------
+    model : Model
+        With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``.
+    reward_prob : DataArray
+        In [0, 1], over ``trial``, ``arm`` and any other dims.
+    rng : Generator
+        Makes the choices and rewards.
+
+    Returns
+    -------
+    Dataset
+        ``choice``, ``reward`` and ``reward_prob``, over ``trial`` and the other dims of
+        `reward_prob` and of the parameters.
+
+    Raises
+    ------
+    InputError
+        `reward_prob` has no dim ``trial`` or ``arm``, leaves [0, 1], or has another number of
+        arms than the model.
+
+    Examples
+    --------
+    >>> from neurometa.dataset import example
+    >>> from neurometa.models import RescorlaWagner
+    >>> simulate(RescorlaWagner(0.3, 5.0), example(n_episodes=3).reward_prob, np.random.default_rng(0)).choice.dims
+    ('episode', 'trial')
+    """
+    parameters = _parameters(model)
+    missing = {"trial", "arm"} - set(reward_prob.dims)
+    if missing:
+        raise InputError(f"reward_prob spans {reward_prob.dims}; it must span 'trial' and 'arm'.")
+    if not ((reward_prob >= 0) & (reward_prob <= 1)).all():
+        raise InputError("reward_prob must lie between 0 and 1 everywhere.")
+    n_options = reward_prob.sizes["arm"]
+    _check_options(type(model), n_options)
+    like = xr.broadcast(reward_prob, *parameters)[0]
+    prob = like.transpose("trial", ..., "arm")
+    dims = [dim for dim in prob.dims if dim not in ("trial", "arm")]
+    acting = _aligned(model, parameters, dims)
+    features, choices, rewards = acting.begin(np.zeros(prob.shape[1:])), [], []
+    for now in prob.values:
+        share = np.exp(log_softmax(acting.logits(features), axis=-1)).cumsum(-1)
+        choice = (rng.random((*share.shape[:-1], 1)) > share[..., :-1]).sum(-1)
+        chosen = np.eye(n_options)[choice]
+        reward = (rng.random(choice.shape) < (chosen * now).sum(-1)).astype(float)
+        features = acting.update(features, chosen, reward[..., None])
+        choices.append(choice)
+        rewards.append(reward)
+    grain = ("trial", *dims)
+    shape = prob.shape[:-1]
+    made = xr.Dataset(
+        {
+            "choice": (grain, np.reshape(choices, shape).astype(np.int8), {"n_options": n_options}),
+            "reward": (grain, np.reshape(rewards, shape)),
+            "reward_prob": prob,
+        },
+        coords=like.coords,
+        attrs={"agent": type(model).__name__},
+    )
+    return dataset.describe(made.transpose(*dims, "trial", "arm"))
+
+
+def playable(model: type[Model], trials: xr.Dataset) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Check trials, and return ``choice`` and ``reward`` alone, with nothing chosen where nothing can be learned.
+
+    Returns
+    -------
+    Dataset
+        ``choice`` (-1 also on padding; its attribute ``n_options`` says how many arms) and
+        ``reward`` (0 where no choice was made).
+    DataArray or None
+        ``valid``, where the trials have it.
+    """
+    dataset.require(trials, choice=("trial",), reward=("trial",))
+    choice, reward, valid = trials.choice, trials.reward, trials.get("valid")
+    if choice.dtype.kind == "u":
+        choice = choice.astype(np.int64)  # to hold -1
+    if valid is not None:
+        if valid.dtype != bool:
+            raise InputError(f"'valid' is {valid.dtype}; it must be true where a trial was played, else false.")
+        valid = valid.any("step") if "step" in valid.dims else valid
+        choice = choice.where(valid, -1)
+    kept = xr.Dataset({"choice": choice, "reward": reward})
+    kept.choice.attrs = trials.choice.attrs
+    if "n_options" not in kept.choice.attrs and "arm" in trials.sizes:
+        kept.choice.attrs = {"n_options": trials.sizes["arm"]}
+    dataset.check(kept)
+    n_options = dataset.n_options(kept)
+    _check_options(model, n_options)
+    made, reward = xr.broadcast(kept.choice >= 0, kept.reward.astype(float))
+    if model.rewards is not None:
+        wrong = made & ~reward.isin(model.rewards)
+        if wrong.any():
+            found = float(reward.values[wrong.values][0])
+            raise InputError(f"'reward' is {found:g} somewhere; {model.__name__} allows only {model.rewards}.")
+    kept = xr.Dataset({"choice": xr.broadcast(kept.choice, made)[0], "reward": reward.where(made, 0.0)})
+    kept.choice.attrs = {"n_options": n_options}
+    return kept, valid
+
+
+def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
+    """Give a result the coordinates of its trials, save those that bear the name of one of its variables."""
+    coords = trials.coords.to_dataset()
+    coords = coords.drop_dims([dim for dim in coords.dims if dim not in result.dims])
+    return result.assign_coords(coords.drop_vars([name for name in coords.coords if name in result.data_vars]).coords)
+
+
+def _check_options(model: type[Model], n_options: int) -> None:
+    if model.n_options not in (None, n_options):
+        raise InputError(f"The trials have {n_options} options; {model.__name__} is a model of {model.n_options}.")
+
+
+def _replay(
+    model: Model, parameters: Sequence[xr.DataArray], played: xr.Dataset
+) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+    """Log-probability of every arm before each trial, and the features it came from."""
+    choice, reward = xr.broadcast(played.choice, played.reward, *parameters)[:2]
+    choice, reward = choice.transpose("trial", ...), reward.transpose("trial", ...)
+    dims = choice.dims[1:]
+    acting = _aligned(model, parameters, dims)
+    n_options = played.choice.attrs["n_options"]
+    features, seen = acting.begin(np.zeros((*choice.shape[1:], n_options))), []
+    for chose, earned in zip(choice.values, reward.values, strict=True):
+        seen.append(features)
+        made = (chose >= 0)[..., None]
+        learned = acting.update(features, (chose[..., None] == np.arange(n_options)).astype(float), earned[..., None])
+        features = tuple(np.where(made, new, old) for new, old in zip(learned, features, strict=True))
+    stacked = [np.reshape([each[k] for each in seen], (*choice.shape, n_options)) for k in range(len(features))]
+    logits = acting.logits(tuple(stacked))
+    coords = choice.coords
+    grain = (*choice.dims, "arm")
+    named = {name: xr.DataArray(each, coords, grain) for name, each in zip(model.features, stacked, strict=True)}
+    return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named
+
+
+def _parameters(model: Model) -> list[xr.DataArray]:
+    if not isinstance(model, Model):
+        raise InputError(f"model is {model!r}; give a model with its parameters, e.g. RescorlaWagner(0.3, 5.0).")
+    parameters = [xr.DataArray(getattr(model, name)) for name in model.parameters()]
+    for name, each in zip(model.parameters(), parameters, strict=True):
+        if {"trial", "arm"} & set(each.dims):
+            raise InputError(f"{name} spans {each.dims}; a parameter must not change over 'trial' or 'arm'.")
+    return parameters
+
+
+def _aligned(model: Model, parameters: Sequence[xr.DataArray], dims: Sequence[Any]) -> Model:
+    """Return the model with every parameter an array over `dims` and an axis for the arms."""
+    values = []
+    for each in parameters:
+        missing = [dim for dim in dims if dim not in each.dims]
+        values.append(each.expand_dims(missing).transpose(*dims).values[..., None])
+    return dataclasses.replace(model, **dict(zip(model.parameters(), values, strict=True)))

@@ -1,0 +1,113 @@
+"""How far a maximum can be trusted: what it leaves open, standard errors, profile-likelihood intervals."""
+
+import itertools
+
+import numpy as np
+
+from neurometa.behaviour.likelihood import gaps, score
+from neurometa.behaviour.optimum import Optimum, Problem, quadratic, search
+
+STEP = 3e-4  # of the way between the bounds, for second differences
+NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned
+N_SECANTS = 6  # to find where it crosses the line, between two nodes
+
+
+def unidentified(problem: Problem, optimum: Optimum) -> np.ndarray:
+    """Which parameters make no difference to the likelihood with the others at their best (parameter, column)."""
+    n = problem.n_rates
+    low, high, best = problem.lower[:n], problem.upper[:n], optimum.parameters[:n]
+    tried = np.repeat(best[:, None], 1 + 3 * n, axis=1)
+    for rate in range(n):
+        tried[rate, 1 + 3 * rate : 4 + 3 * rate] = low[rate], (low[rate] + high[rate]) / 2, high[rate]
+    value, _, information = scores(problem, tried, optimum.parameters[n:])
+    same = np.abs(value - value[0]) < 1e-9 * (1 + np.abs(value[0]))
+    flat = [same[1 + 3 * rate : 4 + 3 * rate].all(0) for rate in range(n)]
+    flat += [(information[k, k] <= 0).all(0) for k in range(len(problem.model.weights))]
+    return np.array(flat) & (problem.lower < problem.upper)
+
+
+def standard_errors(problem: Problem, optimum: Optimum, estimated: np.ndarray) -> np.ndarray:
+    """Square root of the diagonal of the inverse observed information (parameter, column).
+
+    Parameters
+    ----------
+    problem, optimum : Problem, Optimum
+        As given to and by `maximise`.
+    estimated : bool array (parameter, column)
+        The parameters to treat as free, the others being held; NaN for the others, and for
+        all where the information has no positive inverse.
+    """
+    n = problem.n_rates
+    step = STEP * (problem.upper - problem.lower)[:n]
+    offsets = np.array(list(itertools.product((-1, 0, 1), repeat=n))).T.reshape(n, -1)
+    tried = optimum.parameters[:n, None] + offsets[..., None] * step[:, None]
+    value, gradient, information = scores(problem, tried, optimum.parameters[n:])
+    step = np.where(step > 0, step, 1.0).T
+
+    full = np.zeros((len(step), len(problem.lower), len(problem.lower)))
+    full[:, :n, :n] = -quadratic(offsets, value)[1] / step[:, :, None] / step[:, None]
+    for k, each in enumerate(gradient):
+        full[:, n + k, :n] = full[:, :n, n + k] = -quadratic(offsets, each)[0] / step
+    full[:, n:, n:] = information[:, :, offsets.shape[1] // 2].transpose(2, 0, 1)
+
+    free = estimated.T
+    full = np.where(free[:, :, None] & free[:, None], full, np.eye(free.shape[1]))
+    scale = np.sqrt(np.maximum(np.einsum("cii->ci", full), 1e-300))
+    full = full / scale[:, :, None] / scale[:, None]
+    sound = (np.einsum("cii->ci", full) > 0).all(1) & (np.linalg.eigvalsh(full)[:, 0] > 1e-8)
+    inverse = np.linalg.inv(np.where(sound[:, None, None], full, np.eye(free.shape[1])))
+    errors = np.sqrt(np.einsum("cii->ci", inverse)) / scale
+    return np.where(free & sound[:, None], errors, np.nan).T
+
+
+def interval(problem: Problem, optimum: Optimum, parameter: int, drop: float) -> np.ndarray:
+    """Lowest and highest value of a parameter at which the profile likelihood is within `drop` nats of its maximum.
+
+    The other parameters are at their best at every value tried. Where the profile has
+    several peaks, the interval reaches over all those that count.
+
+    Returns
+    -------
+    float array (bound, column)
+        A bound of the parameter where the profile has not dropped before it.
+    """
+    both = np.tile(np.arange(optimum.value.size), 2)
+    start, bound = optimum.parameters[parameter, both], np.concatenate([problem.lower, problem.upper], 1)[parameter]
+    reach = bound - start
+
+    def excess(fraction: np.ndarray) -> np.ndarray:
+        """How far below the line the profile is (end, ...); nearly linear, being a root of a near parabola."""
+        columns = np.tile(both, fraction.size // both.size)
+        held = problem.take(columns).hold(parameter, (start + fraction * reach).ravel())
+        below = np.maximum(optimum.value[columns] - search(held).value, 0.0)
+        return (np.sqrt(below) - np.sqrt(drop)).reshape(fraction.shape)
+
+    scanned = np.repeat(NODES[:, None], both.size, axis=1)
+    found = np.concatenate([np.full((1, both.size), -np.sqrt(drop)), excess(scanned[1:])])
+    last = len(NODES) - 1 - (found <= 0)[::-1].argmax(0)  # the outermost node within
+    following, each = np.minimum(last + 1, len(NODES) - 1), np.arange(both.size)
+    inside, outside, low, high = NODES[last], NODES[following], found[last, each], found[following, each]
+    fraction = inside
+    for _ in range(N_SECANTS):  # with the far side halved, lest it stay for ever
+        fraction = np.where(
+            high > low, inside - low * (outside - inside) / np.where(high > low, high - low, 1.0), inside
+        )
+        now = excess(fraction)
+        within = now <= 0
+        inside, outside = np.where(within, fraction, inside), np.where(within, outside, fraction)
+        low, high = np.where(within, now, low / 2), np.where(within, high / 2, now)
+    ends = np.where(last == following, bound, start + fraction * reach)
+    return ends.reshape(2, -1)
+
+
+def scores(problem: Problem, rates: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`score` at rates (rate, try, column) and weights (feature, column); its results end in (try, column)."""
+    shape, n = rates.shape[1:], len(weights)
+    value, gradient, information = np.empty(shape), np.empty((n, *shape)), np.empty((n, n, *shape))
+    for tries, columns in problem.chunks(shape[0]):
+        seen = gaps(problem.model, problem.choices.take(columns), rates[:, tries, columns])
+        n_tries = len(value[tries])
+        found = score(seen, np.tile(weights[:, columns], n_tries))
+        for whole, part in zip((value, gradient, information), found, strict=True):
+            whole[..., tries, columns] = part.reshape(*part.shape[:-1], n_tries, -1)
+    return value, gradient, information

@@ -1,0 +1,427 @@
+"""Maximum likelihood: recovery, the global optimum against slow oracles, stated results where nothing can be told."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+from neurometa import dataset
+from neurometa.behaviour import fit, latents, log_likelihood, simulate
+from neurometa.errors import InputError
+from neurometa.models import MODELS, ChoiceKernel, Forgetting, RescorlaWagner, SingleValue, TwoLearningRates
+
+SHARED = Path(__file__).parents[2] / "shared"
+CAP_20 = {"inverse_temperature": (0.0, 20.0)}
+CHANCE = np.log(0.5)
+
+
+def walk(n_episodes, n_trials=150, n_options=2, seed=0):
+    """Reward probabilities that drift between .1 and .9, independently for every arm."""
+    rng = np.random.default_rng(seed)
+    prob = rng.uniform(0.1, 0.9, (n_episodes, n_options)) + np.zeros((n_trials, 1, 1))
+    for t in range(1, n_trials):
+        prob[t] = np.clip(prob[t - 1] + rng.normal(0, 0.1, prob[t].shape), 0.1, 0.9)
+    return xr.DataArray(prob, dims=("trial", "episode", "arm"))
+
+
+def episode(choice, reward, **attrs):
+    choice = np.array(choice, dtype=np.int8)
+    return xr.Dataset(
+        {"choice": ("trial", choice, {"n_options": 2} | attrs), "reward": ("trial", np.array(reward, float))}
+    )
+
+
+def recovery_set(n=1000):
+    folder = SHARED / "bench"
+    if not (folder / "rw_recovery.py").exists():
+        pytest.skip("the recovery set, shared/bench/rw_recovery.py, is not here")
+    sys.path.insert(0, str(folder))
+    try:
+        import rw_recovery
+    finally:
+        sys.path.remove(str(folder))
+    made = rw_recovery.make()
+    trials = xr.Dataset({name: (("episode", "trial"), made[name][:n]) for name in ("choice", "reward")})
+    return trials, made["learning_rate"][:n], made["inverse_temperature"][:n]
+
+
+def rescorla_wagner_grid(choice, reward, learning_rate, inverse_temperature):
+    """Log-likelihood over a grid (learning rate, inverse temperature) of one episode, written out."""
+    value, total = np.full((2, len(learning_rate)), 0.5), 0.0
+    for chose, earned in zip(choice, reward, strict=True):
+        gap = value[1 - chose] - value[chose]
+        total = total - np.logaddexp(0, inverse_temperature * gap[:, None])
+        value[chose] += learning_rate * (earned - value[chose])
+    return total
+
+
+@pytest.mark.parametrize("learning_rate", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("inverse_temperature", [3.0, 6.0])
+def test_fit_recovers_the_parameters_that_made_the_choices(learning_rate, inverse_temperature):
+    trials = simulate(RescorlaWagner(learning_rate, inverse_temperature), walk(100, 400), np.random.default_rng(1))
+    fitted = fit(RescorlaWagner, trials)
+    assert abs(fitted.learning_rate.mean() - learning_rate) < 0.03
+    assert abs(fitted.inverse_temperature.median() / inverse_temperature - 1) < 0.05
+
+
+def test_fit_finds_the_published_optimum_of_the_recovery_set():
+    trials, learning_rate, _ = recovery_set()
+    fitted = fit(RescorlaWagner, trials, bounds=CAP_20)
+    assert fitted.log_likelihood.mean() == pytest.approx(-73.95406, abs=1e-5)
+    known = fitted.learning_rate.notnull().values
+    error = fitted.learning_rate.values[known] - learning_rate[known]
+    assert np.corrcoef(fitted.learning_rate.values[known], learning_rate[known])[0, 1] >= 0.84
+    assert np.abs(error).mean() == pytest.approx(0.107, abs=0.002)
+
+
+def test_no_node_of_a_dense_grid_beats_the_fit_of_any_episode():
+    trials, _, _ = recovery_set(40)
+    fitted = fit(RescorlaWagner, trials, bounds=CAP_20)
+    learning_rate = np.concatenate([np.geomspace(1e-5, 0.01, 30), np.linspace(0, 1, 151)])
+    inverse_temperature = np.concatenate([np.linspace(0, 20, 81), np.geomspace(0.01, 1, 10)])
+    for i in range(40):
+        choice, reward = trials.choice[i].values, trials.reward[i].values
+        grid = rescorla_wagner_grid(choice, reward, learning_rate, inverse_temperature)
+        assert fitted.log_likelihood[i] >= grid.max() - 1e-9
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_no_point_of_a_random_search_beats_the_fit(kind):
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(4, 100), np.random.default_rng(2))
+    fitted, rng = fit(kind, trials), np.random.default_rng(3)
+    tried = {}
+    for name, (low, high) in kind.bounds.items():
+        uniform = low + (high - low) * rng.beta(0.5, 0.5, 1500)
+        near = fitted[name].values[:, None] * rng.lognormal(0, 0.1, (4, 500))
+        both = np.concatenate([np.tile(uniform, (4, 1)), np.clip(near, low, high)], axis=1)
+        tried[name] = xr.DataArray(both, dims=("episode", "draw"))
+    assert (log_likelihood(kind.of(tried), trials) <= fitted.log_likelihood + 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_reported_likelihood_is_that_of_the_reported_parameters(kind):
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(6, 80), np.random.default_rng(4))
+    fitted = fit(kind, trials)
+    own = log_likelihood(kind.of(fitted), trials)
+    np.testing.assert_allclose(own.where(fitted.converged, fitted.log_likelihood), fitted.log_likelihood, atol=1e-9)
+
+
+def test_fit_reaches_the_reference_fits_of_mouse_sessions():
+    folder = SHARED / "datasets" / "neufeld_mouse_2abt"
+    if not (folder / "reference_rw_per_session.csv").exists():
+        pytest.skip("the mouse sessions, shared/datasets/neufeld_mouse_2abt, are not here")
+    reference = pd.read_csv(folder / "reference_rw_per_session.csv").set_index("session")
+    table = pd.read_csv(folder / "trials.csv.gz", usecols=["session", "trial", "choice", "reward"])
+    for session in reference.index[::20]:
+        rows = table[table.session == session].sort_values("trial")
+        fitted = fit(RescorlaWagner, episode(rows.choice, rows.reward), bounds=CAP_20)
+        assert fitted.n_trials == reference.n[session]
+        assert fitted.log_likelihood == pytest.approx(reference.loglik[session], abs=1e-3)
+
+
+def test_four_arms_are_fitted_too():
+    true = RescorlaWagner(0.4, 5.0)
+    trials = simulate(true, walk(60, 200, n_options=4), np.random.default_rng(5))
+    fitted = fit(RescorlaWagner, trials)
+    assert abs(fitted.learning_rate.mean() - 0.4) < 0.03
+    assert (fitted.log_likelihood >= log_likelihood(true, trials)).all()
+
+
+def test_a_missed_trial_neither_scores_nor_teaches():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(5, 60), np.random.default_rng(6))
+    missed = np.random.default_rng(7).random(60) < 0.3
+    holes = trials.assign(choice=trials.choice.where(~xr.DataArray(missed, dims="trial"), np.int8(-1)))
+    holes.reward[:, missed] = np.nan
+    with_holes, without = fit(RescorlaWagner, holes), fit(RescorlaWagner, trials.isel(trial=~missed))
+    xr.testing.assert_allclose(with_holes, without, atol=1e-6)
+
+
+def test_padding_neither_scores_nor_teaches():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(5, 60), np.random.default_rng(6))
+    padded = trials.assign(valid=("trial", np.arange(60) < 40))
+    padded["choice"] = padded.choice.astype(np.uint8)
+    padded.reward[:, 40:] = np.nan
+    xr.testing.assert_allclose(
+        fit(RescorlaWagner, padded), fit(RescorlaWagner, trials.isel(trial=slice(40))), atol=1e-6
+    )
+
+
+def test_dims_pass_through_in_any_order():
+    prob = walk(6, 60).expand_dims(subject=["a", "b"])
+    trials = simulate(RescorlaWagner(0.4, 4.0), prob, np.random.default_rng(8))
+    fitted = fit(RescorlaWagner, trials)
+    turned = fit(RescorlaWagner, trials.transpose("arm", "trial", "subject", "episode"))
+    alone = fit(RescorlaWagner, trials.sel(subject="b", drop=True))
+    assert fitted.sizes == {"episode": 6, "subject": 2}
+    xr.testing.assert_allclose(fitted, turned.transpose(*fitted.dims))
+    xr.testing.assert_allclose(fitted.sel(subject="b", drop=True), alone)
+
+
+def test_fit_leaves_its_input_as_it_was():
+    trials = dataset.example(n_episodes=3)
+    before = trials.copy(deep=True)
+    fit(RescorlaWagner, trials)
+    latents(RescorlaWagner(0.3, 3.0), trials)
+    xr.testing.assert_identical(trials, before)
+
+
+def test_a_pooled_fit_maximises_the_summed_likelihood():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(8, 50), np.random.default_rng(9))
+    pooled = fit(RescorlaWagner, trials, pool="episode")
+    assert pooled.sizes == {} and pooled.n_trials == 400
+
+    def loss(x):
+        return -log_likelihood(RescorlaWagner(x[0], x[1]), trials).sum().item()
+
+    best = optimize.minimize(loss, (0.5, 3.0), bounds=((0.01, 1), (0.01, 30)), method="L-BFGS-B")
+    assert pooled.log_likelihood == pytest.approx(-best.fun, abs=1e-5)
+    assert pooled.learning_rate == pytest.approx(best.x[0], abs=1e-3)
+
+
+def test_a_window_scores_only_its_trials_but_learns_from_the_first():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(20, 40), np.random.default_rng(10))
+    slid = fit(RescorlaWagner, trials, pool="episode", window=10)
+    assert list(slid.trial.values) == list(range(9, 40))
+    assert (slid.n_trials == 200).all()
+    at = slid.sel(trial=25)
+    prob = latents(RescorlaWagner.of(at), trials).choice_prob.isel(arm=trials.choice).isel(trial=slice(16, 26))
+    assert at.log_likelihood == pytest.approx(np.log(prob).sum().item(), abs=1e-8)
+    grid = np.linspace(0, 1, 41)
+    tried = RescorlaWagner(xr.DataArray(grid, dims="a"), xr.DataArray(np.linspace(0, 30, 61), dims="b"))
+    score = np.log(latents(tried, trials).choice_prob.isel(arm=trials.choice)).isel(trial=slice(16, 26))
+    assert at.log_likelihood >= score.sum(("trial", "episode")).max()
+
+
+def test_a_window_over_the_whole_episode_is_the_plain_fit():
+    trials = dataset.example(n_episodes=4).assign_coords(trial=np.arange(1, 151))
+    whole = fit(RescorlaWagner, trials, window=150)
+    assert whole.trial.values == [150]
+    xr.testing.assert_allclose(whole.isel(trial=0, drop=True), fit(RescorlaWagner, trials))
+
+
+def test_standard_errors_agree_with_a_numerical_hessian():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(5, 200), np.random.default_rng(11))
+    fitted = fit(RescorlaWagner, trials)
+    step = {"learning_rate": 1e-3, "inverse_temperature": 1e-2}
+    for i in range(5):
+        here, own = trials.isel(episode=i), fitted.isel(episode=i)
+
+        def score(a=0, b=0, here=here, own=own):
+            at = (
+                own.learning_rate + a * step["learning_rate"],
+                own.inverse_temperature + b * step["inverse_temperature"],
+            )
+            return log_likelihood(RescorlaWagner(*at), here).item()
+
+        across = (score(1, 1) + score(-1, -1) - score(1, -1) - score(-1, 1)) / 4
+        hessian = np.array(
+            [
+                [score(1) + score(-1) - 2 * score(), across],
+                [across, score(0, 1) + score(0, -1) - 2 * score()],
+            ]
+        ) / np.outer(list(step.values()), list(step.values()))
+        expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+        np.testing.assert_allclose([own.learning_rate_se, own.inverse_temperature_se], expected, rtol=0.01)
+
+
+def test_profile_intervals_hold_the_truth_as_often_as_they_say():
+    learning_rate = 0.4
+    trials = simulate(RescorlaWagner(learning_rate, 4.0), walk(150, 200), np.random.default_rng(12))
+    fitted = fit(RescorlaWagner, trials, intervals=True)
+    lower, upper = (fitted.learning_rate_interval.sel(bound=end) for end in ("lower", "upper"))
+    assert ((lower <= fitted.learning_rate) & (fitted.learning_rate <= upper)).all()
+    assert 0.90 <= ((lower <= learning_rate) & (learning_rate <= upper)).mean() <= 0.99
+
+
+def test_at_the_ends_of_an_interval_the_profile_has_dropped_by_half_a_chi_square_quantile():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(3, 150), np.random.default_rng(13))
+    fitted = fit(RescorlaWagner, trials, intervals=0.95)
+    for name in RescorlaWagner.parameters():
+        for i in range(3):
+            for end in fitted[f"{name}_interval"][i].values:
+                held = fit(RescorlaWagner, trials.isel(episode=i), bounds={name: (end, end)})
+                assert fitted.log_likelihood[i] - held.log_likelihood == pytest.approx(1.9207, abs=0.02)
+
+
+def test_a_wider_level_gives_a_wider_interval():
+    trials = dataset.example(n_episodes=3)
+    widths = [
+        fit(RescorlaWagner, trials, intervals=level).learning_rate_interval.diff("bound") for level in (0.5, 0.99)
+    ]
+    assert (widths[0] < widths[1]).all()
+
+
+def test_a_parameter_can_be_held():
+    trials = dataset.example(n_episodes=3)
+    held = fit(RescorlaWagner, trials, bounds={"learning_rate": (0.3, 0.3)})
+    assert (held.learning_rate == 0.3).all() and held.learning_rate_se.isnull().all()
+    assert held.attrs["n_parameters"] == 1 and not held.at_bound.any()
+    assert (held.log_likelihood <= fit(RescorlaWagner, trials).log_likelihood).all()
+
+
+def test_without_a_scored_trial_all_is_nan_and_not_converged():
+    for nothing in (episode([-1, -1], [np.nan, 0]), episode([], [])):
+        fitted = fit(RescorlaWagner, nothing, intervals=True)
+        assert not fitted.converged and fitted.n_trials == 0 and not fitted.at_bound
+        assert fitted.log_likelihood.isnull() and fitted.learning_rate.isnull()
+        assert fitted.learning_rate_interval.isnull().all()
+
+
+def test_one_trial_tells_nothing():
+    fitted = fit(RescorlaWagner, episode([1], [1]))
+    assert fitted.learning_rate.isnull() and fitted.inverse_temperature.isnull() and not fitted.converged
+    assert fitted.log_likelihood == pytest.approx(CHANCE)
+
+
+def test_choices_that_ignore_reward_leave_the_learning_rate_open():
+    fitted = fit(RescorlaWagner, episode([0] * 30, [0] * 30))
+    assert fitted.inverse_temperature == 0 and fitted.learning_rate.isnull()
+    assert fitted.at_bound and not fitted.converged
+    assert fitted.log_likelihood == pytest.approx(30 * CHANCE)
+
+
+def test_one_arm_that_always_pays_puts_both_parameters_on_their_upper_bounds():
+    fitted = fit(RescorlaWagner, episode([0] * 30, [1] * 30))
+    assert fitted.learning_rate == 1 and fitted.inverse_temperature == 30
+    assert fitted.at_bound and fitted.converged
+    assert fitted.learning_rate_se.isnull() and fitted.inverse_temperature_se.isnull()
+
+
+def test_a_rate_that_was_never_used_is_nan():
+    fitted = fit(TwoLearningRates, episode([0, 1, 0, 0, 1, 0], [1] * 6))
+    assert fitted.learning_rate_negative.isnull() and not fitted.converged
+
+
+def test_rewards_in_large_units_do_not_overflow():
+    trials = simulate(RescorlaWagner(0.4, 4.0), walk(4, 60), np.random.default_rng(14))
+    plain = fit(ChoiceKernel, trials)
+    scaled = trials.assign(reward=1000 * trials.reward)
+    xr.testing.assert_allclose(fit(ChoiceKernel, scaled), plain)
+    fitted = fit(RescorlaWagner, scaled)
+    assert np.isfinite(fitted.log_likelihood).all() and (fitted.log_likelihood <= 0).all()
+
+
+def test_the_result_says_what_it_is_and_can_be_written(tmp_path):
+    fitted = fit(RescorlaWagner, dataset.example(n_episodes=2), pool="episode", window=148, intervals=True)
+    assert fitted.attrs["model"] == "RescorlaWagner" and fitted.attrs["start"] == [0.5]
+    assert fitted.inverse_temperature.attrs["units"] == "1/reward"
+    assert all(variable.attrs["long_name"] for variable in fitted.data_vars.values())
+    file = dataset.save_run(fitted, tmp_path / "fit.nc")
+    xr.testing.assert_allclose(dataset.read(file), fitted)
+    json.dumps(fitted.attrs)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_legal_episode_gives_a_finite_fit_or_the_stated_nan(data):
+    kind = data.draw(st.sampled_from(MODELS))
+    n_options = 2 if kind.n_options else data.draw(st.integers(2, 4))
+    n = data.draw(st.integers(0, 12))
+    choice = data.draw(st.lists(st.integers(-1, n_options - 1), min_size=n, max_size=n))
+    payment = st.sampled_from([0.0, 1.0]) if kind.rewards else st.floats(-100, 100)
+    reward = data.draw(st.lists(payment, min_size=n, max_size=n))
+    fitted = fit(kind, episode(choice, reward, n_options=n_options))
+    n_scored = sum(chose >= 0 for chose in choice)
+    assert fitted.n_trials == n_scored
+    assert bool(fitted.log_likelihood.isnull()) == (n_scored == 0)
+    assert not fitted.log_likelihood > 1e-9
+    for name, (low, high) in kind.bounds.items():
+        assert fitted[name].isnull() or low <= fitted[name] <= high
+    assert bool(fitted.converged) == all(fitted[name].notnull() for name in kind.parameters())
+    if n_scored and 0 in (low for low, _ in kind.bounds.values()):
+        assert fitted.log_likelihood >= n_scored * np.log(1 / n_options) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"choice": ("trial", [0.0, 1.0])}, {}, "'choice' is float64; it must be integers"),
+        ({"choice": ("trial", [0, 2], {"n_options": 2})}, {}, "'choice' is 2 at trial 1; allowed are 0 ... 1"),
+        ({"reward": ("trial", [np.nan, 1.0])}, {}, "'reward' is nan at trial 0, where a choice was made"),
+        ({"valid": ("trial", [1, 0])}, {}, "'valid' is int64"),
+        ({}, {"pool": "session"}, "pool names the dim 'session'"),
+        ({}, {"pool": "trial"}, "pool names the dim 'trial'"),
+        ({}, {"window": 0}, "window is 0; allowed are 1 ... 2"),
+        ({}, {"window": 3}, "window is 3; allowed are 1 ... 2"),
+        ({}, {"bounds": {"lerning_rate": (0, 1)}}, "Did you mean 'learning_rate'?"),
+        ({}, {"bounds": {"learning_rate": (1, 0)}}, "The bounds of learning_rate are (1, 0)"),
+        ({}, {"intervals": 95.0}, "intervals is 95.0"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(change, options, message):
+    trials = episode([0, 1], [1, 0]).assign(change)
+    with pytest.raises(InputError) as error:
+        fit(RescorlaWagner, trials, **options)
+    assert message in str(error.value)
+
+
+def test_a_dim_named_as_a_parameter_is_refused():
+    with pytest.raises(InputError, match="span a dim 'learning_rate', a name that the result needs"):
+        fit(RescorlaWagner, episode([0, 1], [1, 0]).expand_dims("learning_rate"))
+
+
+def test_trials_without_choices_are_refused():
+    with pytest.raises(InputError, match="The trials have no variable 'choice'"):
+        fit(RescorlaWagner, xr.Dataset({"reward": ("trial", [1.0])}))
+
+
+def test_a_model_that_is_no_class_is_refused():
+    with pytest.raises(InputError, match="give a class"):
+        fit(RescorlaWagner(0.3, 3.0), episode([0, 1], [1, 0]))
+    with pytest.raises(InputError, match="give a model with its parameters"):
+        log_likelihood(RescorlaWagner, episode([0, 1], [1, 0]))
+
+
+def test_a_single_value_needs_two_arms_and_rewards_of_0_or_1():
+    with pytest.raises(InputError, match="SingleValue allows only"):
+        fit(SingleValue, episode([0, 1], [1, 0.5]))
+    with pytest.raises(InputError, match="SingleValue is a model of 2"):
+        fit(SingleValue, episode([0, 1], [1, 0], n_options=3))
+
+
+def test_latents_are_those_before_each_trial():
+    seen = latents(RescorlaWagner(0.5, 2.0), episode([0, 0, -1, 1], [1, 0, np.nan, 1]))
+    np.testing.assert_allclose(seen.value, [[0.5, 0.5], [0.75, 0.5], [0.375, 0.5], [0.375, 0.5]])
+    np.testing.assert_allclose(seen.rpe, [0.5, -0.75, np.nan, 0.5])
+    np.testing.assert_allclose(seen.choice_prob.sum("arm"), 1)
+    assert seen.choice_prob[1, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
+def test_latents_of_a_kernel_have_no_rpe_and_padding_is_nan():
+    trials = episode([0, 0, 1], [1, 0, 1]).assign(valid=("trial", [True, True, False]))
+    seen = latents(ChoiceKernel(0.5, 1.0), trials)
+    assert set(seen.data_vars) == {"kernel", "choice_prob"}
+    assert seen.kernel.isel(trial=2).isnull().all() and seen.kernel.isel(trial=1).notnull().all()
+
+
+def test_simulated_choices_follow_the_stated_probabilities():
+    trials = simulate(Forgetting(0.4, 0.1, 3.0), walk(2000, 20), np.random.default_rng(15))
+    prob = latents(Forgetting(0.4, 0.1, 3.0), trials).choice_prob.sel(arm=1)
+    assert (trials.choice - prob).mean("episode").max() < 0.05
+    paid = trials.reward - trials.reward_prob.isel(arm=trials.choice)
+    assert abs(paid.mean()) < 0.01
+
+
+def test_a_seed_fixes_a_simulation():
+    prob = walk(3, 20)
+    both = [simulate(RescorlaWagner(0.4, 3.0), prob, np.random.default_rng(5)) for _ in range(2)]
+    xr.testing.assert_identical(*both)
+
+
+@pytest.mark.parametrize(
+    ("prob", "message"),
+    [
+        (xr.DataArray([0.5, 0.5], dims="arm"), "must span 'trial' and 'arm'"),
+        (xr.DataArray([[0.5, 1.5]], dims=("trial", "arm")), "between 0 and 1"),
+    ],
+)
+def test_a_simulation_of_no_bandit_is_refused(prob, message):
+    with pytest.raises(InputError, match=message):
+        simulate(RescorlaWagner(0.4, 3.0), prob, np.random.default_rng(0))

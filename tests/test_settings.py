@@ -1,0 +1,207 @@
+"""Settings survive JSON unchanged, and a mistake in one is told with its place and what is allowed."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurometa import settings
+from neurometa.errors import InputError
+from neurometa.experiments import EXPERIMENTS, find
+from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
+from neurometa.training import Linear, a2c
+
+CONFIG = a2c.Config(RestlessBandit())
+FLAT = dataclasses.replace(CONFIG, entropy_weight=0.05)
+
+
+def through_json(config):
+    return settings.from_json([a2c.Config], json.loads(json.dumps(settings.to_json(config))))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_config_of_every_experiment_comes_back_from_json(name):
+    config = EXPERIMENTS[name].config
+    assert through_json(config) == config
+
+
+positive = st.floats(1e-6, 1e6)
+numbers = st.floats(0, 1e6)
+scheduled = numbers | st.builds(Linear, numbers, numbers, st.floats(0.01, 1))
+fractions = st.floats(0, 1) | st.builds(Linear, st.floats(0, 1), st.floats(0, 1))
+some = st.integers(1, 10**6)
+ranges = st.lists(st.floats(0, 1), min_size=2, max_size=6, unique=True).map(
+    lambda ends: tuple(zip(sorted(ends)[0::2], sorted(ends)[1::2], strict=False))
+)
+all_tasks = (
+    st.builds(IndependentBandit, some, st.integers(2, 20))
+    | st.builds(DependentBandit, some, st.integers(2, 20), st.sampled_from(["uniform", "easy", "medium", "hard"]))
+    | st.builds(InformativeBandit, some)
+    | st.builds(RestlessBandit, some, st.sampled_from(["sd", "variance"]), ranges, ranges)
+)
+inputs = st.permutations(["observation", "action", "reward", "time"]).map(lambda names: tuple(names[:3]))
+configs = st.builds(
+    a2c.Config,
+    task=all_tasks,
+    n_units=some,
+    inputs=inputs,
+    learned_start=st.booleans(),
+    n_updates=some,
+    batch_size=some,
+    optimizer=st.sampled_from(["adam", "rmsprop"]),
+    optimizer_decay=st.floats(0, 1),
+    optimizer_epsilon=numbers,
+    step_size=scheduled,
+    discount=fractions,
+    value_weight=scheduled,
+    entropy_weight=scheduled,
+    max_grad_norm=positive,
+    seed=st.integers(0, 2**63 - 1),
+) | st.builds(a2c.Config, task=all_tasks, gae_lambda=fractions) | st.builds(a2c.Config, task=all_tasks, horizon=some)
+
+
+@given(configs)
+def test_any_config_comes_back_from_json(config):
+    assert through_json(config) == config
+
+
+@given(configs, configs)
+def test_assigning_every_field_of_one_config_to_another_makes_them_equal(here, there):
+    plain = {name: value for name, value in settings.to_json(there).items() if name != "type"}
+    order = sorted(plain, key=lambda name: name in ("horizon", "gae_lambda"))
+    free = dataclasses.replace(here, horizon=None, gae_lambda=1.0)  # which exclude each other
+    assert settings.replace(free, [f"{name}={json.dumps(plain[name])}" for name in order]) == there
+
+
+@pytest.mark.parametrize(
+    ("assignment", "field", "value"),
+    [
+        ("n_units=32", "n_units", 32),
+        (" n_units = 32 ", "n_units", 32),
+        ("step_size=1", "step_size", 1.0),
+        ("step_size=1e-3", "step_size", 1e-3),
+        ("step_size=0.3:0", "step_size", Linear(0.3, 0.0)),
+        ("step_size=0.3:0:0.5", "step_size", Linear(0.3, 0.0, 0.5)),
+        ("learned_start=true", "learned_start", True),
+        ("optimizer=rmsprop", "optimizer", "rmsprop"),
+        ("horizon=20", "horizon", 20),
+        ("horizon=null", "horizon", None),
+        ("inputs=action,time", "inputs", ("action", "time")),
+        ("inputs=action", "inputs", ("action",)),
+        ('inputs=["action"]', "inputs", ("action",)),
+        ("task.n_trials=50", "task", RestlessBandit(50)),
+        ("task.drift=variance", "task", RestlessBandit(drift="variance")),
+        ("task.volatility_ranges=[[0,0.1]]", "task", RestlessBandit(volatility_ranges=((0.0, 0.1),))),
+        ('task={"type": "DependentBandit", "n_trials": 5}', "task", DependentBandit(5)),
+    ],
+)
+def test_a_setting_is_changed_as_it_is_written_at_the_shell(assignment, field, value):
+    changed = settings.replace(CONFIG, [assignment])
+    assert changed == dataclasses.replace(CONFIG, **{field: value})
+    assert type(getattr(changed, field)) is type(value)
+
+
+def test_later_assignments_see_earlier_ones():
+    changed = settings.replace(FLAT, ["entropy_weight=1:0", "entropy_weight.over=0.5", "seed=1", "seed=2"])
+    assert changed == dataclasses.replace(FLAT, entropy_weight=Linear(1.0, 0.0, 0.5), seed=2)
+    assert settings.replace(FLAT, []) == FLAT
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("n_units", "'n_units' is not field=value, e.g. n_units=32"),
+        ("n_unit=3", r"Config has no field 'n_unit'. Did you mean 'n_units'\? Allowed: task, n_units, inputs, "),
+        ("learning_rate=3", "Config has no field 'learning_rate'"),
+        ("task.n_trails=3", r"RestlessBandit has no field 'n_trails'. Did you mean 'n_trials'\?"),
+        ("task.n_trials.x=3", "task.n_trials.x: n_trials is 150 and has no fields of its own"),
+        ("n_units.x=3", "n_units.x: n_units is 48 and has no fields of its own"),
+        ("=3", "Config has no field ''"),
+        ("n_units=abc", "n_units is 'abc'; it must be a whole number"),
+        ("n_units=3.5", "n_units is 3.5; it must be a whole number"),
+        ("n_units=true", "n_units is True; it must be a whole number"),
+        ("n_units=", "n_units is ''; it must be a whole number"),
+        ("n_units=" + "9" * 5000, "n_units is '9+'; it must be a whole number"),
+        ("step_size=fast", "step_size is 'fast'; it must be a number or start:end or start:end:over"),
+        ("step_size=" + "9" * 400, "step_size is 9+; it must be a number"),
+        ("step_size=0.3:x", "step_size is '0.3:x'; it must be a number or start:end or start:end:over"),
+        ("step_size=0.3:0:1:2", "step_size is '0.3:0:1:2'; it must be a number or start:end or start:end:over"),
+        ("step_size=0.3:0:2", "step_size is '0.3:0:2'; it must be a number or start:end or start:end:over"),
+        ("learned_start=1", "learned_start is 1; it must be true or false"),
+        ("learned_start=yes", "learned_start is 'yes'; it must be true or false"),
+        ("optimizer=3", "optimizer is 3; it must be text"),
+        ("optimizer=sgd", "optimizer is 'sgd'; allowed are 'adam' and 'rmsprop'"),
+        ("horizon=x", "horizon is 'x'; it must be a whole number or null"),
+        ("inputs=3", "inputs is 3; it must be a list"),
+        ("inputs=action,reword", r"inputs holds 'reword'; .* Did you mean 'reward'\?"),
+        ("n_updates=-5", "n_updates is -5; it must be at least 1"),
+        ("task.n_trials=0", "n_trials is 0; it must be at least 1"),
+        ("task.volatility_ranges=[0,1]", "task.volatility_ranges is 0; it must be a list"),
+        ("task.volatility_ranges=[[0,1,2]]", r"task.volatility_ranges is \[0, 1, 2\]; it must be a list"),
+        ("task=bandit", "task is 'bandit'; it must be a Task"),
+        ("task=3", "task is 3; it must be an object with a 'type'"),
+        ('task={"type":"Bandit"}', r"task has type 'Bandit'; allowed are \['DependentBandit', "),
+    ],
+)
+def test_a_wrong_assignment_is_told_in_one_sentence(assignment, told):
+    with pytest.raises(InputError, match=told) as caught:
+        settings.replace(FLAT, [assignment])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data.pop("type"), r"config has type None; allowed are \['Config'\]"),
+        (lambda data: data.update(type="PPO"), "config has type 'PPO'"),
+        (lambda data: data.update(type=[1]), r"config has type \[1\]"),
+        (lambda data: data.update(units=3), r"config has no field 'units'. Did you mean 'n_units'\?"),
+        (lambda data: data.pop("task"), r"config lacks \['task'\]"),
+        (lambda data: data["task"].update(n_trials="many"), "config.task.n_trials is 'many'; it must be a whole number"),
+        (lambda data: data["task"].update(type="Task"), "config.task has type 'Task'"),
+        (lambda data: data.update(step_size={"type": "Linear", "start": 1.0}), "step_size is .*; it must be a number or"),
+        (lambda data: data.update(n_units=None), "config.n_units is None; it must be a whole number"),
+    ],
+)
+def test_damaged_settings_are_told_with_their_place(change, told):
+    data = settings.to_json(CONFIG)
+    change(data)
+    with pytest.raises(InputError, match=told):
+        settings.from_json([a2c.Config], data)
+
+
+@pytest.mark.parametrize("data", [None, 3, "Config", []])
+def test_settings_are_an_object(data):
+    with pytest.raises(InputError, match=r"config is .*; it must be an object with a 'type'"):
+        settings.from_json([a2c.Config], data)
+
+
+words = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@given(st.sampled_from([*settings.to_json(CONFIG), "task.n_trials", "task.drift", "x", ""]), words)
+def test_nonsense_is_refused_in_one_sentence_or_makes_settings_that_survive_json(field, value):
+    try:
+        changed = settings.replace(CONFIG, [f"{field}={value}"])
+    except InputError as error:
+        assert str(error)
+    else:
+        assert through_json(changed) == changed
+
+
+def test_an_unknown_experiment_is_told_with_the_nearest():
+    with pytest.raises(InputError, match=r"There is no experiment 'restles'. Did you mean 'restless'\? There are: "):
+        find("restles")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_says_where_it_is_from_and_what_it_costs(name):
+    found = find(name)
+    assert found.source.startswith(("Wang", "Duan"))
+    assert found.about.endswith(("?", "."))
+    assert found.config.seed == 0
+    assert 0 < found.cpu_minutes < math.inf
+    assert found.config.budget == found.config.n_updates * found.config.batch_size * found.config.task.n_trials
