@@ -55,11 +55,12 @@ def unroll(
     action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
+    nothing = torch.empty(n_episodes, 0, device=rng.device)
     steps: dict[str, list[Tensor]] = {name: [] for name in ("action", "reward", "value", "logits", "observation", *log)}
     latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
     for trial in range(task.n_trials):
         for step in task.steps:
-            observation = task.observe(state, step)
+            observation = task.observe(state, step) if task.n_features else nothing
             logits, value, memory, record = agent(observation, action, reward, memory)
             chosen = draw(logits, rng)
             reward, state = task.step(state, chosen, step, rng)
@@ -80,12 +81,12 @@ def unroll(
 
 def draw(logits: Tensor, rng: torch.Generator) -> Tensor:
     """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
-    luck = torch.rand((len(logits), 1), generator=rng, device=rng.device)
+    luck = torch.rand(len(logits), generator=rng, device=rng.device)
     if logits.shape[-1] == 2:  # the commonest case, three times as quick
-        return (luck[:, 0] < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
+        return (luck < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
     reached = torch.softmax(logits, -1).cumsum(-1)
     reached = reached / reached[:, -1:]  # rounding leaves the sum off 1, and -inf at the end would be drawn
-    return (reached[:, :-1] <= luck).sum(-1)
+    return (reached[:, :-1] <= luck[:, None]).sum(-1)
 
 
 def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = False) -> xr.Dataset:

@@ -143,7 +143,8 @@ def _record(kind: Any, value: Any, name: str) -> Any:
 
 def _below(kind: type) -> list[type]:
     found: list[type] = []
-    for child in kind.__subclasses__():
+    children: list[type] = kind.__subclasses__()
+    for child in children:
         found += [child, *_below(child)]
     return found
 

@@ -50,13 +50,18 @@ def test_an_input_that_is_left_out_has_no_influence_and_one_that_is_kept_has(nam
     here, there = given(0), given(1)
     only_it_differs = here | {name: there[name]}
     assert not differ(answer(without, here), answer(without, only_it_differs))
-    assert differ(answer(network(reward_levels=reward_levels), here), answer(network(reward_levels=reward_levels), only_it_differs))
+    assert differ(
+        answer(network(reward_levels=reward_levels), here),
+        answer(network(reward_levels=reward_levels), only_it_differs),
+    )
     assert differ(answer(alone, here), answer(alone, only_it_differs))
 
 
 @EVERY_INPUT
 def test_a_network_given_one_input_has_no_weights_for_others(name):
-    assert network(inputs=(name,)).core.weight_ih.shape[1] == {"observation": 3, "action": 2, "reward": 1, "time": 1}[name]
+    assert (
+        network(inputs=(name,)).core.weight_ih.shape[1] == {"observation": 3, "action": 2, "reward": 1, "time": 1}[name]
+    )
 
 
 def test_time_is_the_fraction_of_the_episode_that_has_passed():

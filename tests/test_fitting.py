@@ -388,7 +388,7 @@ def test_a_single_value_needs_two_arms_and_rewards_of_0_or_1():
 
 def test_latents_are_those_before_each_trial():
     seen = latents(RescorlaWagner(0.5, 2.0), episode([0, 0, -1, 1], [1, 0, np.nan, 1]))
-    np.testing.assert_allclose(seen.value, [[0.5, 0.5], [0.75, 0.5], [0.375, 0.5], [0.375, 0.5]])
+    np.testing.assert_allclose(seen.arm_value, [[0.5, 0.5], [0.75, 0.5], [0.375, 0.5], [0.375, 0.5]])
     np.testing.assert_allclose(seen.rpe, [0.5, -0.75, np.nan, 0.5])
     np.testing.assert_allclose(seen.choice_prob.sum("arm"), 1)
     assert seen.choice_prob[1, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))

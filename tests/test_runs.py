@@ -54,7 +54,17 @@ def test_a_run_holds_its_settings_its_provenance_its_curve_and_its_weights(run):
     record = runs.record(run)
     assert runs.open_config(run) == CONFIG
     assert record["experiment"] == "restless"
-    assert {"neurometa", "commit", "torch", "numpy", "python", "machine", "device", "threads", "created"} <= record.keys()
+    assert {
+        "neurometa",
+        "commit",
+        "torch",
+        "numpy",
+        "python",
+        "machine",
+        "device",
+        "threads",
+        "created",
+    } <= record.keys()
     assert [row["update"] for row in curve.read(run)] == [1, 2, 3, 4, 5]
     assert (run / WEIGHTS).exists()
     assert not (run / CHECKPOINT).exists()
@@ -149,11 +159,15 @@ def test_chance_has_the_regret_of_chance():
 
 def test_there_are_baselines_for_the_restless_bandit_only_so_far():
     assert {"ideal observer", "UCB", "Thompson", "R-W 0.2", "R-W 0.8", "random"} <= baselines(RestlessBandit()).keys()
-    with pytest.raises(InputError, match="There are no baselines for IndependentBandit yet; there are for RestlessBandit"):
+    with pytest.raises(
+        InputError, match="There are no baselines for IndependentBandit yet; there are for RestlessBandit"
+    ):
         baselines(IndependentBandit())
 
 
-@pytest.mark.parametrize("task", [InformativeBandit(), IndependentBandit(5, n_arms=4), RestlessBandit(5, drift="variance")])
+@pytest.mark.parametrize(
+    "task", [InformativeBandit(), IndependentBandit(5, n_arms=4), RestlessBandit(5, drift="variance")]
+)
 def test_every_task_goes_from_training_to_trials(tmp_path, task):
     runs.train(dataclasses.replace(CONFIG, task=task, learned_start=True), tmp_path)
     trials = runs.evaluate(tmp_path, n_episodes=3)
@@ -186,7 +200,10 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        (lambda run: runs.train(CONFIG, run), "holds a run already; go on with it by --resume, or choose another --out"),
+        (
+            lambda run: runs.train(CONFIG, run),
+            "holds a run already; go on with it by --resume, or choose another --out",
+        ),
         (
             lambda run: runs.train(dataclasses.replace(CONFIG, n_units=7), run, resume=True),
             "holds a run of other settings: n_units is 6 there and 7 here",
@@ -204,7 +221,10 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
         (lambda run: runs.evaluate(run, n_episodes=-5), "--episodes is -5"),
         (lambda run: runs.evaluate(run, seed=-1), "--seed is -1; it must be 0 or more"),
         (lambda run: runs.evaluate(run, device="gpu"), "--device is 'gpu'"),
-        (lambda run: runs.evaluate(run, assignments=("n_trails=5",)), r"no field 'n_trails'. Did you mean 'n_trials'\?"),
+        (
+            lambda run: runs.evaluate(run, assignments=("n_trails=5",)),
+            r"no field 'n_trails'. Did you mean 'n_trials'\?",
+        ),
         (lambda run: runs.evaluate(run, assignments=("n_trials=0",)), "n_trials is 0; it must be at least 1"),
     ],
 )
@@ -232,7 +252,9 @@ def test_a_test_task_must_have_the_actions_that_the_agent_has(tmp_path):
 @pytest.mark.parametrize(("experiment", "named"), [("restless", "restless"), ("", "EXPERIMENT")])
 def test_a_half_trained_run_cannot_be_played_and_the_sentence_says_how_to_go_on(tmp_path, experiment, named):
     folder = half_trained(tmp_path / "half", experiment=experiment)
-    with pytest.raises(InputError, match=f"not trained to the end; go on with: neurometa train {named} --out .*half --resume"):
+    with pytest.raises(
+        InputError, match=f"not trained to the end; go on with: neurometa train {named} --out .*half --resume"
+    ):
         runs.evaluate(folder)
 
 
@@ -242,8 +264,14 @@ def test_a_half_trained_run_cannot_be_played_and_the_sentence_says_how_to_go_on(
         (lambda run: (run / "config.json").write_text("{"), r"config.json is damaged \("),
         (lambda run: (run / "config.json").write_text("[]"), "config.json is damaged: it holds no 'config'"),
         (lambda run: (run / "config.json").write_bytes(b"\xff\xfe{}"), "config.json is damaged"),
-        (lambda run: (run / "config.json").write_text('{"config": 3}'), "config.json: config is 3; it must be an object"),
-        (lambda run: (run / "config.json").unlink(), r"holds no config.json, so it is no trained run; its files are: agent"),
+        (
+            lambda run: (run / "config.json").write_text('{"config": 3}'),
+            "config.json: config is 3; it must be an object",
+        ),
+        (
+            lambda run: (run / "config.json").unlink(),
+            r"holds no config.json, so it is no trained run; its files are: agent",
+        ),
         (lambda run: (run / WEIGHTS).write_bytes(b"torch"), "agent.safetensors is damaged or not a safetensors file"),
         (lambda run: (run / WEIGHTS).write_bytes((run / WEIGHTS).read_bytes()[:-9]), "agent.safetensors is damaged"),
     ],
@@ -266,6 +294,9 @@ def test_there_must_be_a_run(tmp_path):
 
 
 def test_a_run_that_is_being_written_is_not_written_by_another(tmp_path):
-    with only_writer(tmp_path), pytest.raises(InputError, match="Another process is writing .*; wait for it, or choose"):
+    with (
+        only_writer(tmp_path),
+        pytest.raises(InputError, match="Another process is writing .*; wait for it, or choose"),
+    ):
         runs.train(CONFIG, tmp_path)
     runs.train(CONFIG, tmp_path)

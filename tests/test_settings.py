@@ -43,24 +43,28 @@ all_tasks = (
     | st.builds(RestlessBandit, some, st.sampled_from(["sd", "variance"]), ranges, ranges)
 )
 inputs = st.permutations(["observation", "action", "reward", "time"]).map(lambda names: tuple(names[:3]))
-configs = st.builds(
-    a2c.Config,
-    task=all_tasks,
-    n_units=some,
-    inputs=inputs,
-    learned_start=st.booleans(),
-    n_updates=some,
-    batch_size=some,
-    optimizer=st.sampled_from(["adam", "rmsprop"]),
-    optimizer_decay=st.floats(0, 1),
-    optimizer_epsilon=numbers,
-    step_size=scheduled,
-    discount=fractions,
-    value_weight=scheduled,
-    entropy_weight=scheduled,
-    max_grad_norm=positive,
-    seed=st.integers(0, 2**63 - 1),
-) | st.builds(a2c.Config, task=all_tasks, gae_lambda=fractions) | st.builds(a2c.Config, task=all_tasks, horizon=some)
+configs = (
+    st.builds(
+        a2c.Config,
+        task=all_tasks,
+        n_units=some,
+        inputs=inputs,
+        learned_start=st.booleans(),
+        n_updates=some,
+        batch_size=some,
+        optimizer=st.sampled_from(["adam", "rmsprop"]),
+        optimizer_decay=st.floats(0, 1),
+        optimizer_epsilon=numbers,
+        step_size=scheduled,
+        discount=fractions,
+        value_weight=scheduled,
+        entropy_weight=scheduled,
+        max_grad_norm=positive,
+        seed=st.integers(0, 2**63 - 1),
+    )
+    | st.builds(a2c.Config, task=all_tasks, gae_lambda=fractions)
+    | st.builds(a2c.Config, task=all_tasks, horizon=some)
+)
 
 
 @given(configs)
@@ -143,7 +147,7 @@ def test_later_assignments_see_earlier_ones():
         ("task.volatility_ranges=[[0,1,2]]", r"task.volatility_ranges is \[0, 1, 2\]; it must be a list"),
         ("task=bandit", "task is 'bandit'; it must be a Task"),
         ("task=3", "task is 3; it must be an object with a 'type'"),
-        ('task={"type":"Bandit"}', r"task has type 'Bandit'; allowed are \['DependentBandit', "),
+        ('task={"type":"Bandit"}', r"task has type 'Bandit'; allowed are \[.*'DependentBandit', "),
     ],
 )
 def test_a_wrong_assignment_is_told_in_one_sentence(assignment, told):
@@ -160,9 +164,15 @@ def test_a_wrong_assignment_is_told_in_one_sentence(assignment, told):
         (lambda data: data.update(type=[1]), r"config has type \[1\]"),
         (lambda data: data.update(units=3), r"config has no field 'units'. Did you mean 'n_units'\?"),
         (lambda data: data.pop("task"), r"config lacks \['task'\]"),
-        (lambda data: data["task"].update(n_trials="many"), "config.task.n_trials is 'many'; it must be a whole number"),
+        (
+            lambda data: data["task"].update(n_trials="many"),
+            "config.task.n_trials is 'many'; it must be a whole number",
+        ),
         (lambda data: data["task"].update(type="Task"), "config.task has type 'Task'"),
-        (lambda data: data.update(step_size={"type": "Linear", "start": 1.0}), "step_size is .*; it must be a number or"),
+        (
+            lambda data: data.update(step_size={"type": "Linear", "start": 1.0}),
+            "step_size is .*; it must be a number or",
+        ),
         (lambda data: data.update(n_units=None), "config.n_units is None; it must be a whole number"),
     ],
 )

@@ -90,7 +90,11 @@ def test_a_seed_fixes_the_data(task):
 def test_episodes_of_a_batch_are_independent(task):
     trials = play(task, n_episodes=2000)
     hidden = trials[next(iter(task.latents))].isel(trial=-1)
-    for x in (hidden if hidden.ndim == 1 else hidden.isel(arm=0), trials.choice.isel(trial=0), trials.reward.isel(trial=0)):
+    for x in (
+        hidden if hidden.ndim == 1 else hidden.isel(arm=0),
+        trials.choice.isel(trial=0),
+        trials.reward.isel(trial=0),
+    ):
         r = np.corrcoef(x.values[0::2], x.values[1::2])[0, 1]
         assert abs(r) < 4 / 1000**0.5
 
@@ -132,9 +136,7 @@ def test_a_latent_is_the_value_that_produced_the_reward(task):
         assert abs(here.mean()) <= 4.5 * here.std() / len(here) ** 0.5 + 1e-6
 
 
-@pytest.mark.parametrize(
-    "task", [*TASKS[:4], *TASKS[5:]], ids=lambda task: type(task).__name__
-)
+@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:]], ids=lambda task: type(task).__name__)
 def test_a_bandit_pays_one_or_nothing(task):
     assert set(np.unique(play(task, 50).reward)) == {0, 1}
 
@@ -247,7 +249,10 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: RestlessBandit(0), "n_trials is 0"),
         (lambda: RestlessBandit(drift="walk"), "drift is 'walk'; allowed are 'sd' and 'variance'"),
         (lambda: RestlessBandit(volatility_ranges=()), "volatility_ranges is empty; give at least one"),
-        (lambda: RestlessBandit(volatility_ranges=((0.2, 0.1),)), r"volatility_ranges holds \(0.2, 0.1\); each must be"),
+        (
+            lambda: RestlessBandit(volatility_ranges=((0.2, 0.1),)),
+            r"volatility_ranges holds \(0.2, 0.1\); each must be",
+        ),
         (lambda: RestlessBandit(test_volatility_ranges=((-0.1, 0.1),)), r"test_volatility_ranges holds \(-0.1, 0.1\)"),
         (lambda: RestlessBandit(volatility_ranges=((0.1, float("inf")),)), r"volatility_ranges holds \(0.1, inf\)"),
         (lambda: RestlessBandit(volatility_ranges=((0, 0.2), (0.1, 0.3))), r"volatility_ranges .* overlap"),

@@ -173,7 +173,9 @@ def test_the_loss_pulls_the_value_to_the_return_and_the_policy_to_what_paid():
     logits, value = torch.zeros(2, 1, 3, requires_grad=True), torch.full((2, 1), 0.5, requires_grad=True)
     a2c.loss(logits, value, torch.tensor([[0], [1]]), torch.tensor([[1.0], [0.0]]), config, 0.0)[0].backward()
     assert value.grad.flatten().tolist() == pytest.approx([-0.25, 0.25])  # (V - R) / 2 steps, not touched by the policy
-    assert logits.grad[0, 0, 0] < 0 < logits.grad[1, 0, 1]  # more of what paid more than expected, less of what paid less
+    assert (
+        logits.grad[0, 0, 0] < 0 < logits.grad[1, 0, 1]
+    )  # more of what paid more than expected, less of what paid less
     assert (logits.grad[0, 0, 1:] > 0).all()
 
 
@@ -250,7 +252,11 @@ def test_the_limits_of_returns_and_advantages_agree(played, discount):
 
 def test_returns_leave_their_arguments_alone():
     reward, value = torch.ones(5, 2), torch.full((5, 2), 0.5)
-    for found in (n_step_returns(reward, value, 0.9), n_step_returns(reward, value, 0.9, 2), advantages(reward, value, 0.9, 0.5)):
+    for found in (
+        n_step_returns(reward, value, 0.9),
+        n_step_returns(reward, value, 0.9, 2),
+        advantages(reward, value, 0.9, 0.5),
+    ):
         assert not found.equal(reward)
         assert reward.equal(torch.ones(5, 2))
         assert value.equal(torch.full((5, 2), 0.5))
@@ -338,7 +344,8 @@ def trained(config, run=None):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"optimizer": "rmsprop"}, {"learned_start": True}, {"task": InformativeBandit()}, {"gae_lambda": 0.5}]
+    "settings",
+    [{}, {"optimizer": "rmsprop"}, {"learned_start": True}, {"task": InformativeBandit()}, {"gae_lambda": 0.5}],
 )
 def test_config_and_seed_fix_the_result_to_the_bit(settings):
     config = dataclasses.replace(SMALL, **settings)
@@ -362,7 +369,6 @@ def test_where_the_curve_is_written_makes_no_difference(tmp_path):
     assert [row["steps"] for row in rows] == [24 * update for update in range(1, 7)]
     assert rows[-1]["steps"] == SMALL.budget
     assert {"reward", "policy_loss", "value_loss", "entropy", "gradient_norm"} <= rows[0].keys()
-
 
 
 def in_a_process(code: str, *args) -> list[str]:
@@ -462,7 +468,9 @@ class Evil:
 def test_a_pickle_is_refused_and_never_run(tmp_path, name):
     (tmp_path / name).write_bytes(pickle.dumps(Evil(tmp_path / "evil")))
     with pytest.raises(InputError, match=f"{name} is damaged or not a safetensors file"):
-        a2c.train(SMALL, tmp_path) if name == checkpoint.CHECKPOINT else checkpoint.load_weights(tmp_path / name, a2c.build(SMALL))
+        a2c.train(SMALL, tmp_path) if name == checkpoint.CHECKPOINT else checkpoint.load_weights(
+            tmp_path / name, a2c.build(SMALL)
+        )
     assert not (tmp_path / "evil").exists()
 
 
@@ -473,7 +481,9 @@ def test_a_checkpoint_cut_short_is_refused_by_name(tmp_path, part):
     path = tmp_path / checkpoint.CHECKPOINT
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
-    with pytest.raises(InputError, match=rf"{checkpoint.CHECKPOINT} is damaged or not a safetensors file \(.*\)") as caught:
+    with pytest.raises(
+        InputError, match=rf"{checkpoint.CHECKPOINT} is damaged or not a safetensors file \(.*\)"
+    ) as caught:
         a2c.train(SMALL, tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -482,7 +492,9 @@ def test_a_checkpoint_cut_short_is_refused_by_name(tmp_path, part):
 @pytest.mark.parametrize("other", [{"n_units": 7}, {"task": IndependentBandit(6, n_arms=3)}])
 def test_a_checkpoint_of_another_network_is_refused_by_name(tmp_path, other):
     interrupted(SMALL, tmp_path, after=2)
-    with pytest.raises(InputError, match=rf"{checkpoint.CHECKPOINT} is no checkpoint of this training \(size mismatch") as caught:
+    with pytest.raises(
+        InputError, match=rf"{checkpoint.CHECKPOINT} is no checkpoint of this training \(size mismatch"
+    ) as caught:
         a2c.train(dataclasses.replace(SMALL, **other), tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -507,7 +519,9 @@ def test_weights_come_back_as_they_were_and_into_their_own_kind_only(tmp_path):
 
 @pytest.mark.parametrize("settings", [{"step_size": 1e30}, {"value_weight": 1e38}])
 def test_a_training_that_diverges_says_when_and_what_to_do(settings):
-    with pytest.raises(InputError, match=r"Training diverged at update \d: .* Lower step_size or max_grad_norm") as caught:
+    with pytest.raises(
+        InputError, match=r"Training diverged at update \d: .* Lower step_size or max_grad_norm"
+    ) as caught:
         a2c.train(dataclasses.replace(SMALL, **settings))
     assert "\n" not in str(caught.value)
 

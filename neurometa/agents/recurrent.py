@@ -63,17 +63,12 @@ class LSTMAgent(Agent):
         return {"hidden": hidden, "cell": cell, "time": hidden.new_zeros(n_episodes)}
 
     def encode(self, observation: Tensor, action: Tensor, reward: Tensor, time: Tensor) -> Tensor:
-        """Put the inputs of a step side by side, (episode, n_inputs)."""
-        return torch.cat([self._column(name, observation, action, reward, time) for name in self.inputs], -1)
+        """Put the inputs of a step side by side, (episode, n_inputs); `time` (episode,) counts the steps before it."""
+        given = {"observation": observation, "action": action, "time": time[:, None] / self.n_steps}
+        return torch.cat([self._reward(reward, action) if x == "reward" else given[x] for x in self.inputs], -1)
 
-    def _column(self, name: str, observation: Tensor, action: Tensor, reward: Tensor, time: Tensor) -> Tensor:
-        if name == "observation":
-            return observation
-        if name == "action":
-            return action
-        if name == "time":
-            return time[:, None] / self.n_steps
-        if not len(self.reward_levels):
+    def _reward(self, reward: Tensor, action: Tensor) -> Tensor:
+        if not self.reward_levels.numel():
             return reward[:, None]
         level = (reward[:, None] - self.reward_levels).abs().argmin(-1)
         acted = action.sum(-1, keepdim=True)  # no reward has been seen before the first action

@@ -64,8 +64,8 @@ def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Over ``trial`` and the other dims: each feature of the model (``value`` in units of
-        reward, ``kernel``) and ``choice_prob`` in [0, 1], before the trial and also over
+        Over ``trial`` and the other dims: each feature of the model (``arm_value`` in units
+        of reward, ``kernel``) and ``choice_prob`` in [0, 1], before the trial and also over
         ``arm``; and, for a model that learns values, ``rpe``, the reward minus the value of
         the chosen arm, NaN on missed trials. All NaN on padding or where a parameter is NaN.
 
@@ -86,10 +86,11 @@ def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
     log_prob, features = _replay(model, parameters, played)
     result = xr.Dataset(features | {"choice_prob": np.exp(log_prob)})
     if "value" in result:
-        chosen = result.value.isel(arm=played.choice.clip(min=0))
+        result = result.rename(value="arm_value")  # `value` is what an agent predicts at a step
+        chosen = result.arm_value.isel(arm=played.choice.clip(min=0))
         result["rpe"] = (played.reward - chosen).where(played.choice >= 0)
         result.rpe.attrs = {"long_name": "reward prediction error", "units": "reward"}
-        result.value.attrs = {"long_name": "value of the arm", "units": "reward"}
+        result.arm_value.attrs = {"long_name": "value of the arm", "units": "reward"}
     if "kernel" in result:
         result.kernel.attrs = {"long_name": "choice kernel of the arm"}
     result.choice_prob.attrs = {"long_name": "choice probability"}

@@ -29,7 +29,7 @@ reading(app)
 def main() -> None:
     """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
     try:
-        app()
+        app(prog_name="neurometa")
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise

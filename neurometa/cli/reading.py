@@ -143,7 +143,7 @@ def _volatility(data: Any, learning_rate: Any) -> Any:
     """Each episode's volatility, in the reading that the task used, and the regression on it."""
     from neurometa import behaviour
 
-    drift = data.drift_sd.isel(trial=0, drop=True).astype(float)
+    drift = data.drift_sd.isel(trial=0).astype(float).reset_coords(drop=True)
     reading = json.loads(data.attrs["task"]).get("drift", "sd") if data.attrs.get("task", "")[:1] == "{" else "sd"
     volatility = (drift if reading == "sd" else drift**2).rename("volatility")
     volatility.attrs = {"long_name": "volatility of the episode", "units": "1/trial"}
@@ -170,12 +170,13 @@ def _tell_fit(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
         [name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians
     ]
     table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
-    say(f"On a bound: {record['at_bound']} of {n}. Could not be fitted: {failed}.")
+    say(f"On a bound: {record['at_bound']} of {n}.")
+    if failed:
+        say(f"Without an estimate: {failed} (no choice to score, or choices that say nothing of a parameter).")
     if "volatility" in record:
         told = record["volatility"]
-        say(
-            f"Learning rate on volatility: R² {told['r_squared']:.3f}, slope {number(told['slope'])}, p {told['p_value']:.1g}."
-        )
+        line = f"R² {told['r_squared']:.3f}, slope {number(told['slope'])}, p {told['p_value']:.1g}"
+        say(f"Learning rate on volatility: {line}.")
         means = ", ".join(f"{band} {mean:.3f}" for band, mean in told["band_mean"].items())
         steps = ", ".join(f"{step} p {p:.1g}" for step, p in told["difference_p_value"].items())
         say(f"Its mean by band of volatility: {means} ({steps}).")
@@ -224,7 +225,9 @@ def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=Fa
         say_json(record)
         return
     apart = ("run", "files", "settings")
-    table([str(run), ""], [[key.replace("_", " "), _told(value)] for key, value in record.items() if key not in apart])
+    table(
+        ["run", str(run)], [[key.replace("_", " "), _told(value)] for key, value in record.items() if key not in apart]
+    )
     if "settings" in record:
         table(["setting", "value"], [[key, _told(value)] for key, value in record["settings"].items()])
     table(["file", "size"], [[name, f"{size / 1e6:.2f} MB"] for name, size in found.items()])

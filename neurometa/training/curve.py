@@ -68,7 +68,8 @@ def _tensorboard(run: Path, steps: int) -> Iterator[Callable[[Row], None]]:
     except ImportError:
         yield lambda row: None
         return
-    with SummaryWriter(str(run / "tensorboard"), purge_step=steps + 1) as board:
+    # Ctrl-C amid a writing can leave the writer's thread asleep until it flushes, by default for two minutes
+    with SummaryWriter(str(run / "tensorboard"), purge_step=steps + 1, flush_secs=1) as board:
 
         def write(row: Row) -> None:
             for name, x in row.items():

@@ -36,6 +36,7 @@ class FusedLSTM(Agent):
         self.squashed = torch.empty(n_steps, n_episodes, units)
         self.outputs = torch.empty(n_steps, n_episodes, agent.n_actions + 1)
         self.gates: list[Any] = [None] * n_steps
+        self.times = [torch.full((n_episodes,), float(t)) for t in range(n_steps)]
         # views of every step, made once: at small batches making them would take longer than the arithmetic
         self.input_at, self.given_at = self.inputs.unbind(), self.inputs[:, :, units:-1].unbind()
         self.hidden_at, self.output_at = self.inputs[:, :, :units].unbind(), self.outputs.unbind()
@@ -53,18 +54,18 @@ class FusedLSTM(Agent):
             self.head_weight, self.head_bias = head.weight.T, head.bias
             self.inputs[0, :, :units], self.cells[0] = self.agent.start
         self.now = 0
-        return {"time": torch.zeros(n_episodes)}
+        return {}
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step, as `LSTMAgent.forward` does, and keep what the backward pass needs."""
         t, cells = self.now, self.cell_arrays
-        self.given_at[t].copy_(self.agent.encode(observation, action, reward, state["time"]))
+        self.given_at[t].copy_(self.agent.encode(observation, action, reward, self.times[t]))
         gates = self.gates[t] = product(self.input_at[t], self.weight).numpy()
         kernels.cell_forward(gates, cells[t], cells[t + 1], self.squashed_arrays[t], self.hidden_arrays[t + 1])
         out = self.output_at[t]
         torch.addmm(self.head_bias, self.hidden_at[t + 1], self.head_weight, out=out)
         self.now = t + 1
-        return Output(out[:, :-1], out[:, -1], {"time": state["time"] + 1}, {})
+        return Output(out[:, :-1], out[:, -1], {}, {})
 
     def replay(self) -> tuple[Tensor, Tensor]:
         """Return the batch's logits (time, episode, option) and values (time, episode), with a gradient."""
