@@ -14,9 +14,10 @@ MADE_BY = {"behaviour.nc": "rollout", "regret.nc": "regret", "fit_rw.nc": "fit-r
 
 
 def draw(runs: list[Path]) -> plt.Figure:
-    trials, regret, fitted = (_load(runs, name) for name in MADE_BY)
+    trials = [_load(run, "behaviour.nc") for run in runs]
+    regret = dataset.concat([_load(run, "regret.nc", of) for run, of in zip(runs, trials, strict=True)])
+    fitted = dataset.concat([_load(run, "fit_rw.nc", of) for run, of in zip(runs, trials, strict=True)])
     reading = json.loads(trials[0].attrs["task"])["drift"].replace("sd", "SD")
-    regret, fitted = dataset.concat(regret), dataset.concat(fitted)
 
     fig = plt.figure(figsize=(7.0, 4.1), layout="constrained")
     panels = fig.subplot_mosaic("aa;bc", height_ratios=(0.62, 1), width_ratios=(1.3, 1))
@@ -52,11 +53,14 @@ def draw(runs: list[Path]) -> plt.Figure:
     return fig
 
 
-def _load(runs: list[Path], name: str) -> list[xr.Dataset]:
-    for run in runs:
-        if not (run / name).exists():
-            raise InputError(f"{run} holds no {name}; make it with: neurometa {MADE_BY[name]} {run}")
-    return [dataset.read(run / name) for run in runs]
+def _load(run: Path, name: str, of: xr.Dataset | None = None) -> xr.Dataset:
+    """Read one result of a run, made from the trials `of` that the run holds now."""
+    if not (run / name).exists():
+        raise InputError(f"{run} holds no {name}; make it with: neurometa {MADE_BY[name]} {run}")
+    result = dataset.read(run / name)
+    if of is not None and result.attrs.get("created") != of.attrs.get("created"):
+        raise InputError(f"{run / name} is of an earlier rollout; make it anew with: neurometa {MADE_BY[name]} {run}")
+    return result
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 import contextlib
 import io
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -470,9 +470,8 @@ def test_a_read_only_run_is_refused_in_one_line(path):
                 (run / name).write_bytes(content)
         done = subprocess.run([sys.executable, "-c", READ_ONLY, run], capture_output=True, text=True, timeout=120)
         assert done.stdout.splitlines() == ["0 0 0 0", "2 2 2 2"]
-        assert (
-            done.stderr.splitlines() == [f"neurometa: Could not write to the run folder {run}: Permission denied."] * 4
-        )
+        told = f"neurometa: Could not write to the run folder {run}: Permission denied."
+        assert done.stderr.splitlines() == [told] * 4
 
 
 def start(*args):
@@ -486,8 +485,12 @@ def test_ctrl_c_in_training_ends_in_one_line_that_says_how_to_go_on(tmp_path):
     with start("train", "restless", "--out", run, *SETTINGS, "--set", "n_updates=100000") as training:
         while not (run / "curve.jsonl").exists() or not (run / "curve.jsonl").stat().st_size:
             assert training.poll() is None, training.stderr.read()
-        os.kill(training.pid, signal.SIGINT)
-        out, err = training.communicate(timeout=60)
+            time.sleep(0.01)
+        training.send_signal(signal.SIGINT)
+        try:
+            out, err = training.communicate(timeout=60)
+        finally:
+            training.kill()
     assert (training.returncode, out) == (1, "")
     assert err == f"neurometa: interrupted. Go on with: neurometa train restless --out {run} --resume\n"
     assert "not finished" in fine("show", run)
@@ -504,8 +507,8 @@ LOADED = """
 import contextlib, io, json, sys
 from neurometa.cli import main
 run, table, folder = sys.argv[1:]
-commands = (["--help"], ["show", run], ["import", table, "--out", folder], ["fit-rw", run], ["figure", "w16-fig4", "--run", run])
-for args in commands:
+figure = ["figure", "w16-fig4", "--run", run]
+for args in (["--help"], ["show", run], ["import", table, "--out", folder], ["fit-rw", run], figure):
     sys.argv = ["neurometa", *args]
     try:
         with contextlib.redirect_stdout(io.StringIO()):

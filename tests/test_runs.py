@@ -245,7 +245,7 @@ def test_cuda_is_refused_where_there_is_none(tmp_path):
 
 def test_a_test_task_must_have_the_actions_that_the_agent_has(tmp_path):
     runs.train(dataclasses.replace(CONFIG, task=DependentBandit(5)), tmp_path)
-    with pytest.raises(InputError, match="The agent was trained for 2 actions .*; the test task has 3"):
+    with pytest.raises(InputError, match=r"The agent was trained for 2 actions .*; the test task has 3"):
         runs.evaluate(tmp_path, n_episodes=2, assignments=("n_arms=3",))
 
 
@@ -287,16 +287,18 @@ def test_a_damaged_run_is_refused_by_the_name_of_its_file(tmp_path, run, damage,
 
 
 def test_there_must_be_a_run(tmp_path):
-    with pytest.raises(InputError, match="There is no run folder .*nowhere; make one with: neurometa train EXPERIMENT"):
+    with pytest.raises(
+        InputError, match=r"There is no run folder .*nowhere; make one with: neurometa train EXPERIMENT"
+    ):
         runs.evaluate(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="holds no config.json, so it is no trained run; its files are: none"):
+    with pytest.raises(InputError, match=r"holds no config.json, so it is no trained run; its files are: none"):
         runs.open_config(tmp_path)
 
 
 def test_a_run_that_is_being_written_is_not_written_by_another(tmp_path):
     with (
         only_writer(tmp_path),
-        pytest.raises(InputError, match="Another process is writing .*; wait for it, or choose"),
+        pytest.raises(InputError, match=r"Another process is writing .*; wait for it, or choose"),
     ):
         runs.train(CONFIG, tmp_path)
     runs.train(CONFIG, tmp_path)

@@ -1,7 +1,7 @@
 """Training: the quick path against autograd, returns against loops, and the same bits whatever interrupts."""
 
 import dataclasses
-import json
+import itertools
 import math
 import pickle
 import subprocess
@@ -189,7 +189,7 @@ def test_the_entropy_term_spreads_the_policy():
         entropies.append(terms["entropy"].item())
         (gradient,) = torch.autograd.grad(total, logits)
         logits = (logits - gradient).detach().requires_grad_()
-    assert all(after > before - 1e-6 for before, after in zip(entropies, entropies[1:], strict=False))
+    assert all(after > before - 1e-6 for before, after in itertools.pairwise(entropies))
     assert entropies[-1] == pytest.approx(math.log(3), abs=1e-3)
 
 
@@ -389,11 +389,11 @@ from neurometa.training import Linear, a2c
 folder, optimizer, a2c.SECONDS_BETWEEN_CHECKPOINTS = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 runs.torch.set_num_threads(1)
 sys.modules["torch.utils.tensorboard"] = None  # slow to load
-config = a2c.Config(RestlessBandit(8), n_units=6, n_updates=80, batch_size=4, optimizer=optimizer, learned_start=True)
+config = a2c.Config(RestlessBandit(8), n_units=6, n_updates=60, batch_size=4, optimizer=optimizer, learned_start=True)
 config = dataclasses.replace(config, step_size=Linear(1e-2, 0.0), entropy_weight=Linear(0.5, 0.0))
 a2c.train(dataclasses.replace(config, n_updates=1))  # load all that is compiled, before there are children
 random.seed(0)
-for until in (0, 1, 2, 3, 20, 21, 22, 40, 60, 78, 79, 80):
+for until in (0, 1, 3, 20, 21, 40, 59, 60):
     told, tell = os.pipe()
     child = os.fork()
     if not child:
@@ -418,10 +418,10 @@ runs.train(config, folder / "whole")
 def test_a_training_killed_at_any_moment_ends_in_the_same_bits(tmp_path, optimizer, interval):
     told = [line.split() for line in in_a_process(KILLED, tmp_path, optimizer, interval)]
     begun = {int(until): int(first[0]) for until, *first in told if first}
-    assert begun[60] > 1, "nothing was resumed"
+    assert begun[59] > 1, "nothing was resumed"
     for name in ("agent.safetensors", "curve.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    assert len(curve.read(tmp_path / "whole")) == 80
+    assert len(curve.read(tmp_path / "whole")) == 60
     assert not (tmp_path / "killed" / "checkpoint.safetensors").exists()
 
 
@@ -511,9 +511,9 @@ def test_weights_come_back_as_they_were_and_into_their_own_kind_only(tmp_path):
     again = a2c.build(dataclasses.replace(SMALL, seed=5))
     checkpoint.load_weights(path, again)
     assert all(x.equal(y) for x, y in zip(agent.parameters(), again.parameters(), strict=True))
-    with pytest.raises(InputError, match="x.safetensors holds the weights of another agent: size mismatch for"):
+    with pytest.raises(InputError, match=r"x.safetensors holds the weights of another agent: size mismatch for"):
         checkpoint.load_weights(path, a2c.build(dataclasses.replace(SMALL, n_units=7)))
-    with pytest.raises(InputError, match="There is no file .*y.safetensors"):
+    with pytest.raises(InputError, match=r"There is no file .*y.safetensors"):
         checkpoint.load_weights(tmp_path / "y.safetensors", again)
 
 
@@ -534,10 +534,10 @@ def test_a_curve_cut_short_by_a_kill_is_read_up_to_its_last_whole_row(tmp_path):
 
 
 def test_a_damaged_curve_is_refused_by_its_line(tmp_path):
-    with pytest.raises(InputError, match="holds no curve.jsonl"):
+    with pytest.raises(InputError, match=r"holds no curve.jsonl"):
         curve.read(tmp_path)
     (tmp_path / curve.CURVE).write_text('{"update": 1}\n{"upd\n{"update": 3}\n')
-    with pytest.raises(InputError, match="curve.jsonl is damaged in line 2"):
+    with pytest.raises(InputError, match=r"curve.jsonl is damaged in line 2"):
         curve.read(tmp_path)
 
 
@@ -614,7 +614,6 @@ def test_the_restless_agent_has_less_regret_than_its_rivals_and_comes_near_the_i
         paired = behaviour.mean_interval(agent - regret.sel(learner=rival))
         assert paired.upper < 0, rival
     assert agent.mean() <= 1.15 * regret.sel(learner="ideal observer").mean()
-    assert regret.sel(learner="ideal observer").mean() == pytest.approx(7.9, abs=0.5)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-MADE_BY = ("task", "config", "seed", "budget")  # attributes that a result keeps of its run
+MADE_BY = ("task", "config", "seed", "budget", "evaluation_seed", "created")  # what a result keeps of its run
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
 
 
