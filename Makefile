@@ -26,6 +26,7 @@ quickstart: $(VENV)/installed  ## train an agent on the restless bandit, fit it,
 	$(BIN)/neurometa regret $(RUN)
 	$(BIN)/neurometa figure w16-fig4 --run $(RUN)
 	$(BIN)/neurometa show $(RUN)
+	@echo "Your own trials: $(BIN)/neurometa import trials.csv --out runs/mine, then $(BIN)/neurometa fit-rw runs/mine"
 
 test: $(VENV)/installed-test  ## the fast tests, and the examples in the docstrings
 	$(BIN)/python -m pytest -m "not slow" --doctest-modules neurometa tests

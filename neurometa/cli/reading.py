@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -230,7 +231,30 @@ def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=Fa
     )
     if "settings" in record:
         table(["setting", "value"], [[key, _told(value)] for key, value in record["settings"].items()])
-    table(["file", "size"], [[name, f"{size / 1e6:.2f} MB"] for name, size in found.items()])
+    table(["file", "size"], [[name, f"{size / 1e3:,.1f} kB"] for name, size in found.items()])
+    say(f"Next: {_next(run, found)}")
+
+
+# what comes after what in a run folder that began with training
+MADE_BY_COMMAND = {
+    "agent.safetensors": "neurometa train {experiment} --out {run} --resume",
+    "behaviour.nc": "neurometa rollout {run}",
+    "fit_rw.nc": "neurometa fit-rw {run}",
+    "regret.nc": "neurometa regret {run}",
+    "w16-fig4.pdf": "neurometa figure w16-fig4 --run {run}",
+}
+
+
+def _next(run: Path, found: Collection[str]) -> str:
+    """Say the first command whose file is absent; trials that were imported can only be fitted."""
+    steps = MADE_BY_COMMAND if "config.json" in found else {"fit_rw.nc": MADE_BY_COMMAND["fit_rw.nc"]}
+    missing = [command for name, command in steps.items() if name not in found]
+    if not missing and "config.json" not in found:
+        return f"in a notebook, neurometa.dataset.read({str(run / 'fit_rw.nc')!r})"
+    if not missing:
+        return f"look at the figure, or train another seed: neurometa train restless --seed 1 --out {run}-1"
+    experiment = _training(run)["experiment"] if "config.json" in found else ""
+    return missing[0].format(run=run, experiment=experiment)
 
 
 def _training(run: Path) -> dict[str, Any]:
