@@ -1,32 +1,193 @@
-"""Who a trained agent is set beside: learners and ideal observers for each task."""
+"""Who a trained agent is set beside: learners and ideal observers for each task, at play and exactly."""
 
-from neurometa import agents
+from collections.abc import Callable
+
+import torch
+import xarray as xr
+
+from neurometa import agents, exact
+from neurometa.behaviour import regret
 from neurometa.errors import InputError
+from neurometa.gittins import LONGEST
 from neurometa.models import RescorlaWagner, SingleValue
-from neurometa.tasks import RestlessBandit, Task
+from neurometa.rollout import to_dataset, unroll
+from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
+from neurometa.tasks.bandit import DIFFICULTIES
 
 # Inverse temperature of least regret on the restless bandit's training distribution: 4,000 episodes of
 # each of two seeds that are reported nowhere. Above these the regret is flat.
 SEPARATE = {0.2: 20.0, 0.8: 30.0}
 SINGLE = {0.2: 50.0}
+PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
+EPSILON = 0.05  # Duan et al. 2016 tuned theirs by task
+DISCOUNT = 0.99
+MOST_PLANNED = 100  # trials of two arms that are planned in full: a table of 0.1 GiB
+MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
 
 
 def baselines(task: Task) -> dict[str, agents.Agent]:
-    """Return the baselines of Wang et al. 2016, Fig 4b, the ideal observer, and chance.
+    """Return the learners that an agent trained on a task is compared with, chance last.
 
     Parameters
     ----------
     task : Task
-        The restless bandit that the agent was trained on: its reading of the volatility, and
-        its training range as the ideal observer's prior.
+        A bandit. Of the restless one, its reading of the volatility and its training range
+        become the ideal observer's prior.
+
+    Returns
+    -------
+    dict of Agent
+        By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
+        for two arms that keep still (independent ones up to 100 trials), the informative and
+        the restless bandit.
 
     Raises
     ------
     InputError
-        The task has no baselines yet.
+        There are no baselines for the task.
     """
-    if not isinstance(task, RestlessBandit):
-        raise InputError(f"There are no baselines for {type(task).__name__} yet; there are for RestlessBandit.")
+    if isinstance(task, IndependentBandit | DependentBandit):
+        return _still(task)
+    if isinstance(task, InformativeBandit):
+        return {
+            "Bayes-optimal" if task.n_trials > 1 else "asking first": agents.AskThenExploit(),
+            "Thompson": agents.ThompsonTarget(),
+            "UCB": agents.UCB(task.n_actions),
+            "random": agents.RandomChoice(task.n_actions),
+        }
+    if isinstance(task, RestlessBandit):
+        return _restless(task)
+    allowed = "IndependentBandit, DependentBandit, InformativeBandit and RestlessBandit"
+    raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
+
+
+def play(
+    task: Task,
+    learners: dict[str, agents.Agent],
+    *,
+    n_episodes: int = 3000,
+    seed: int = 2,
+    progress: Callable[[str], None] | None = None,
+) -> xr.Dataset:
+    """Let learners play fresh episodes of a task, all in the same worlds.
+
+    Parameters
+    ----------
+    task : Task
+        What is played.
+    learners : dict of Agent
+        Who plays, by name, e.g. from `baselines`.
+    n_episodes : int
+        How many episodes each.
+    seed : int
+        Fixes worlds, payments and choices.
+    progress : callable, optional
+        Called with each learner's name when it has played.
+
+    Returns
+    -------
+    Dataset
+        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward.
+
+    Raises
+    ------
+    InputError
+        There are no episodes to play, or the seed is negative.
+    """
+    if n_episodes < 1:
+        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    if seed < 0:
+        raise InputError(f"--seed is {seed}; it must be 0 or more.")
+    found = []
+    for name, learner in learners.items():
+        rng = torch.Generator().manual_seed(seed)  # whoever plays, a task takes the same numbers from it
+        parts = []
+        for first in range(0, n_episodes, MOST_AT_ONCE):
+            size = min(MOST_AT_ONCE, n_episodes - first)
+            parts.append(regret(to_dataset(task, unroll(task, learner, size, rng))))
+        found.append(xr.concat(parts, "episode").transpose("episode", "trial"))
+        if progress is not None:
+            progress(name)
+    return xr.concat(found, "learner").assign_coords(learner=list(learners)).to_dataset(name="regret")
+
+
+def exact_regret(task: Task) -> dict[str, float]:
+    """Return the expected regret of an episode, for those of `baselines` where it can be computed.
+
+    Parameters
+    ----------
+    task : Task
+        A bandit; values are known for two arms that keep still, up to 100 trials, and for the
+        informative bandit.
+
+    Returns
+    -------
+    dict of float
+        By the learner's name, in units of reward; empty where none is known.
+    """
+    n_trials = task.n_trials
+    if isinstance(task, InformativeBandit):
+        by_chance = n_trials * (5 + 9 + 0.55) / 11
+        earned = {"Thompson": exact.informative_thompson(n_trials), "random": by_chance}
+        if n_trials > 1:
+            earned["Bayes-optimal"] = exact.informative_optimal(n_trials)
+        if n_trials <= task.n_actions:  # UCB has just tried each arm once by then
+            earned["UCB"] = by_chance
+        return {name: 5 * n_trials - value for name, value in earned.items()}
+    if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
+        return {}
+    prior = _prior(task)
+    lost = {name: float(exact.evaluate(make(), prior)[-1]) for name, make in _policies(n_trials, task).items()}
+    return lost | {"random": n_trials * (prior.best - 0.5)}
+
+
+def _still(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
+    n_arms, n_trials = task.n_arms, task.n_trials
+    learners: dict[str, agents.Agent] = {}
+    if n_arms == 2 and isinstance(task, DependentBandit):
+        learners["Bayes-optimal"] = agents.MajorityRule()
+    if n_arms == 2 and isinstance(task, IndependentBandit) and n_trials <= MOST_PLANNED:
+        learners["Bayes-optimal"] = agents.TablePolicy(exact.bayes_optimal(exact.independent(), n_trials)[0])
+    if n_trials <= LONGEST:
+        learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
+    return learners | {
+        f"Gittins {DISCOUNT}": agents.Gittins(n_arms, n_trials=n_trials, discount=DISCOUNT),
+        "UCB, tuned": agents.UCB(n_arms, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": agents.OptimisticThompson(n_arms),
+        "greedy": agents.Greedy(n_arms),
+        "epsilon-greedy": agents.EpsilonGreedy(n_arms, epsilon=EPSILON),
+        "Thompson": agents.Thompson(n_arms),
+        "UCB": agents.UCB(n_arms, bonus=PYMABANDITS),
+        "UCB1": agents.UCB(n_arms, bonus=UCB1),
+        "random": agents.RandomChoice(n_arms),
+    }
+
+
+def _policies(n_trials: int, task: IndependentBandit | DependentBandit) -> dict[str, Callable[[], exact.Policy]]:
+    """The learners of `_still` for two arms, as policies, made one by one for they are large."""
+    uniform = exact.independent()
+    return {
+        "Bayes-optimal": lambda: exact.bayes_optimal(_prior(task), n_trials)[0],
+        "Gittins": lambda: exact.gittins_index(n_trials),
+        f"Gittins {DISCOUNT}": lambda: exact.gittins_index(n_trials, discount=DISCOUNT),
+        "UCB, tuned": lambda: exact.ucb(n_trials, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": lambda: exact.optimistic_thompson(n_trials),
+        "greedy": lambda: exact.greedy(uniform, n_trials),
+        "epsilon-greedy": lambda: exact.lapsing(exact.greedy(uniform, n_trials), EPSILON),
+        "Thompson": lambda: exact.thompson(n_trials),
+        "UCB": lambda: exact.ucb(n_trials, bonus=PYMABANDITS),
+        "UCB1": lambda: exact.ucb(n_trials, bonus=UCB1),
+    }
+
+
+def _prior(task: IndependentBandit | DependentBandit) -> exact.Prior:
+    if isinstance(task, IndependentBandit):
+        return exact.independent()
+    return exact.anticorrelated(DIFFICULTIES[task.difficulty])
+
+
+def _restless(task: RestlessBandit) -> dict[str, agents.Agent]:
+    """Return the baselines of Wang et al. 2016, Fig 4b, the ideal observer, and chance."""
     length = sum(high - low for low, high in task.volatility_ranges)
     middle = sum(high**2 - low**2 for low, high in task.volatility_ranges) / 2 / length
     separate = {f"R-W {rate}": RescorlaWagner(rate, slope) for rate, slope in SEPARATE.items()}

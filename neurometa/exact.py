@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from scipy.special import betaln, expit, logit
+from scipy.stats import binom
 
+from neurometa import gittins
 from neurometa.errors import InputError
 
 Policy = list[np.ndarray]
@@ -136,23 +138,58 @@ def thompson(n_trials: int) -> Policy:
     return policy
 
 
-def ucb(n_trials: int, *, bonus: float = 1.0) -> Policy:
-    r"""Upper confidence bound, each arm once first: :math:`\bar r_i + \chi\sqrt{\log n / n_i}`, chi the `bonus`.
+def optimistic_thompson(n_trials: int, *, n_samples: int = 20) -> Policy:
+    """Take the arm that most of `n_samples` draws from the posterior favour, as `neurometa.agents.OptimisticThompson`.
+
+    Raises
+    ------
+    InputError
+        `n_samples` is below 1.
+    """
+    if n_samples < 1:
+        raise InputError(f"n_samples is {n_samples}; it must be at least 1.")
+    half = n_samples / 2
+    votes = np.arange(n_samples + 1)
+    wins = np.where(votes == half, 0.5, votes > half)  # of arm 0, with so many votes
+    return [
+        sum(won * binom.pmf(k, n_samples, prob) for k, won in enumerate(wins) if won).astype(np.float32)
+        for prob in thompson(n_trials)
+    ]
+
+
+def ucb(n_trials: int, *, bonus: float = 1.0, prior: float = 0.0) -> Policy:
+    r"""Upper confidence bound: :math:`\bar r_i + \chi\sqrt{\log n / n_i}`, chi the `bonus`.
 
     As `neurometa.agents.UCB`: n is the number of pulls so far; 1/sqrt(2) is the form of
-    pymaBandits, sqrt(2) that of Auer et al. 2002.
+    pymaBandits, sqrt(2) that of Auer et al. 2002. Each arm is taken once first, or else
+    begins with `prior` wins and as many losses, and n counts the coming pull too.
     """
 
     def bound(wins: np.ndarray, losses: np.ndarray, log_n: float) -> np.ndarray:
-        pulls = wins + losses
-        often = np.maximum(pulls, 1)
-        return np.where(pulls > 0, wins / often + bonus * np.sqrt(log_n / often), np.inf)
+        pulls = wins + losses + 2 * prior
+        often = np.where(pulls > 0, pulls, 1)
+        return np.where(pulls > 0, (wins + prior) / often + bonus * np.sqrt(log_n / often), np.inf)
 
     policy = []
     for trial in range(n_trials):
         wins0, losses0, wins1, losses1 = _counts(trial)
-        log_n = np.log(max(trial, 1))
+        log_n = np.log(trial + 1 if prior else max(trial, 1))
         policy.append(_prefer(bound(wins0, losses0, log_n), bound(wins1, losses1, log_n)))
+    return policy
+
+
+def gittins_index(n_trials: int, *, discount: float | None = None) -> Policy:
+    """Take the arm of the higher Gittins index, of uniform priors.
+
+    The index is that of the trials left, or with a `discount` in (0, 1) that of an endless
+    episode; see `neurometa.gittins`, whose table is kept in the user's cache folder.
+    """
+    index = gittins.finite_horizon(n_trials) if discount is None else gittins.discounted(n_trials, discount)
+    policy = []
+    for trial in range(n_trials):
+        now = index[n_trials - trial - 1] if discount is None else index
+        wins0, losses0, wins1, losses1 = _counts(trial)
+        policy.append(_prefer(now[wins0, losses0], now[wins1, losses1], tie=1e-6))
     return policy
 
 
@@ -162,6 +199,19 @@ def greedy(prior: Prior, n_trials: int) -> Policy:
     Under `anticorrelated` this is the majority rule, and Bayes-optimal.
     """
     return [_prefer(*prior.predict(_counts(trial))) for trial in range(n_trials)]
+
+
+def lapsing(policy: Policy, epsilon: float) -> Policy:
+    """Let a policy choose at random on a share `epsilon` of its trials, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        `epsilon` is outside [0, 1].
+    """
+    if not 0 <= epsilon <= 1:
+        raise InputError(f"epsilon is {epsilon}; it must lie between 0 and 1.")
+    return [(1 - epsilon) * choose0 + epsilon / 2 for choose0 in policy]
 
 
 def evaluate(policy: Policy, prior: Prior) -> xr.DataArray:
@@ -187,8 +237,7 @@ def evaluate(policy: Policy, prior: Prior) -> xr.DataArray:
     """
     prob, regret = np.ones((1, 1, 1)), []
     for trial, choose0 in enumerate(policy):
-        if np.shape(choose0) != (trial + 1,) * 3:
-            raise InputError(f"policy[{trial}] is {np.shape(choose0)}; it must be {(trial + 1,) * 3}, (n, w0, w1).")
+        check_shape(trial, choose0)
         mean0, mean1 = prior.predict(_counts(trial))
         first = prob * choose0
         second = prob - first
@@ -201,6 +250,12 @@ def evaluate(policy: Policy, prior: Prior) -> xr.DataArray:
         prob[:-1, :-1, :-1] += second - won1
     attrs = {"long_name": "cumulative regret", "units": "reward"}
     return xr.DataArray(np.cumsum(regret), dims="trial", name="regret", attrs=attrs)
+
+
+def check_shape(trial: int, choose0: np.ndarray) -> None:
+    """Raise unless `choose0` can be a policy's array for `trial`, counted from 0."""
+    if np.shape(choose0) != (trial + 1,) * 3:
+        raise InputError(f"policy[{trial}] is {np.shape(choose0)}; it must be {(trial + 1,) * 3}, (n, w0, w1).")
 
 
 def informative_optimal(n_trials: int = 5) -> float:
@@ -246,7 +301,7 @@ def _counts(trial: int) -> Counts:
     return Counts(wins0, np.maximum(n - wins0, 0), wins1, np.maximum(trial - n - wins1, 0))
 
 
-def _prefer(worth0: np.ndarray, worth1: np.ndarray) -> np.ndarray:
+def _prefer(worth0: np.ndarray, worth1: np.ndarray, tie: float = 1e-12) -> np.ndarray:
     """Probability of choosing arm 0 by worth, a half where the two are equal but for rounding."""
-    above = (worth0 > worth1 + 1e-12).astype(np.float32)
-    return 0.5 * (above + (worth0 >= worth1 - 1e-12))
+    above = (worth0 > worth1 + tie).astype(np.float32)
+    return 0.5 * (above + (worth0 >= worth1 - tie))

@@ -88,7 +88,7 @@ EXPERIMENTS = {
         f"dependent-{difficulty}": Experiment(
             dataclasses.replace(_MYOPIC, task=tasks.DependentBandit(difficulty=difficulty)),
             source="Wang et al. 2016, experiment 2, Fig 2b-f",
-            about=f"Does a network use what its arms have in common? ({difficulty})",
+            about=f"Does a network use what its arms have in common ({difficulty} problems)?",
             cpu_minutes=1.3,
         )
         for difficulty in tasks.bandit.DIFFICULTIES

@@ -8,8 +8,6 @@ the highest index is optimal (Gittins 1979); with a finite horizon it nearly is.
 import contextlib
 import os
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from neurometa.storage import replacing
 
 VERSION = 1  # of the computation: a table of another version is not read
 LONGEST = 200  # trials of a finite horizon: a table of 32 MB, in seconds
-N_SURE = 1000  # sure payments tried; between two of them the gain of pulling on is taken to be a line
+N_SURE = 2000  # sure payments tried; between two of them the gain of pulling on is taken to be a line
 FORGOTTEN = 1e-4  # weight of the rewards beyond which an arm counts as known
 
 _compile = numba.njit(error_model="numpy", nogil=True, cache=True)
@@ -95,26 +93,26 @@ def _kept(name: str, shape: tuple[int, ...], compute: Callable[[], np.ndarray]) 
     """Read a table from the cache, or compute it and leave it there if that can be written."""
     path = cache_folder() / f"gittins-v{VERSION}-{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            table = file["index"]  # the archive's checksum is compared here
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            table = archive["index"]  # its checksum is compared here
         if table.shape == shape and table.dtype == np.float32:
             return table
         damage = f"it holds {table.dtype} {table.shape}"
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         damage = ""
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # a damaged archive can fail in any way
         damage = str(error) or type(error).__name__
     if damage:
         warnings.warn(f"The cached Gittins table {path} is damaged ({damage}); it is computed anew.", stacklevel=4)
     table = compute().astype(np.float32)
-    with contextlib.suppress(InputError), replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, index=table)  # a cache that cannot be written costs time, no more
+    with contextlib.suppress(InputError), replacing(path) as temporary, temporary.open("wb") as new:
+        np.savez_compressed(new, index=table)  # a cache that cannot be written costs time, no more
     return table
 
 
 def _sure() -> np.ndarray:
-    """Sure payments per trial, from below the least index to above the highest."""
-    return np.linspace(0, 1, N_SURE + 1)
+    """Sure payments per trial, closest near 0 and 1, where the indices of well-known arms crowd."""
+    return (1 - np.cos(np.pi * np.linspace(0, 1, N_SURE + 1))) / 2
 
 
 @_compile

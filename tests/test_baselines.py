@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from neurometa import exact, models
-from neurometa.agents import bandits, learners, observers
+from neurometa.agents import bandits, learners, observers, planned, voting
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
@@ -22,6 +22,14 @@ AGENTS = [
     (FIVE_ARMS, bandits.UCB(5, bonus=0.5)),
     (TWO_ARMS, bandits.Thompson()),
     (FIVE_ARMS, bandits.Thompson(5)),
+    (TWO_ARMS, bandits.UCB(bonus=0.3, prior=1.0)),
+    (FIVE_ARMS, bandits.EpsilonGreedy(5, epsilon=0.2)),
+    (FIVE_ARMS, bandits.Greedy(5)),
+    (TWO_ARMS, voting.OptimisticThompson()),
+    (FIVE_ARMS, voting.OptimisticThompson(5, n_samples=6)),
+    (TWO_ARMS, planned.TablePolicy(exact.bayes_optimal(exact.independent(), 13)[0])),
+    (FIVE_ARMS, planned.Gittins(5, n_trials=13)),
+    (TWO_ARMS, planned.Gittins(n_trials=13, discount=0.9)),
     (MIRRORED, bandits.MajorityRule()),
     (RESTLESS, observers.ideal_observer(TRAINING)),
     (RESTLESS, observers.GreedyWalk([0.1])),

@@ -20,7 +20,7 @@ from neurometa.cli import main
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
-COMMANDS = ("list", "train", "rollout", "regret", "import", "fit-rw", "figure", "show")
+COMMANDS = ("list", "train", "rollout", "regret", "baselines", "import", "fit-rw", "figure", "show", "compare")
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 

@@ -14,19 +14,20 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("errors",),
-    ("storage", "settings", "share", "models", "exact"),
-    ("dataset",),
+    ("storage", "settings", "share", "models"),
+    ("dataset", "gittins", "reference"),
+    ("exact",),
     ("tables", "behaviour", "tasks", "agents"),
-    ("plotting", "rollout", "baselines"),
-    ("training",),
+    ("plotting", "rollout", "compare"),
+    ("training", "baselines"),
     ("experiments",),
     ("runs",),
     ("cli",),
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
-    *("errors", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "tables", "behaviour", "plotting"),
+    *("errors", "storage", "settings", "share", "models", "gittins", "exact"),
+    *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
 )
 WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs")
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

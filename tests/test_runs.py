@@ -157,12 +157,8 @@ def test_chance_has_the_regret_of_chance():
     assert regret.values == pytest.approx([2.5, 2.5], abs=0.1)
 
 
-def test_there_are_baselines_for_the_restless_bandit_only_so_far():
+def test_there_are_baselines_for_the_restless_bandit():
     assert {"ideal observer", "UCB", "Thompson", "R-W 0.2", "R-W 0.8", "random"} <= baselines(RestlessBandit()).keys()
-    with pytest.raises(
-        InputError, match="There are no baselines for IndependentBandit yet; there are for RestlessBandit"
-    ):
-        baselines(IndependentBandit())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,13 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
-from neurometa.agents.bandits import UCB, MajorityRule, RandomChoice, Thompson
+from neurometa.agents.bandits import (
+    UCB,
+    EpsilonGreedy,
+    Greedy,
+    MajorityRule,
+    RandomChoice,
+    Thompson,
+)
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.observers import (
@@ -11,19 +18,26 @@ from neurometa.agents.observers import (
     WalkFilter,
     ideal_observer,
 )
+from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "EpsilonGreedy",
+    "Gittins",
+    "Greedy",
     "GreedyWalk",
     "LSTMAgent",
     "LearningModelAgent",
     "MajorityRule",
+    "OptimisticThompson",
     "Output",
     "RandomChoice",
     "State",
+    "TablePolicy",
     "Thompson",
     "ThompsonTarget",
     "ThompsonWalk",

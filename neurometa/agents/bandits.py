@@ -60,26 +60,32 @@ class UCB(Agent):
     far. Bonus 1 is Wang et al. 2016, Fig 4b; 1/sqrt(2) is the form of pymaBandits that
     their Fig 2 shows; sqrt(2) is UCB1 (Auer et al. 2002). Its value is the highest mean.
 
+    With a `prior` no arm need be taken first, and n counts the coming pull too; prior 1 is
+    the form of Duan et al. 2016, section 3.1, whose c is sqrt(2) times the bonus.
+
     Parameters
     ----------
     n_arms : int
         Number of arms.
     bonus : float
         Chi, in units of reward, >= 0.
+    prior : float
+        Wins that each arm begins with, and as many losses, >= 0.
 
     Raises
     ------
     InputError
-        There are fewer than 2 arms, or the bonus is negative.
+        There are fewer than 2 arms, or the bonus or the prior is negative.
     """
 
     start: Tensor
 
-    def __init__(self, n_arms: int = 2, *, bonus: float = 1.0) -> None:
+    def __init__(self, n_arms: int = 2, *, bonus: float = 1.0, prior: float = 0.0) -> None:
         super().__init__()
-        if not bonus >= 0:
-            raise InputError(f"bonus is {bonus}; it must be 0 or more.")
-        self.bonus = bonus
+        for name, x in (("bonus", bonus), ("prior", prior)):
+            if not x >= 0:
+                raise InputError(f"{name} is {x}; it must be 0 or more.")
+        self.bonus, self.prior = bonus, prior
         self.register_buffer("start", torch.zeros(_checked(n_arms)), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
@@ -90,10 +96,12 @@ class UCB(Agent):
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
         pulls, earned = state["pulls"] + action, state["earned"] + action * reward[:, None]
-        mean = earned / pulls.clamp(min=1)
-        log_n = pulls.sum(-1, keepdim=True).clamp(min=1).log()
-        bound = mean + self.bonus * (log_n / pulls.clamp(min=1)).sqrt()
-        logits = greedy(torch.where(pulls > 0, bound, torch.inf))
+        known = pulls + 2 * self.prior
+        often = torch.where(known > 0, known, 1.0)
+        mean = (earned + self.prior) / often
+        n = pulls.sum(-1, keepdim=True) + (1 if self.prior else 0)
+        bound = mean + self.bonus * (n.clamp(min=1).log() / often).sqrt()
+        logits = greedy(torch.where(known > 0, bound, torch.inf))
         return Output(logits, mean.amax(-1), {"pulls": pulls, "earned": earned}, {})
 
 
@@ -139,8 +147,7 @@ class Thompson(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
-        wins = state["wins"] + action * reward[:, None]
-        losses = state["losses"] + action * (1 - reward[:, None])
+        wins, losses = counted(state, action, reward)
         prob = self.choice_prob(wins, losses)
         value = (prob * (wins + 1) / (wins + losses + 2)).sum(-1)
         return Output(prob.log(), value, {"wins": wins, "losses": losses}, {})
@@ -153,6 +160,60 @@ class Thompson(Agent):
         others_below = (log_below.sum(-2, keepdim=True) - log_below).exp()
         prob = (mass * others_below).sum(-1).clamp(min=0)
         return (prob / prob.sum(-1, keepdim=True)).to(wins.dtype)
+
+
+class EpsilonGreedy(Agent):
+    """Take the arm of the highest mean under a uniform prior, but choose at random now and then.
+
+    The mean of an arm is (wins + 1) / (pulls + 2); ties are broken at random. Its value is
+    the reward expected under the policy.
+
+    Parameters
+    ----------
+    n_arms : int
+        Number of arms.
+    epsilon : float
+        Share of the trials on which it chooses at random, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        There are fewer than 2 arms, or epsilon is outside [0, 1].
+    """
+
+    start: Tensor
+
+    def __init__(self, n_arms: int = 2, *, epsilon: float = 0.1) -> None:
+        super().__init__()
+        if not 0 <= epsilon <= 1:
+            raise InputError(f"epsilon is {epsilon}; it must lie between 0 and 1.")
+        self.epsilon = epsilon
+        self.register_buffer("start", torch.zeros(_checked(n_arms)), persistent=False)
+
+    def begin(self, n_episodes: int) -> State:
+        """Wins and losses of each arm, (episode, arm)."""
+        none = self.start.expand(n_episodes, -1)
+        return {"wins": none, "losses": none}
+
+    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
+        """Answer one step; nothing to record."""
+        wins, losses = counted(state, action, reward)
+        mean = (wins + 1) / (wins + losses + 2)
+        prob = (1 - self.epsilon) * torch.softmax(greedy(mean), -1) + self.epsilon / mean.shape[-1]
+        return Output(prob.log(), (prob * mean).sum(-1), {"wins": wins, "losses": losses}, {})
+
+
+class Greedy(EpsilonGreedy):
+    """Take the arm of the highest mean under a uniform prior, and never explore.
+
+    Parameters
+    ----------
+    n_arms : int
+        Number of arms.
+    """
+
+    def __init__(self, n_arms: int = 2) -> None:
+        super().__init__(n_arms, epsilon=0.0)
 
 
 class MajorityRule(Agent):
@@ -179,6 +240,12 @@ class MajorityRule(Agent):
         support = state["support"] + action * paid + action.flip(-1) * (1 - paid)
         value = (support.amax(-1) + 1) / (support.sum(-1) + 2)
         return Output(greedy(support), value, {"support": support}, {})
+
+
+def counted(state: State, action: Tensor, reward: Tensor) -> tuple[Tensor, Tensor]:
+    """Wins and losses of each arm, the last choice among them."""
+    paid = reward[:, None]
+    return state["wins"] + action * paid, state["losses"] + action * (1 - paid)
 
 
 def _quadrature(n_nodes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

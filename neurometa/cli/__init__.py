@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from neurometa.cli.comparing import comparing
 from neurometa.cli.reading import reading
 from neurometa.cli.writing import Interrupted, writing
 from neurometa.errors import InputError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 writing(app)
 reading(app)
+comparing(app)
 
 
 def main() -> None:

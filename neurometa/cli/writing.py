@@ -1,5 +1,7 @@
-"""Commands that make a run: list, train, rollout, regret."""
+"""Commands that make a run or let others play: list, train, rollout, regret, baselines."""
 
+import dataclasses
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
+from neurometa.errors import InputError
 
 Run = Annotated[Path, typer.Argument(help="Run folder, e.g. runs/restless.", show_default=False)]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu or cuda.")]
@@ -25,6 +28,7 @@ def writing(app: typer.Typer) -> None:
     app.command("train", epilog="Example: neurometa train restless --out runs/mine --seed 3 --set n_units=32")(train)
     app.command("rollout", epilog="Example: neurometa rollout runs/restless --episodes 2000")(rollout)
     app.command("regret", epilog="Example: neurometa regret runs/restless")(regret)
+    app.command("baselines", epilog="Example: neurometa baselines restless --episodes 1000")(baselines)
 
 
 def list_experiments(as_json: JSON = False) -> None:
@@ -169,7 +173,13 @@ def regret(
     _one_thread()
     config = runs.open_config(run)
     trials = dataset.open_run(run)
-    learners = baselines(config.task)
+    if "reward_prob" not in trials:
+        raise InputError(
+            f"{run} holds no 'reward_prob' that could be replayed, for {type(config.task).__name__} pays surely; "
+            f"set the reward per trial of neurometa rollout beside: neurometa baselines {run}"
+        )
+    task = dataclasses.replace(config.task, n_trials=trials.sizes["trial"])
+    learners = baselines(task)
     with only_writer(run):
         with bar("playing", len(learners), "learners", quiet=as_json) as show:
             done: list[str] = []
@@ -200,7 +210,61 @@ def regret(
     title = f"Regret per episode of {result.sizes['trial']} trials, {total.sizes['episode']} episodes"
     table(["learner", "mean", "95 % interval", "minus agent's (paired)"], rows, title)
     say(f"Trial by trial in {file}.")
-    say(f"Next: neurometa figure w16-fig4 --run {run}")
+    if "drift_sd" in task.latents:
+        say(f"Next: neurometa figure w16-fig4 --run {run}")
+
+
+def baselines(
+    name: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT|RUN", help="An experiment, or a run folder.", show_default=False)
+    ],
+    episodes: Annotated[int, typer.Option(help="Test episodes that each learner plays.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Fixes worlds, payments and choices.")] = 2,
+    as_json: JSON = False,
+) -> None:
+    """Let the baselines play test episodes of a task, all in the same worlds, beside what they must come to.
+
+    Regret is the expected reward given up by not choosing the best arm, summed over an episode.
+    The exact column is computed without sampling, where that can be done. Nothing is written.
+    """
+    from neurometa import baselines as players
+    from neurometa import behaviour
+
+    _one_thread()
+    task = _task(name)
+    learners = players.baselines(task)
+    with bar("playing", len(learners), "learners", quiet=as_json) as show:
+        done: list[str] = []
+
+        def tick(learner: str) -> None:
+            done.append(learner)
+            show(len(done), learner)
+
+        result = players.play(task.for_test(), learners, n_episodes=episodes, seed=seed, progress=tick)
+        show(len(learners), "exact values")
+        expected = players.exact_regret(task.for_test())
+    mean = behaviour.mean_interval(result.regret.sum("trial").astype(float))
+    rows, record = [], {}
+    for learner in learners:
+        here = mean.sel(learner=learner)
+        record[learner] = {key: float(here[key]) for key in ("mean", "se", "lower", "upper", "n")}
+        record[learner]["exact"] = expected.get(learner, math.nan)
+        exact = f"{expected[learner]:.4f}" if learner in expected else "-"
+        rows.append([learner, f"{float(here['mean']):.2f}", _between(here), exact])
+    if as_json:
+        say_json({"task": type(task).__name__, "n_episodes": episodes, "seed": seed, "regret": record})
+        return
+    title = f"Regret per episode of {task.n_trials} trials, {episodes} episodes of {type(task).__name__}"
+    table(["learner", "mean", "95 % interval", "exact"], rows, title)
+
+
+def _task(name: str) -> Any:
+    """The task of an experiment, or else of the run in a folder."""
+    from neurometa import runs
+    from neurometa.experiments import EXPERIMENTS, find
+
+    is_folder = name not in EXPERIMENTS and (Path(name).is_dir() or len(Path(name).parts) > 1)
+    return runs.open_config(Path(name)).task if is_folder else find(name).config.task
 
 
 def _between(mean: Any) -> str:

@@ -1,0 +1,127 @@
+"""Agents that look up what was planned ahead: a policy over counts, or the index of each arm."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurometa import exact, gittins
+from neurometa.agents.bandits import greedy
+from neurometa.agents.base import Agent, Output, State
+from neurometa.errors import InputError
+
+
+class TablePolicy(Agent):
+    """Play a policy of `neurometa.exact` for two arms, e.g. the Bayes-optimal one.
+
+    It counts pulls, so that a missed trial is as if it had not been. Its value is NaN, for
+    a policy says what to do and not what to expect. It holds `n_trials` ** 4 bytes.
+
+    Parameters
+    ----------
+    policy : list of ndarray
+        One array (n, w0, w1) per trial: see `neurometa.exact`.
+
+    Raises
+    ------
+    InputError
+        The policy is empty, or an array of it has another shape; when played, a trial comes
+        that it has no array for.
+
+    Examples
+    --------
+    >>> from neurometa import exact
+    >>> policy, value = exact.bayes_optimal(exact.independent(), 20)
+    >>> TablePolicy(policy).n_trials
+    20
+    """
+
+    start: Tensor
+    table: Tensor
+    offset: Tensor
+
+    def __init__(self, policy: exact.Policy) -> None:
+        super().__init__()
+        if not policy:
+            raise InputError("policy is empty; it must hold one array (n, w0, w1) per trial.")
+        for trial, choose0 in enumerate(policy):
+            exact.check_shape(trial, choose0)
+        self.n_trials = len(policy)
+        table = np.concatenate([np.ravel(choose0).astype(np.float32) for choose0 in policy])
+        offset = np.cumsum([0] + [(trial + 1) ** 3 for trial in range(self.n_trials - 1)])
+        for name, x in (("table", table), ("offset", offset)):
+            self.register_buffer(name, torch.from_numpy(x), persistent=False)
+        self.register_buffer("start", torch.zeros(2), persistent=False)
+
+    def begin(self, n_episodes: int) -> State:
+        """Pulls and wins of each arm, (episode, arm)."""
+        none = self.start.expand(n_episodes, -1)
+        return {"pulls": none, "wins": none}
+
+    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
+        """Answer one step; nothing to record."""
+        pulls, wins = state["pulls"] + action, state["wins"] + action * reward[:, None]
+        trial = pulls.sum(-1).long()
+        _check_planned(trial, self.n_trials)
+        n, (w0, w1) = pulls[:, 0].long(), wins.long().unbind(-1)
+        choose0 = self.table[self.offset[trial] + (n * (trial + 1) + w0) * (trial + 1) + w1]
+        logits = torch.stack([choose0, 1 - choose0], -1).log()
+        return Output(logits, torch.full_like(reward, torch.nan), {"pulls": pulls, "wins": wins}, {})
+
+
+class Gittins(Agent):
+    """Take the arm of the highest Gittins index, of uniform priors; ties at random.
+
+    With a discount this is Bayes-optimal for rewards that are discounted without end;
+    without, the index is that of the trials left, a close heuristic for the sum over an episode. Pulls are
+    counted, so that a missed trial is as if it had not been. Its value is the reward
+    expected of its choice.
+
+    Parameters
+    ----------
+    n_arms : int
+        Number of arms.
+    n_trials : int
+        Trials in an episode; at most 200 without a discount.
+    discount : float, optional
+        In (0, 1), at most 0.999.
+
+    Raises
+    ------
+    InputError
+        There are fewer than 2 arms, or `n_trials` or `discount` is outside its range; when
+        played, an episode has more trials.
+    """
+
+    start: Tensor
+    index: Tensor
+
+    def __init__(self, n_arms: int = 2, *, n_trials: int = 100, discount: float | None = None) -> None:
+        super().__init__()
+        if n_arms < 2:
+            raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")
+        self.n_trials = n_trials
+        index = gittins.finite_horizon(n_trials) if discount is None else gittins.discounted(n_trials, discount)[None]
+        self.register_buffer("index", torch.from_numpy(index), persistent=False)
+        self.register_buffer("start", torch.zeros(n_arms), persistent=False)
+
+    def begin(self, n_episodes: int) -> State:
+        """Wins and losses of each arm, (episode, arm)."""
+        none = self.start.expand(n_episodes, -1)
+        return {"wins": none, "losses": none}
+
+    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
+        """Answer one step; nothing to record."""
+        paid = reward[:, None]
+        wins, losses = state["wins"] + action * paid, state["losses"] + action * (1 - paid)
+        trial = (wins + losses).sum(-1, keepdim=True).long()
+        _check_planned(trial, self.n_trials)
+        left = (self.n_trials - 1 - trial) % len(self.index)  # the only table of an endless episode, or that of `left`
+        logits = greedy(self.index[left, wins.long(), losses.long()])
+        value = (torch.softmax(logits, -1) * (wins + 1) / (wins + losses + 2)).sum(-1)
+        return Output(logits, value, {"wins": wins, "losses": losses}, {})
+
+
+def _check_planned(trial: Tensor, n_trials: int) -> None:
+    """Raise at a trial that was not planned for; a tensor without values has none to check."""
+    if not trial.is_meta and bool((trial >= n_trials).any()):
+        raise InputError(f"Trial {n_trials + 1} comes, but {n_trials} were planned; plan for the whole episode.")

@@ -1,0 +1,167 @@
+"""What the papers published, as records with a source: numbers to overlay, and claims that code can decide.
+
+Each file of ``data/published`` is one figure panel or table; `neurometa.compare` sets runs beside its claims.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurometa.errors import InputError, nearest
+from neurometa.share import folder
+
+ABOUT = ("paper", "citation", "doi", "where", "how", "units", "n")  # what every record says of itself
+CLAIM = ("id", "statement", "tolerance", "criterion")  # and of each claim
+BOUNDS = ("min", "max", "above", "below")  # >=, <=, >, <
+QUANTITY = ("experiment", "on", "ablated", "file", "variable", "select", "trials", "total", "equals", "statistic")
+EXACT = ("exact", "prior", "bonus", "discount", "trial")
+CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "episodes"}
+
+
+def names(place: Path | None = None) -> list[str]:
+    """Return the names of all records, e.g. ``"w18_fig1d"``, in `place` or else in ``data/published``."""
+    return sorted(path.stem for path in (place or folder("data/published")).glob("*.toml"))
+
+
+def record(name: str, place: Path | None = None) -> dict[str, Any]:
+    """Read one record as it is written.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`, e.g. ``"w18_fig1d"``.
+    place : Path, optional
+        Folder of the records; by default those that come with neurometa.
+
+    Returns
+    -------
+    dict
+        ``paper``, ``citation``, ``doi``, ``where``, ``how`` it was obtained, ``units``, ``n`` and a list ``claim``;
+        each with ``id``, ``statement``, ``tolerance`` (and why that wide), ``criterion``, and where they are known
+        ``published`` and ``note``.
+
+    Raises
+    ------
+    InputError
+        There is no such record, or it lacks a field, or a criterion has one that means nothing.
+    """
+    place = place or folder("data/published")
+    if name not in names(place):
+        known = names(place)
+        raise InputError(f"There is no record {name!r}.{nearest(name, known)} There are: {', '.join(known) or 'none'}.")
+    file = place / f"{name}.toml"
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not TOML: {error}.") from error
+    _complete(found, ABOUT, str(file))
+    if not isinstance(found.get("claim"), list) or not found["claim"]:
+        raise InputError(f"{file} has no field 'claim'; it needs one [[claim]] at least.")
+    for i, claim in enumerate(found["claim"]):
+        where = f"{file}, claim {claim.get('id', i)!r},"
+        _complete(claim, CLAIM, where)
+        _check_criterion(claim["criterion"], where)
+    return found
+
+
+def records(place: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Read every record, by name.
+
+    Raises
+    ------
+    InputError
+        As `record`; or two claims have the same id.
+    """
+    found = {name: record(name, place) for name in names(place)}
+    seen: dict[str, str] = {}
+    for name, one in found.items():
+        for claim in one["claim"]:
+            if claim["id"] in seen:
+                raise InputError(f"The claim {claim['id']!r} is in {seen[claim['id']]} and in {name}; ids are unique.")
+            seen[claim["id"]] = name
+    return found
+
+
+def load(name: str, place: Path | None = None) -> xr.Dataset:
+    """Return the published values of a figure panel or table.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`, e.g. ``"w18_fig1d"``.
+    place : Path, optional
+        Folder of the records; by default those that come with neurometa.
+
+    Returns
+    -------
+    Dataset
+        ``published`` over ``claim``, NaN where the paper gives no number or it was not obtained, in the units of
+        the attributes, with ``statement`` as a coordinate. If the record has a table, its variables over the dims
+        that it names, e.g. ``cumulative_regret`` over ``learner`` and ``trial`` (counted from 1, as on the axis of
+        `plotting.regret_curves`); NaN where none was read. The source is in the attributes.
+
+    Raises
+    ------
+    InputError
+        As `record`; or the table is absent, or has other columns than the record says.
+
+    Examples
+    --------
+    >>> load("w18_fig1d").cumulative_regret.sel(learner="Thompson", trial=100).item()
+    2.91
+    """
+    place = place or folder("data/published")
+    found = record(name, place)
+    claims = found["claim"]
+    result = xr.Dataset(
+        {"published": ("claim", np.array([claim.get("published", np.nan) for claim in claims], dtype=float))},
+        coords={
+            "claim": [claim["id"] for claim in claims],
+            "statement": ("claim", [claim["statement"] for claim in claims]),
+        },
+        attrs={field: str(found[field]) for field in ABOUT} | {"record": name},
+    )
+    if "table" in found:
+        result = result.merge(_table(place / f"{name}.csv", found["table"]))
+    return result
+
+
+def _table(file: Path, about: dict[str, Any]) -> xr.Dataset:
+    dims, described = list(about.get("dims", [])), about.get("variables", {})
+    if not file.exists():
+        raise InputError(f"There is no {file}, the table that its record describes.")
+    rows = pd.read_csv(file)
+    if not dims or set(rows.columns) != {*dims, *described}:
+        raise InputError(f"{file} has the columns {list(rows.columns)}; its record names {[*dims, *described]}.")
+    if rows.duplicated(dims).any():
+        raise InputError(f"{file} has two rows for one {' and '.join(dims)}.")
+    table = rows.set_index(dims).to_xarray()
+    for variable, attrs in described.items():
+        table[variable].attrs = dict(attrs)
+    return table
+
+
+def _complete(found: dict[str, Any], fields: tuple[str, ...], where: str) -> None:
+    missing = [field for field in fields if found.get(field) in (None, "", {})]
+    if missing:
+        raise InputError(f"{where} has no field {missing[0]!r}; it needs {', '.join(fields)}.")
+
+
+def _check_criterion(criterion: Any, where: str) -> None:
+    if not isinstance(criterion, dict):
+        raise InputError(f"{where} has no table as its 'criterion'; write what must hold, field by field.")
+    for part in (criterion, criterion.get("minus", {}), criterion.get("over", {})):
+        if unknown := sorted(part.keys() - CRITERION):
+            allowed = ", ".join(sorted(CRITERION))
+            raise InputError(f"{where} has a criterion with {unknown[0]!r}; allowed are {allowed}.")
+    if not criterion.keys() & set(BOUNDS):
+        raise InputError(f"{where} has a criterion without a bound; it needs one of {', '.join(BOUNDS)}.")
+    needs = ("exact", "prior", "trial") if "exact" in criterion else ("experiment", "variable")
+    _complete(criterion, needs, f"{where} has a criterion that")
+    if "experiment" in criterion and not re.fullmatch("[a-z0-9-]+", criterion["experiment"]):
+        raise InputError(f"{where} has the experiment {criterion['experiment']!r}; names are lower case, with hyphens.")

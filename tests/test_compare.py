@@ -1,0 +1,178 @@
+"""Verdicts on small synthetic runs, and how the command tells them."""
+
+import contextlib
+import io
+import json
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from neurometa import dataset
+from neurometa.cli import main
+from neurometa.compare import compare
+from neurometa.errors import InputError
+
+BELOW = "w16-4-below-ucb"
+NEAR = "w16-4-near-ideal"
+
+
+def make_run(base, name="a", *, seed=0, regret=0.06, learners=("agent", "UCB", "ideal observer"), done=True, **config):
+    """A run folder of the restless bandit whose agent loses `regret` a trial, UCB .08 and the ideal observer .058."""
+    run = base / name
+    run.mkdir(parents=True)
+    settings = {"inputs": ["observation", "action", "reward", "time"], "seed": seed} | config
+    (run / "config.json").write_text(json.dumps({"experiment": "restless", "config": settings}))
+    if not done:
+        return run
+    (run / "agent.safetensors").write_bytes(b"")
+    rng = np.random.default_rng(seed)
+    means = {"agent": regret, "UCB": 0.08, "ideal observer": 0.058}
+    lost = np.stack([means[learner] + rng.normal(0, 0.001, (1000, 10)) for learner in learners])
+    about = {"created": "now", "budget": 1000, "seed": seed}
+    trials = dataset.example(n_episodes=3).assign_attrs(about)
+    dataset.save_run(trials, run)
+    regrets = xr.Dataset({"regret": (("learner", "episode", "trial"), lost)}, {"learner": list(learners)}, about)
+    dataset.save_run(regrets, run / "regret.nc")
+    return run
+
+
+def one(claim, base):
+    (found,) = compare(claim, base)
+    return found
+
+
+def neurometa(*args):
+    """Exit code, stdout and stderr of a command."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["neurometa", *map(str, args)]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        sys.argv = before
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_seeds_are_pooled_and_a_bound_that_holds_in_each_is_reproduced(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, f"r{seed}", seed=seed)
+    found = one(BELOW, tmp_path)
+    assert (found.verdict, found.seeds, found.n, found.budget) == ("reproduced", (0, 1, 2), 3000, 1000)
+    assert found.lower < found.ours < found.upper
+    assert found.ours == pytest.approx(10 * (0.06 - 0.08), abs=1e-3)
+    assert one(NEAR, tmp_path).ours == pytest.approx(0.06 / 0.058, abs=1e-3)
+
+
+def test_one_seed_that_misses_the_bound_is_not_reproduced(tmp_path):
+    make_run(tmp_path, "good", seed=0)
+    make_run(tmp_path, "bad", seed=1, regret=0.09)
+    found = one(BELOW, tmp_path)
+    assert found.verdict == "not reproduced"
+    assert found.note.startswith("Holds in 1 of 2.")
+
+
+def test_a_missing_run_says_which_command_makes_it(tmp_path):
+    found = one(BELOW, tmp_path)
+    assert (found.verdict, found.n) == ("not run", 0)
+    assert f"neurometa train restless --out {tmp_path / 'restless'}" in found.note
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path):
+    run = make_run(tmp_path, done=False)
+    found = one(BELOW, tmp_path)
+    assert found.verdict == "not run"
+    assert f"neurometa train restless --out {run} --resume" in found.note
+
+
+def test_a_result_that_is_absent_stale_cut_short_or_lacks_a_learner_is_not_run(tmp_path):
+    run = make_run(tmp_path / "absent")
+    (run / "regret.nc").unlink()
+    assert f"neurometa regret {run}" in one(BELOW, tmp_path / "absent").note
+    run = make_run(tmp_path / "stale")
+    dataset.save_run(dataset.example(n_episodes=3).assign_attrs(created="later", seed=0), run)
+    assert "earlier rollout" in one(BELOW, tmp_path / "stale").note
+    run = make_run(tmp_path / "cut")
+    (run / "regret.nc").write_bytes((run / "regret.nc").read_bytes()[:2000])
+    assert "damaged" in one(BELOW, tmp_path / "cut").note
+    make_run(tmp_path / "lacks", learners=("agent",))
+    found = one(BELOW, tmp_path / "lacks")
+    assert found.verdict == "not run" and "which lacks it" in found.note
+
+
+def test_runs_of_other_settings_or_without_reward_are_not_pooled(tmp_path):
+    for seed in range(2):
+        make_run(tmp_path, f"r{seed}", seed=seed)
+    make_run(tmp_path, "other", seed=2, n_units=6)
+    make_run(tmp_path, "blind", seed=3, inputs=["action"])
+    found = one(BELOW, tmp_path)
+    assert found.seeds == (0, 1)
+    assert str(tmp_path / "other") in found.note and "blind" not in found.note
+
+
+def test_too_few_episodes_decide_nothing(tmp_path):
+    make_run(tmp_path)
+    found = one("w16-4-tracks", tmp_path)
+    assert found.verdict == "not run" and "has 3" in found.note
+
+
+def test_an_unknown_claim_folder_or_damaged_settings_are_refused(tmp_path):
+    with pytest.raises(InputError, match="Did you mean 'w16-4-below-ucb'"):
+        compare("w16-4-below-ucbb", tmp_path)
+    with pytest.raises(InputError, match="no folder"):
+        compare("w16", tmp_path / "absent")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        compare("w16", tmp_path)
+
+
+def test_the_command_prints_a_table_that_fits_and_json_that_parses(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    make_run(tmp_path)
+    code, out, err = neurometa("compare", "w16_fig4b", "--runs", tmp_path)
+    assert (code, err) == (0, "")
+    assert BELOW in out and " reproduced" in out
+    assert max(len(line) for line in out.splitlines() if "Next" not in line) <= 80
+    code, out, _ = neurometa("compare", "w16_fig4b", "--runs", tmp_path, "--json")
+    claims = {claim["claim"]: claim for claim in json.loads(out)["claims"]}
+    assert code == 0 and claims[BELOW]["verdict"] == "reproduced" and claims[BELOW]["published"] is None
+
+
+def test_bad_input_ends_in_one_sentence_and_code_2(tmp_path):
+    code, out, err = neurometa("compare", "w17", "--runs", tmp_path)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "'w17'" in err
+
+
+def test_a_page_stands_alone_and_shows_names_as_text(tmp_path):
+    base = tmp_path / "<script>alert(1)"
+    base.mkdir()
+    page = tmp_path / "page.html"
+    assert neurometa("compare", BELOW, "--runs", base, "--html", page)[0] == 0
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: tags.append((tag, dict(attrs)))
+    parser.feed(page.read_text())
+    assert "table" in [tag for tag, _ in tags]
+    assert not {tag for tag, _ in tags} & {"script", "link", "img"}
+    assert "&lt;script&gt;alert(1)" in page.read_text()
+
+
+def test_agents_of_two_experiments_are_set_beside_each_other_where_neither_was_trained(tmp_path):
+    for name, better in (("dependent-uniform", 0.9), ("independent", 0.7)):
+        run = make_run(tmp_path, name)
+        told = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(told | {"experiment": name}))
+        choice = (np.random.default_rng(0).random((2000, 100)) > better).astype(np.int8)
+        worth = np.broadcast_to([0.75, 0.25], (2000, 100, 2))
+        grain = ("episode", "trial")
+        trials = xr.Dataset({"choice": (grain, choice), "reward_prob": ((*grain, "arm"), worth)})
+        dataset.save_run(trials, run / "on-dependent-medium.nc")
+    found = one("w16-2a-uniform-on-medium", tmp_path)
+    assert found.verdict == "reproduced"
+    assert found.ours == pytest.approx(100 * 0.5 * (0.1 - 0.3), abs=0.2)
+    assert one("w16-2a-easy-on-medium", tmp_path).verdict == "not run"
