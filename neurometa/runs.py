@@ -17,9 +17,10 @@ import xarray as xr
 import neurometa
 from neurometa import agents, dataset, settings
 from neurometa.behaviour import regret
-from neurometa.errors import InputError
+from neurometa.errors import InputError, nearest
 from neurometa.rollout import ACTIVITY, to_dataset, unroll
-from neurometa.storage import only_writer, write_text
+from neurometa.share import folder
+from neurometa.storage import only_writer, replacing, write_text
 from neurometa.tasks import RecordedBandit
 from neurometa.training import a2c
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
@@ -83,6 +84,37 @@ def train(
         save_weights(run / WEIGHTS, agent)
         (run / CHECKPOINT).unlink(missing_ok=True)
     return agent.to("cpu")
+
+
+def unpack(experiment: str, run: Path) -> None:
+    """Put the trained agent that comes with neurometa into a run folder, as if it had been trained there.
+
+    Parameters
+    ----------
+    experiment : str
+        E.g. ``"restless"``; settings and provenance come along, the learning curve does not.
+    run : Path
+        The folder; made if it is absent.
+
+    Raises
+    ------
+    InputError
+        No agent of that experiment comes with neurometa, or the folder holds another run.
+    """
+    place = folder("data/agents")
+    there = sorted(path.name for path in place.iterdir() if (path / WEIGHTS).exists())
+    if experiment not in there:
+        raise InputError(
+            f"No trained agent of {experiment!r} comes with neurometa.{nearest(experiment, there)} "
+            f"There are: {', '.join(there)}."
+        )
+    with only_writer(run):
+        for name in (CONFIG, WEIGHTS):
+            whole = (place / experiment / name).read_bytes()
+            if (run / name).exists() and (run / name).read_bytes() != whole:
+                raise InputError(f"{run} holds a run of its own; choose another --out.")
+            with replacing(run / name) as temporary:
+                temporary.write_bytes(whole)
 
 
 def evaluate(

@@ -275,7 +275,8 @@ def _training(run: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{curve} is damaged ({error}).") from error
     done = (run / "agent.safetensors").exists()
-    record["training"] = f"{'finished' if done else 'not finished'}, {len(rows)} of {settings.get('n_updates')} updates"
+    played = f", {len(rows)} of {settings.get('n_updates')} updates" if rows or not done else ""
+    record["training"] = f"{'finished' if done else 'not finished'}{played}"
     if rows:
         reward = [row["reward"] for row in rows]
         record["environment_steps"] = rows[-1]["steps"]

@@ -98,7 +98,8 @@ def train(
             runs.train(config, run, experiment=experiment, device=device, resume=resume, progress=progress)
         except KeyboardInterrupt as interrupt:
             raise Interrupted(f"Go on with: neurometa train {experiment} --out {run} --resume") from interrupt
-    rows = curve.read(run)
+    came_along = finished and not (run / curve.CURVE).exists()  # with neurometa, without its curve
+    rows = [{"reward": float("nan")}] if came_along else curve.read(run)
     tail = rows[-max(1, len(rows) // 20) :]
     reward = sum(row["reward"] for row in tail) / len(tail)
     seconds = time.monotonic() - started
@@ -117,6 +118,12 @@ def train(
 
 def rollout(
     run: Run,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="RUN names an experiment whose trained agent comes with neurometa.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder for a pretrained agent.", show_default="runs/EXPERIMENT")
+    ] = None,
     episodes: Annotated[int, typer.Option(help="How many fresh test episodes.")] = 1000,
     seed: Annotated[int, typer.Option(help="Fixes the episodes; apart from any training seed.")] = 1,
     assignments: Assignments = None,
@@ -126,12 +133,18 @@ def rollout(
     """Play test episodes with frozen weights and log everything to behaviour.nc.
 
     Choices, rewards, what the world hid, values, policy, hidden and cell state. --set changes
-    the test task, e.g. --set n_trials=300.
+    the test task, e.g. --set n_trials=300. Without a run of your own: neurometa rollout restless --pretrained
     """
     from neurometa import behaviour, dataset, runs
+    from neurometa.errors import InputError
     from neurometa.storage import only_writer
 
     _one_thread()
+    if out is not None and not pretrained:
+        raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
+    if pretrained:
+        experiment, run = str(run), out or Path("runs") / run
+        runs.unpack(experiment, run)
     config = runs.open_config(run)
     with only_writer(run):
         batches = -(-max(episodes, 1) // runs.MOST_AT_ONCE)
