@@ -1,19 +1,16 @@
 """Players of bandits that keep still: exact regrets, published scores, and the command that plays them all."""
 
-import contextlib
-import io
 import itertools
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
 import torch
+from shell import neurometa
 
 from neurometa import agents, baselines, exact, gittins, runs
 from neurometa.agents import voting
-from neurometa.cli import main
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
@@ -33,21 +30,6 @@ def cache(tmp_path_factory):
 
 def play(task, agent, n_episodes, seed):
     return unroll(task, agent, n_episodes, torch.Generator().manual_seed(seed))
-
-
-def neurometa(*args):
-    """Exit code, stdout and stderr of a command."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["neurometa", *map(str, args)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code or 0
-    finally:
-        sys.argv = before
-    return code, out.getvalue(), err.getvalue()
 
 
 # The references calibrated on a grid of 400-1,000 payments; at .99 indices lie so close that 4e-3 can be its error.

@@ -1,7 +1,5 @@
 """The command line: the whole path, its help, and every mistake in one line that loses nothing."""
 
-import contextlib
-import io
 import json
 import re
 import signal
@@ -14,30 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 import xarray as xr
+from shell import neurometa
 
 from neurometa import behaviour, dataset, models, runs
-from neurometa.cli import main
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
 COMMANDS = ("list", "train", "rollout", "regret", "baselines", "import", "fit-rw", "figure", "show", "compare")
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
-
-
-def neurometa(*args):
-    """Exit code, stdout and stderr of a command."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["neurometa", *map(str, args)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code or 0
-    finally:
-        sys.argv = before
-    return code, out.getvalue(), err.getvalue()
 
 
 def fine(*args):

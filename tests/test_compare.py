@@ -1,17 +1,14 @@
 """Verdicts on small synthetic runs, and how the command tells them."""
 
-import contextlib
-import io
 import json
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import xarray as xr
+from shell import neurometa
 
 from neurometa import dataset
-from neurometa.cli import main
 from neurometa.compare import compare
 from neurometa.errors import InputError
 
@@ -42,21 +39,6 @@ def make_run(base, name="a", *, seed=0, regret=0.06, learners=("agent", "UCB", "
 def one(claim, base):
     (found,) = compare(claim, base)
     return found
-
-
-def neurometa(*args):
-    """Exit code, stdout and stderr of a command."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["neurometa", *map(str, args)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code or 0
-    finally:
-        sys.argv = before
-    return code, out.getvalue(), err.getvalue()
 
 
 def test_seeds_are_pooled_and_a_bound_that_holds_in_each_is_reproduced(tmp_path):
