@@ -15,8 +15,8 @@ from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandi
 from neurometa.tasks.bandit import DIFFICULTIES
 
 # Inverse temperature of least regret on the restless bandit's training distribution, of 5 to 60, over 4,000 episodes of
-# each of two seeds that are reported nowhere: for a rate of .2 it is 20 (11.40); for .8 the regret is flat from 30 on (11.05,
-# and 11.01 at 40), and so it is for a single value from 50 on (9.01).
+# each of two seeds that are reported nowhere: for a rate of .2 it is 20 (11.40); for .8 the regret is flat from 30 on
+# (11.05, and 11.01 at 40), and so it is for a single value from 50 on (9.01).
 SEPARATE = {0.2: 20.0, 0.8: 30.0}
 SINGLE = {0.2: 50.0}
 PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
