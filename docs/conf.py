@@ -1,7 +1,51 @@
 """Sphinx settings: `make docs` builds the pages, warnings being errors, and they read offline."""
 
-from neurometa import __version__
+import tempfile
+from pathlib import Path
+
+from neurometa import __version__, compare, plotting
 from neurometa.dataset import VARIABLES
+from neurometa.share import folder
+
+GALLERY = Path(__file__).parent / "_build" / "gallery"
+FIGURES = sorted(path.stem for path in folder("figures").glob("*.py"))
+EPISODES = 3000  # as many as the most demanding claim asks for
+
+
+def _verdicts(runs):
+    """One table per figure: its claims, published beside ours."""
+    head = "| claim | published | must be | ours, 95 % interval | verdict |\n|---|---|---|---|---|\n"
+    found = compare.compare(runs=runs)
+    for figure in FIGURES:
+        rows = []
+        for one in found:
+            if figure == one.record[: len(figure)]:
+                between = "" if one.lower != one.lower else f" [{one.lower:.3g}, {one.upper:.3g}]"
+                ours = "–" if one.ours != one.ours else f"{one.ours:.3g}{between}"
+                published = "–" if one.published != one.published else f"{one.published:g}"
+                about = f"{one.statement} (`{one.claim}`)"
+                rows.append(f"| {about} | {published} | {one.criterion} | {ours} | {one.verdict} |")
+        yield figure, head + "\n".join(rows)
+
+
+def _make_gallery():
+    """Draw every figure, and judge every claim, with the trained agents that come with neurometa."""
+    from neurometa import pretrained
+
+    with tempfile.TemporaryDirectory() as place:
+        needs = {}
+        for figure in FIGURES:
+            for experiment, files in plotting.load_figure(figure.replace("_", "-")).NEEDS.items():
+                needs[experiment] = [*dict.fromkeys([*needs.get(experiment, ()), *files])]
+        pretrained.prepare(needs, Path(place), n_episodes=EPISODES)
+        for figure in FIGURES:
+            plotting.save_figure(figure.replace("_", "-"), [Path(place)], GALLERY)
+        for figure, table in _verdicts(Path(place)):
+            (GALLERY / f"{figure}.md").write_text(table)
+
+
+if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # a minute; `make clean` has it made anew
+    _make_gallery()
 
 project = "neurometa"
 author = "The neurometa developers"
@@ -38,7 +82,7 @@ numpydoc_show_class_members = False
 _rows = [f"| `{name}` | {', '.join(v.dims)} | {v.long_name} | {v.units or '–'} |" for name, v in VARIABLES.items()]
 myst_substitutions = {
     "variables": "\n".join(["| variable | dims, beside `episode` | meaning | units |", "|---|---|---|---|", *_rows])
-}
+} | {figure: (GALLERY / f"{figure}.md").read_text() for figure in FIGURES}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "neurometa"

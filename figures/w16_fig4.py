@@ -4,19 +4,21 @@ import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import xarray as xr
 
-from neurometa import dataset, plotting
-from neurometa.errors import InputError
+from neurometa import plotting, results
 
+NEEDS = {"restless": ["behaviour.nc", "regret.nc", "fit_rw.nc"]}
+SETTINGS = ("restless", "restless-w16")
 UNSEEN = (1 / 15, 2 / 15)  # the band of volatilities left out of training
-MADE_BY = {"behaviour.nc": "rollout", "regret.nc": "regret", "fit_rw.nc": "fit-rw"}
 
 
 def draw(runs: list[Path]) -> plt.Figure:
-    trials = [_load(run, "behaviour.nc") for run in runs]
-    regret = dataset.concat([_load(run, "regret.nc", of) for run, of in zip(runs, trials, strict=True)])
-    fitted = dataset.concat([_load(run, "fit_rw.nc", of) for run, of in zip(runs, trials, strict=True)])
+    found = results.find_runs(*runs)
+    experiment = next((name for name in SETTINGS if name in {run.experiment for run in found}), SETTINGS[0])
+    agents, _ = results.pool(found, experiment, base=runs[0])
+    trials = [results.read_result(run.path, "behaviour.nc", without=results.ACTIVITY) for run in agents]
+    regret = results.read_pooled(agents, "regret.nc")
+    fitted = results.read_pooled(agents, "fit_rw.nc")
     reading = json.loads(trials[0].attrs["task"])["drift"].replace("sd", "SD")
 
     fig = plt.figure(figsize=(7.0, 4.1), layout="constrained")
@@ -47,21 +49,10 @@ def draw(runs: list[Path]) -> plt.Figure:
     told = ", ".join(f"{r:.2f}" for r in fitted.r_squared.values)
     panels["c"].text(0.03, 0.98, f"R² = {told}", transform=panels["c"].transAxes, va="top")
 
-    seeds = ", ".join(str(seed) for seed in regret.seed.values)
-    about = f"{regret.sizes['episode']:,} test episodes for each training seed ({seeds}); fit: {fitted.attrs['model']}"
-    fig.supxlabel(about, fontsize=6.3, color="0.35", x=0.99, ha="right")
+    n = f"{regret.sizes['episode']:,} test episodes"
+    plotting.foot(fig, f"{results.about_agents(agents)}, {n} each; 95 % bands. Fit: {fitted.attrs['model']}")
     return fig
 
 
-def _load(run: Path, name: str, of: xr.Dataset | None = None) -> xr.Dataset:
-    """Read one result of a run, made from the trials `of` that the run holds now."""
-    if not (run / name).exists():
-        raise InputError(f"{run} holds no {name}; make it with: neurometa {MADE_BY[name]} {run}")
-    result = dataset.read(run / name)
-    if of is not None and result.attrs.get("created") != of.attrs.get("created"):
-        raise InputError(f"{run / name} is of an earlier rollout; make it anew with: neurometa {MADE_BY[name]} {run}")
-    return result
-
-
 if __name__ == "__main__":
-    plotting.save_figure("w16-fig4", [Path("runs/restless")], Path(__file__).parent)
+    plotting.save_figure("w16-fig4", [Path("runs")], Path(__file__).parent)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 import torch
 import xarray as xr
 
-from neurometa import agents, exact
+from neurometa import agents, exact, rollout
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.gittins import LONGEST
 from neurometa.models import RescorlaWagner, SingleValue
-from neurometa.rollout import to_dataset, unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
 from neurometa.tasks.bandit import DIFFICULTIES
 
@@ -23,7 +22,6 @@ PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; t
 EPSILON = 0.05  # Duan et al. 2016 tuned theirs by task
 DISCOUNT = 0.99
 MOST_PLANNED = 100  # trials of two arms that are planned in full: a table of 0.1 GiB
-MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
 
 
 def baselines(task: Task) -> dict[str, agents.Agent]:
@@ -95,18 +93,12 @@ def play(
     InputError
         There are no episodes to play, or the seed is negative.
     """
-    if n_episodes < 1:
-        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be 0 or more.")
     found = []
     for name, learner in learners.items():
         rng = torch.Generator().manual_seed(seed)  # whoever plays, a task takes the same numbers from it
-        parts = []
-        for first in range(0, n_episodes, MOST_AT_ONCE):
-            size = min(MOST_AT_ONCE, n_episodes - first)
-            parts.append(regret(to_dataset(task, unroll(task, learner, size, rng))))
-        found.append(xr.concat(parts, "episode").transpose("episode", "trial"))
+        found.append(regret(rollout.play(task, learner, n_episodes, rng)).transpose("episode", "trial"))
         if progress is not None:
             progress(name)
     return xr.concat(found, "learner").assign_coords(learner=list(learners)).to_dataset(name="regret")

@@ -13,6 +13,46 @@ from neurometa.errors import InputError
 from neurometa.tasks import Task
 
 ACTIVITY = ("hidden", "cell")
+MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
+
+
+def play(
+    task: Task,
+    agent: Agent,
+    n_episodes: int,
+    rng: torch.Generator,
+    *,
+    log: tuple[str, ...] = (),
+    progress: Callable[[int], None] | None = None,
+) -> xr.Dataset:
+    """Play any number of episodes, so many at once that memory does not grow with them.
+
+    Parameters
+    ----------
+    task, agent, n_episodes, rng, log
+        As for `unroll`.
+    progress : callable, optional
+        Called with the number of trials played so far in all batches.
+
+    Returns
+    -------
+    Dataset
+        As of `to_dataset`.
+
+    Raises
+    ------
+    InputError
+        There are no episodes to play.
+    """
+    if n_episodes < 1:
+        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    batches: list[xr.Dataset] = []
+    for first in range(0, n_episodes, MOST_AT_ONCE):
+        size = min(MOST_AT_ONCE, n_episodes - first)
+        before = len(batches) * task.n_trials
+        tick = (lambda trial, before=before: progress(before + trial)) if progress else None
+        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, progress=tick)))
+    return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
 
 
 @torch.no_grad()

@@ -17,16 +17,15 @@ import xarray as xr
 import neurometa
 from neurometa import agents, dataset, settings
 from neurometa.behaviour import regret
-from neurometa.errors import InputError, nearest
-from neurometa.rollout import ACTIVITY, to_dataset, unroll
-from neurometa.share import folder
-from neurometa.storage import only_writer, replacing, write_text
+from neurometa.errors import InputError
+from neurometa.experiments import find
+from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
+from neurometa.storage import only_writer, write_text
 from neurometa.tasks import RecordedBandit
 from neurometa.training import a2c
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 
 CONFIG = "config.json"
-MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
 
 
 def train(
@@ -86,44 +85,16 @@ def train(
     return agent.to("cpu")
 
 
-def unpack(experiment: str, run: Path) -> None:
-    """Put the trained agent that comes with neurometa into a run folder, as if it had been trained there.
-
-    Parameters
-    ----------
-    experiment : str
-        E.g. ``"restless"``; settings and provenance come along, the learning curve does not.
-    run : Path
-        The folder; made if it is absent.
-
-    Raises
-    ------
-    InputError
-        No agent of that experiment comes with neurometa, or the folder holds another run.
-    """
-    place = folder("data/agents")
-    there = sorted(path.name for path in place.iterdir() if (path / WEIGHTS).exists())
-    if experiment not in there:
-        raise InputError(
-            f"No trained agent of {experiment!r} comes with neurometa.{nearest(experiment, there)} "
-            f"There are: {', '.join(there)}."
-        )
-    with only_writer(run):
-        for name in (CONFIG, WEIGHTS):
-            whole = (place / experiment / name).read_bytes()
-            if (run / name).exists() and (run / name).read_bytes() != whole:
-                raise InputError(f"{run} holds a run of its own; choose another --out.")
-            with replacing(run / name) as temporary:
-                temporary.write_bytes(whole)
-
-
 def evaluate(
     run: Path,
     *,
     n_episodes: int = 1000,
     seed: int = 1,
     device: str = "cpu",
+    on: str = "",
+    untrained: bool = False,
     assignments: tuple[str, ...] = (),
+    log: tuple[str, ...] = ACTIVITY,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Play fresh test episodes with a run's weights frozen, and log everything.
@@ -138,8 +109,14 @@ def evaluate(
         Fixes tasks and choices. Training draws from other random numbers, whatever the seed.
     device : {"cpu", "cuda"}
         Where to play.
+    on : str
+        Experiment whose test task is played instead of the run's own, e.g. ``"dependent-easy"``.
+    untrained : bool
+        Let the agent play as it was before training: a control for what is read from its state.
     assignments : tuple of str
         ``field=value`` for the test task, e.g. ``"n_trials=50"``.
+    log : tuple of str
+        Activity to keep; empty for behaviour alone.
     progress : callable, optional
         Called with the number of trials played so far in all batches.
 
@@ -152,40 +129,32 @@ def evaluate(
     Raises
     ------
     InputError
-        There is no trained agent, the test task does not fit it, or another argument is wrong.
+        There is no trained agent or no such experiment, the test task does not fit the agent, or
+        another argument is wrong.
     """
     check_device(device)
-    if n_episodes < 1:
-        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
     config = open_config(run)
-    task = settings.replace(config.task.for_test(), assignments)
+    task = settings.replace((find(on).config.task if on else config.task).for_test(), assignments)
     if (task.n_actions, task.n_features) != (config.task.n_actions, config.task.n_features):
         raise InputError(
             f"The agent was trained for {config.task.n_actions} actions and {config.task.n_features} features of an "
             f"observation; the test task has {task.n_actions} and {task.n_features}."
         )
-    agent = load_agent(run).to(device)
-    batches: list[xr.Dataset] = []
-    rng = evaluation_rng(seed, device)
-    for first in range(0, n_episodes, MOST_AT_ONCE):
-        size = min(MOST_AT_ONCE, n_episodes - first)
-        before = len(batches) * task.n_trials
-        tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=ACTIVITY, progress=tick)))
-    trials = xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
+    agent = (a2c.build(config) if untrained else load_agent(run)).to(device)
+    trials = play(task, agent, n_episodes, evaluation_rng(seed, device), log=log, progress=progress)
     return trials.assign_attrs(
         task=json.dumps(settings.to_json(task)),
-        agent=type(agent).__name__,
+        agent=f"{type(agent).__name__}{', untrained' if untrained else ''}",
         config=json.dumps(settings.to_json(config)),
         seed=config.seed,
         evaluation_seed=seed,
-        budget=config.budget,
+        budget=0 if untrained else config.budget,
         **{name: provenance(device)[name] for name in ("commit", "neurometa", "created")},
     )
 
 
-def evaluation_rng(seed: int, device: str = "cpu") -> torch.Generator:
-    """Return random numbers for test episodes, apart from those of any training seed.
+def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.Generator:
+    """Return random numbers for test episodes, apart from those of any training seed and of other streams.
 
     Raises
     ------
@@ -194,7 +163,7 @@ def evaluation_rng(seed: int, device: str = "cpu") -> torch.Generator:
     """
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be 0 or more.")
-    mixed = np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1, np.uint64)[0]
+    mixed = np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
 

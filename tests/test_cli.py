@@ -18,7 +18,7 @@ from neurometa import behaviour, dataset, models, runs
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
-COMMANDS = ("list", "train", "rollout", "regret", "baselines", "import", "fit-rw", "figure", "show", "compare")
+COMMANDS = ("list", "train", "sweep", "rollout", "regret", "baselines", "import", "fit-rw", "figure", "show", "compare")
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 
@@ -95,6 +95,18 @@ def test_results_say_which_run_they_are_of(path):
     for name in ("behaviour.nc", "regret.nc", "fit_rw.nc"):
         assert dataset.read(run / name).attrs["seed"] == 4
         assert json.loads(dataset.read(run / name).attrs["task"])["type"] == "RestlessBandit"
+
+
+def test_controls_and_transfer_have_files_of_their_own(run, path, tmp_path):
+    trained = path[0]
+    before = (trained / "behaviour.nc").read_bytes()
+    fine("rollout", trained, "--episodes", 5, "--on", "independent", "--on", "dependent-easy", "--no-activity")
+    fine("rollout", trained, "--episodes", 5, "--untrained")
+    transferred = dataset.open_run(trained / "on-dependent-easy.nc")
+    assert "hidden" not in transferred and transferred.sizes["episode"] == 5
+    assert dataset.open_run(trained / "untrained.nc").attrs["budget"] == 0
+    assert (trained / "on-independent.nc").exists()
+    assert (trained / "behaviour.nc").read_bytes() == before
 
 
 def test_several_seeds_share_a_figure(run, path, tmp_path):
@@ -249,6 +261,8 @@ REFUSED = [
     ),
     (["rollout", "NEW"], "There is no run folder NEW; make one with: neurometa train EXPERIMENT --out NEW"),
     (["rollout", "RUN", "--episodes", "-3"], "--episodes is -3; it must be at least 1"),
+    (["rollout", "RUN", "--on", "restles"], r"no experiment 'restles'. Did you mean 'restless'\?"),
+    (["rollout", "RUN", "--on", "independent", "--untrained"], "--untrained and --on exclude each other"),
     (["rollout", "RUN", "--seed", "-3"], "--seed is -3; it must be 0 or more"),
     (["rollout", "RUN", "--set", "n_trail=3"], r"RestlessBandit has no field 'n_trail'. Did you mean 'n_trials'\?"),
     (["regret", "NEW"], "There is no run folder NEW"),
@@ -260,9 +274,9 @@ REFUSED = [
     (["fit-rw", "RUN", "--window", "0"], "window is 0"),
     (
         ["figure", "w16-fig5", "--run", "RUN"],
-        r"There is no figure 'w16-fig5'. Did you mean 'w16-fig4'\? There are: w16-fig4",
+        r"There is no figure 'w16-fig5'. Did you mean 'w16-fig4'\? There are: .*w16-fig4",
     ),
-    (["figure", "w16-fig4", "--run", "NEW"], "NEW holds no behaviour.nc; make it with: neurometa rollout NEW"),
+    (["figure", "w16-fig4", "--run", "NEW"], "There is no folder NEW of runs; make one with"),
     (["show", "NEW"], "There is no run folder NEW"),
     (["import", "NEW.csv", "--out", "NEW"], "There is no file NEW.csv"),
     (["import", "RUN/config.json", "--out", "RUN"], "RUN holds trials already; write over them with --replace"),

@@ -97,6 +97,20 @@ def test_runs_of_other_settings_or_without_reward_are_not_pooled(tmp_path):
     assert str(tmp_path / "other") in found.note and "blind" not in found.note
 
 
+def test_the_best_of_a_sweep_are_judged_as_agents_and_its_other_rows_are_not(tmp_path):
+    for row, regret in enumerate((0.06, 0.2, 0.061, 0.059)):
+        make_run(tmp_path / "sweep", f"{row:03d}", regret=regret, step_size=row / 100)
+    told = json.loads((tmp_path / "sweep" / "000" / "config.json").read_text())
+    (tmp_path / "sweep" / "draws.json").write_text(json.dumps(told))
+    assert "neurometa sweep restless" in one(BELOW, tmp_path).note
+    rows = xr.Dataset({"run": ("row", ["000", "001", "002", "003"]), "rank": ("row", [2, 4, 3, 1])})
+    dataset.save_run(rows.assign_attrs(experiment="restless", top=3), tmp_path / "sweep" / "sweep.nc")
+    found = one(BELOW, tmp_path)
+    assert (found.verdict, found.agents, found.seeds, found.n) == ("reproduced", 3, (0,), 3000)
+    assert found.each == pytest.approx([10 * (x - 0.08) for x in (0.059, 0.06, 0.061)], abs=1e-3)
+    assert found.lower < found.ours < found.upper
+
+
 def test_too_few_episodes_decide_nothing(tmp_path):
     make_run(tmp_path)
     found = one("w16-4-tracks", tmp_path)

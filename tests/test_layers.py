@@ -16,20 +16,22 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("errors",),
     ("storage", "settings", "share", "models"),
     ("dataset", "gittins", "reference"),
-    ("exact",),
-    ("tables", "behaviour", "tasks", "agents"),
-    ("plotting", "rollout", "compare"),
-    ("training", "baselines"),
+    ("exact", "results"),
+    ("tables", "behaviour", "neural", "expected", "tasks", "agents"),
+    ("plotting", "rollout", "criteria"),
+    ("training", "baselines", "compare"),
     ("experiments",),
     ("runs",),
+    ("sweep", "pretrained"),
     ("cli",),
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "storage", "settings", "share", "models", "gittins", "exact"),
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
+    *("results", "expected", "criteria", "neural"),
 )
-WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs")
+WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs", "sweep", "pretrained")
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 

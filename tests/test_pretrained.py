@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from neurometa import dataset, runs, settings
+from neurometa import dataset, pretrained, runs, settings
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
@@ -26,7 +26,7 @@ def test_every_bandit_experiment_has_its_agent_in_the_box():
 
 @pytest.mark.parametrize("experiment", AGENTS)
 def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, tmp_path):
-    runs.unpack(experiment, tmp_path)
+    pretrained.unpack(experiment, tmp_path)
     assert settings.to_json(runs.open_config(tmp_path)) == settings.to_json(EXPERIMENTS[experiment].config)
     assert runs.record(tmp_path)["commit"]
 
@@ -34,23 +34,23 @@ def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, tmp_path)
 @pytest.mark.parametrize("experiment", AGENTS)
 def test_an_agent_in_the_box_plays_as_well_as_it_should(experiment, tmp_path):
     torch.set_num_threads(1)
-    runs.unpack(experiment, tmp_path)
+    pretrained.unpack(experiment, tmp_path)
     trials = runs.evaluate(tmp_path, n_episodes=3000, seed=5)
     assert regret(trials).sum("trial").mean() < MOST[experiment]
 
 
 def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp_path):
-    runs.unpack("informative", tmp_path)
+    pretrained.unpack("informative", tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    runs.unpack("informative", tmp_path)
+    pretrained.unpack("informative", tmp_path)
     with pytest.raises(InputError, match="holds a run of its own; choose another --out"):
-        runs.unpack("restless", tmp_path)
+        pretrained.unpack("restless", tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_an_agent_that_is_not_in_the_box_is_named_with_those_that_are(tmp_path):
     with pytest.raises(InputError, match=r"No trained agent of 'restles' .* Did you mean 'restless'\?"):
-        runs.unpack("restles", tmp_path / "run")
+        pretrained.unpack("restles", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

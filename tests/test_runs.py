@@ -121,13 +121,38 @@ def test_test_episodes_are_not_those_of_any_training(run):
 
 
 def test_many_episodes_are_played_in_batches_all_different(run, monkeypatch):
-    monkeypatch.setattr(runs, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr("neurometa.rollout.MOST_AT_ONCE", 5)
     told = []
     trials = runs.evaluate(run, n_episodes=12, progress=told.append)
     assert trials.sizes["episode"] == 12
     assert len(np.unique(trials.reward_prob.isel(trial=0, arm=0))) == 12
     assert told == list(range(1, 3 * 8 + 1))
     dataset.check(trials)
+
+
+def test_an_agent_plays_the_test_task_of_another_experiment_as_it_is(run):
+    trials = runs.evaluate(run, n_episodes=50, on="dependent-easy")
+    assert trials.sizes["trial"] == 100
+    assert np.allclose(np.unique(trials.reward_prob), [0.1, 0.9])
+    expected = unroll(DependentBandit(difficulty="easy"), runs.load_agent(run), 50, runs.evaluation_rng(1))
+    assert np.array_equal(trials.choice.transpose("trial", "episode"), expected["action"][:, 0])
+    assert json.loads(trials.attrs["task"])["difficulty"] == "easy"
+    with pytest.raises(InputError, match=r"2 actions and 0 features .* the test task has 11 and 0"):
+        runs.evaluate(run, n_episodes=5, on="informative")
+    with pytest.raises(InputError, match=r"no experiment 'dependent-eazy'. Did you mean 'dependent-easy'\?"):
+        runs.evaluate(run, n_episodes=5, on="dependent-eazy")
+
+
+def test_an_untrained_agent_is_the_one_that_training_began_with(run, trials):
+    before = runs.evaluate(run, n_episodes=40, untrained=True)
+    expected = unroll(CONFIG.task.for_test(), a2c.build(CONFIG), 40, runs.evaluation_rng(1), log=("hidden",))
+    np.testing.assert_array_equal(before.hidden.transpose("trial", "step", "episode", "unit"), expected["hidden"])
+    assert before.attrs["budget"] == 0 and before.attrs["agent"] == "LSTMAgent, untrained"
+    assert not before.equals(trials)
+
+
+def test_without_activity_the_behaviour_is_the_same(run, trials):
+    assert runs.evaluate(run, n_episodes=40, log=()).equals(trials.drop_vars(["hidden", "cell"]))
 
 
 def test_baselines_play_the_very_worlds_of_the_run(trials):

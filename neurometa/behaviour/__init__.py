@@ -4,12 +4,13 @@ from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
-from neurometa.behaviour.volatility import volatility_regression
+from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
     "fit",
+    "follow_volatility",
     "latents",
     "log_likelihood",
     "mean_interval",

@@ -1,12 +1,14 @@
 """Does the learning rate follow the volatility of the world? The regression of Wang et al. 2016, Fig 4c."""
 
 import itertools
+import json
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
+from neurometa.dataset import require
 from neurometa.errors import InputError
 
 BANDS: Mapping[str, tuple[float, float]] = {  # per trial; "unseen" was left out of training
@@ -14,6 +16,37 @@ BANDS: Mapping[str, tuple[float, float]] = {  # per trial; "unseen" was left out
     "unseen": (1 / 15, 2 / 15),
     "high": (2 / 15, 3 / 15),
 }
+
+
+def follow_volatility(fitted: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
+    """Regress the learning rates fitted to a run's episodes on the volatility that each had.
+
+    Parameters
+    ----------
+    fitted : Dataset
+        ``learning_rate`` over ``episode``, of `fit`.
+    trials : Dataset
+        The run: ``drift_sd`` over ``episode`` and ``trial``; whether its task means by volatility the drift's SD or
+        its variance is read from ``attrs["task"]``, SD where it does not say.
+
+    Returns
+    -------
+    Dataset
+        As of `volatility_regression`, and ``volatility`` over ``episode``, in 1/trial.
+
+    Raises
+    ------
+    InputError
+        A variable is absent.
+    """
+    require(trials, drift_sd=("episode", "trial"))
+    require(fitted, learning_rate=("episode",))
+    drift = trials.drift_sd.isel(trial=0).astype(float).reset_coords(drop=True)
+    task = trials.attrs.get("task", "")
+    reading = json.loads(task).get("drift", "sd") if task[:1] == "{" else "sd"
+    volatility = (drift if reading == "sd" else drift**2).rename("volatility")
+    volatility.attrs = {"long_name": "volatility of the episode", "units": "1/trial"}
+    return volatility_regression(fitted.learning_rate, volatility).assign(volatility=volatility)
 
 
 def volatility_regression(

@@ -10,6 +10,7 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.reading import reading
+from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
 from neurometa.errors import InputError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 writing(app)
+sweeping(app)
 reading(app)
 comparing(app)
 

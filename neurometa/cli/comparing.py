@@ -75,7 +75,7 @@ def _ours(one: Any) -> str:
 def _told(one: Any) -> str:
     if not one.seeds:
         return "-" if one.verdict == "not run" else f"{number(one.ours)}\nexact"
-    return f"{_ours(one)}\n{one.n}, {len(one.seeds)} seed{'s' if len(one.seeds) > 1 else ''}"
+    return f"{_ours(one)}\n{one.n}, {one.agents} agent{'s' if one.agents > 1 else ''}"
 
 
 def _summary(found: list[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
 from neurometa.errors import InputError, nearest
 
 Trials = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
@@ -123,7 +123,7 @@ def fit_rw(
     fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), window=window, intervals=intervals)
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
-        fitted = fitted.merge(_volatility(data, fitted.learning_rate))
+        fitted = fitted.merge(behaviour.follow_volatility(fitted, data))
     fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs})
     folder = trials if trials.is_dir() else trials.parent
     with only_writer(folder):
@@ -138,17 +138,6 @@ def _model(name: str) -> Any:
     if name not in kinds:
         raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
     return kinds[name]
-
-
-def _volatility(data: Any, learning_rate: Any) -> Any:
-    """Each episode's volatility, in the reading that the task used, and the regression on it."""
-    from neurometa import behaviour
-
-    drift = data.drift_sd.isel(trial=0).astype(float).reset_coords(drop=True)
-    reading = json.loads(data.attrs["task"]).get("drift", "sd") if data.attrs.get("task", "")[:1] == "{" else "sd"
-    volatility = (drift if reading == "sd" else drift**2).rename("volatility")
-    volatility.attrs = {"long_name": "volatility of the episode", "units": "1/trial"}
-    return behaviour.volatility_regression(learning_rate, volatility).assign(volatility=volatility)
 
 
 def _tell_fit(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
@@ -188,21 +177,56 @@ def figure(
     name: Annotated[str, typer.Argument(help="Name of a figure, e.g. w16-fig4.", show_default=False)],
     run: Annotated[
         list[Path] | None,
-        typer.Option(help="Run folder; give it again for further seeds.", show_default="runs/restless"),
+        typer.Option(help="Run folder, sweep or folder of them; may be given again.", show_default="runs"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="the first run")] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Let the trained agents that come with neurometa play what is needed.")
+    ] = False,
+    episodes: Annotated[int, typer.Option(help="Test episodes that they play.")] = 2000,
     as_json: JSON = False,
 ) -> None:
-    """Draw a figure of a paper from saved results, as PDF and PNG."""
-    from neurometa import plotting
+    """Draw a figure of a paper from saved results, as PDF and PNG.
 
-    runs = run or [Path("runs/restless")]
-    written = plotting.save_figure(name, runs, out or runs[0])
+    Runs are pooled as seeds, or as the best of a sweep. Without a run of your own:
+    neurometa figure w16-fig2 --pretrained, which keeps what they play in runs/pretrained.
+    """
+    from neurometa import plotting
+    from neurometa.results import MissingError
+
+    if pretrained:
+        runs = _play_pretrained(plotting.load_figure(name).NEEDS, run, episodes, quiet=as_json)
+    else:
+        runs = run or [Path("runs")]
+    place = out or (runs[0].parent if pretrained else runs[0])
+    try:
+        written = plotting.save_figure(name, runs, place)
+    except MissingError as missing:
+        raise InputError(
+            f"{missing} (with trained agents that come along: neurometa figure {name} --pretrained)"
+        ) from (missing)
     if as_json:
         say_json({"files": [str(path) for path in written]})
         return
     for path in written:
         say(f"Drew {path}")
+
+
+def _play_pretrained(needs: dict[str, list[str]], run: list[Path] | None, episodes: int, *, quiet: bool) -> list[Path]:
+    """Run folders of the agents that come along, with all that is needed in them."""
+    from neurometa import pretrained  # torch, which drawing alone does not load
+
+    if run is not None and len(run) > 1:
+        raise InputError("--pretrained keeps its runs in one folder; give --run once, or not at all.")
+    place = run[0] if run else Path("runs") / "pretrained"
+    done: list[str] = []
+    with bar("playing", sum(map(len, needs.values())), "files", quiet=quiet) as show:
+
+        def tick(file: str) -> None:
+            done.append(file)
+            show(len(done), Path(file).name)
+
+        return pretrained.prepare(needs, place, n_episodes=episodes, progress=tick)
 
 
 def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)], as_json: JSON = False) -> None:

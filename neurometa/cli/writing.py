@@ -117,7 +117,7 @@ def train(
 
 
 def rollout(
-    run: Run,
+    run: Annotated[Path, typer.Argument(help="Run folder, or a sweep, whose best then play.", show_default=False)],
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="RUN names an experiment whose trained agent comes with neurometa.")
     ] = False,
@@ -126,6 +126,12 @@ def rollout(
     ] = None,
     episodes: Annotated[int, typer.Option(help="How many fresh test episodes.")] = 1000,
     seed: Annotated[int, typer.Option(help="Fixes the episodes; apart from any training seed.")] = 1,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EXPERIMENT", help="Play the test task of another experiment; may be given again."),
+    ] = None,
+    untrained: Annotated[bool, typer.Option("--untrained", help="Play as before training, for a control.")] = False,
+    activity: Annotated[bool, typer.Option(help="Log hidden and cell state, most of the file.")] = True,
     assignments: Assignments = None,
     device: Device = "cpu",
     as_json: JSON = False,
@@ -133,41 +139,65 @@ def rollout(
     """Play test episodes with frozen weights and log everything to behaviour.nc.
 
     Choices, rewards, what the world hid, values, policy, hidden and cell state. --set changes
-    the test task, e.g. --set n_trials=300. Without a run of your own: neurometa rollout restless --pretrained
+    the test task, e.g. --set n_trials=300. With --on the file is on-EXPERIMENT.nc, with --untrained
+    untrained.nc. Without a run of your own: neurometa rollout restless --pretrained
     """
-    from neurometa import behaviour, dataset, runs
-    from neurometa.errors import InputError
-    from neurometa.storage import only_writer
+    from neurometa import runs, sweep
+    from neurometa.pretrained import unpack
+    from neurometa.rollout import ACTIVITY
 
     _one_thread()
     if out is not None and not pretrained:
         raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
+    if untrained and on:
+        raise InputError("--untrained and --on exclude each other; a control plays the run's own task.")
     if pretrained:
         experiment, run = str(run), out or Path("runs") / run
-        runs.unpack(experiment, run)
-    config = runs.open_config(run)
-    with only_writer(run):
-        batches = -(-max(episodes, 1) // runs.MOST_AT_ONCE)
-        with bar("playing", config.task.n_trials * batches, "trials", quiet=as_json) as show:
-            trials = runs.evaluate(
-                run,
-                n_episodes=episodes,
-                seed=seed,
-                device=device,
-                assignments=tuple(assignments or ()),
-                progress=lambda trial: show(trial, ""),
-            )
-        file = dataset.save_run(trials, run)
-    reward = behaviour.mean_interval(trials.reward.mean("trial").astype(float))
-    record: dict[str, Any] = {"file": str(file), "episodes": episodes, "seed": seed}
-    record["reward_per_trial"] = {name: float(reward[name]) for name in ("mean", "lower", "upper")}
+        unpack(experiment, run)
+    folders = sweep.best(run) if (run / sweep.SWEEP).exists() else [run]
+    records = []
+    for folder in folders:
+        for name in on or [""]:
+            own = name and runs.record(folder).get("experiment") == name
+            file = "untrained.nc" if untrained else f"on-{name}.nc" if name and not own else "behaviour.nc"
+            how: dict[str, Any] = {"n_episodes": episodes, "seed": seed, "device": device, "on": name}
+            how |= {"untrained": untrained, "assignments": tuple(assignments or ())}
+            how |= {"log": ACTIVITY if activity else ()}
+            records.append(_play(folder, folder / file, how, as_json=as_json))
     if as_json:
-        say_json(record)
+        say_json(records[0] if len(records) == 1 else {"rollouts": records})
         return
-    say(f"Played {episodes} episodes of {trials.sizes['trial']} trials with frozen weights (seed {seed}).")
-    say(f"Reward per trial {number(float(reward['mean']), 4)}, 95 % interval {_between(reward)}.")
-    say(f"Everything is in {file}.")
-    say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
+    trials = records[0]["trials_per_episode"]
+    say(f"Played {episodes} episodes of {trials} trials with frozen weights (seed {seed}).")
+    for record in records:
+        reward = record["reward_per_trial"]
+        between = interval(reward["lower"], reward["upper"], 4)
+        say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
+    if on is None and not untrained and len(folders) == 1:
+        say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
+
+
+def _play(run: Path, file: Path, how: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Let one agent play, write what it did, and return what to tell of it."""
+    from neurometa import behaviour, dataset, runs
+    from neurometa.experiments import find
+    from neurometa.rollout import MOST_AT_ONCE
+    from neurometa.storage import only_writer
+
+    task = find(how["on"]).config.task if how["on"] else runs.open_config(run).task
+    with only_writer(run):
+        batches = -(-max(how["n_episodes"], 1) // MOST_AT_ONCE)
+        with bar(f"playing {file.stem}", task.n_trials * batches, "trials", quiet=as_json) as show:
+            trials = runs.evaluate(run, progress=lambda trial: show(trial, ""), **how)
+        dataset.save_run(trials, file)
+    reward = behaviour.mean_interval(trials.reward.mean("trial").astype(float))
+    return {
+        "file": str(file),
+        "episodes": how["n_episodes"],
+        "trials_per_episode": trials.sizes["trial"],
+        "seed": how["seed"],
+        "reward_per_trial": {name: float(reward[name]) for name in ("mean", "lower", "upper")},
+    }
 
 
 def regret(

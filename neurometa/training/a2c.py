@@ -25,6 +25,10 @@ from neurometa.training.schedules import Linear, Scheduled, at
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 
+class DivergedError(InputError):
+    """The weights went out of bounds; other settings may not."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """All that fixes a training run; ``(config, seed)`` gives the same bits on one machine and thread count.
@@ -210,7 +214,7 @@ def _update(
     per_trial = reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
     if not math.isfinite(numbers[-1]):
-        raise InputError(
+        raise DivergedError(
             f"Training diverged at update {update + 1}: the gradient is not finite. Lower step_size or max_grad_norm."
         )
     names = ("reward", *terms, "gradient_norm")

@@ -1,0 +1,182 @@
+"""What a criterion asks for, worked out from the results of runs or from exact theory."""
+
+import operator
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from neurometa import behaviour, dataset, expected, reference, results
+from neurometa.errors import InputError
+from neurometa.neural import geometry
+from neurometa.results import MissingError, Run
+
+
+def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[list[xr.DataArray], list[Run], int, str]:
+    """Work out a criterion's quantity from runs.
+
+    Parameters
+    ----------
+    criterion : dict
+        As `reference.record` describes it.
+    runs : list of Run
+        As `results.find_runs` returns them.
+    base : Path
+        Folder that a message puts new runs into.
+
+    Returns
+    -------
+    values : list of DataArray
+        Of each agent, or of each pair of agents where two experiments are set beside each other: over its
+        ``episode``, or one value.
+    pooled : list of Run
+        The agents.
+    n_episodes : int
+        Of all agents.
+    left_out : str
+        What was left out, in a sentence.
+
+    Raises
+    ------
+    MissingError
+        A run or a result is absent; the message says which command makes it.
+    """
+    one = {key: value for key, value in criterion.items() if key in reference.QUANTITY}
+    pooled, left_out = _pool(one, runs, base)
+    values = [_quantity(one, run, criterion) for run in pooled]
+    episodes = sum(_episodes(one, run) for run in pooled)
+    for how, join in (("minus", operator.sub), ("over", operator.truediv)):
+        if how not in criterion:
+            continue
+        if "exact" in criterion[how]:
+            known = exact_value(criterion[how])
+            values = [join(value, known) for value in values]
+            continue
+        other = one | criterion[how]
+        if all(other.get(field) == one.get(field) for field in ("experiment", "ablated")):
+            beside = [_quantity(other, run, criterion) for run in pooled]
+            paired = list(zip(values, beside, strict=True))
+        else:
+            others, more = _pool(other, runs, base)
+            beside = [_quantity(other, run, criterion) for run in others]
+            paired = [(a, b) for a in values for b in beside]
+            pooled, left_out = pooled + others, _join(left_out, more)
+            episodes += sum(_episodes(other, run) for run in others)
+        if how == "over" or other["experiment"] != one["experiment"] or _file(other) != _file(one):
+            paired = [(a.mean(), b.mean()) for a, b in paired]  # not of the same episodes
+        values = [join(a, b) for a, b in paired]
+    return values, pooled, episodes, left_out
+
+
+def _quantity(quantity: dict[str, Any], run: Run, criterion: dict[str, Any]) -> xr.DataArray:
+    """Value of each episode, or one value, of one run."""
+    variable, file = quantity["variable"], _file(quantity)
+    data, place = _read(run.path, file, activity=variable == "end_point_order"), run.path / file
+    if "episode" in data.sizes and data.sizes["episode"] < criterion.get("episodes", 1):
+        least = criterion["episodes"]
+        command = results.command_for(run.path, dataset.BEHAVIOUR if file in results.MADE_BY else file)
+        raise _missing(
+            f"{least} test episodes at least, and {place} has {data.sizes['episode']}: {command} --episodes {least}"
+        )
+    select = quantity.get("select", {})
+    try:
+        x = data[variable] if variable in data else DERIVED[variable](data)
+        x = x.sel(select).astype(float) if variable != "choice" else x.sel(select)
+    except (KeyError, InputError) as error:
+        lacking = f"{variable!r}" + (f" at {select}" if select else "")
+        raise _missing(f"{lacking} in {place}, which lacks it ({str(error).strip(chr(34))})") from error
+    if "trials" in quantity:
+        first, last = quantity["trials"]
+        if last > x.sizes["trial"]:
+            raise _missing(f"{last} trials an episode, and {place} has {x.sizes['trial']}")
+        x = x.isel(trial=slice(first - 1, last))
+    if "equals" in quantity:
+        equal = quantity["equals"]
+        wanted = data[equal].isel(trial=slice(*_span(quantity, data))) if isinstance(equal, str) else equal
+        x = (x == wanted).astype(float)
+    if "trial" in x.dims:
+        x = x.sum("trial") if quantity.get("total") else x.mean("trial")
+    if quantity.get("statistic", "mean") != "mean":
+        x = behaviour.mean_interval(x)[quantity["statistic"]]
+    return x.reset_coords(drop=True)
+
+
+def _span(quantity: dict[str, Any], data: xr.Dataset) -> tuple[int, int]:
+    first, last = quantity.get("trials", (1, data.sizes["trial"]))
+    return first - 1, last
+
+
+def _missing(needs: str) -> MissingError:
+    return MissingError(f"The claim needs {needs}.", needs)
+
+
+def _file(quantity: dict[str, Any]) -> str:
+    file = results.file_on(quantity["experiment"], quantity.get("on", ""))
+    return quantity.get("file", file) if file == dataset.BEHAVIOUR else file
+
+
+def _pool(quantity: dict[str, Any], runs: list[Run], base: Path) -> tuple[list[Run], str]:
+    return results.pool(runs, quantity["experiment"], ablated=quantity.get("ablated", False), base=base)
+
+
+def _read(run: Path, file: str, *, activity: bool = False) -> xr.Dataset:
+    """A result that is whole; of a rollout, the hidden state only where it is asked for."""
+    try:
+        if activity:
+            return results.read_result(run, file)
+        made = [(run / name).stat().st_mtime_ns for name in (file, dataset.BEHAVIOUR) if (run / name).exists()]
+        return _light(run, file, tuple(made))
+    except MissingError:
+        raise
+    except InputError as error:
+        raise _missing(f"a whole file: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _light(run: Path, file: str, made: tuple[int, ...]) -> xr.Dataset:
+    return results.read_result(run, file, without=results.ACTIVITY)
+
+
+def _episodes(quantity: dict[str, Any], run: Run) -> int:
+    return _read(run.path, _file(quantity)).sizes.get("episode", 0)
+
+
+def budget(run: Run) -> int:
+    """Environment steps of training, as the results of a run carry them; 0 where none does."""
+    for file in sorted(path.name for path in run.path.glob("*.nc")):
+        if file in results.MADE_BY or file.startswith(results.ON):
+            attrs = _read(run.path, file).attrs
+            if "budget" in attrs:
+                return int(attrs["budget"])
+    return 0
+
+
+def _suboptimal(data: xr.Dataset) -> xr.DataArray:
+    lost = behaviour.regret(data)
+    return (lost > 1e-9).where(lost.notnull())
+
+
+def _end_point_order(data: xr.Dataset) -> xr.DataArray:
+    """Absolute Spearman correlation of the hidden state's first principal component with arm 0's probability."""
+    dataset.require(data, hidden=("episode", "trial", "step", "unit"), reward_prob=("episode", "trial", "arm"))
+    first = geometry.principal_components(data.hidden.isel(trial=-1, step=-1), n_components=1).score[0]
+    return abs(geometry.rank_order(first, data.reward_prob.isel(trial=-1, arm=0)))
+
+
+DERIVED: dict[str, Callable[[xr.Dataset], xr.DataArray]] = {
+    "regret": behaviour.regret,
+    "suboptimal": _suboptimal,
+    "end_point_order": _end_point_order,
+}
+
+
+def exact_value(about: dict[str, Any]) -> float:
+    """Return the expected cumulative regret of a policy at a trial, as a criterion describes them."""
+    curve = expected.regret(about["exact"], about["prior"], bonus=about.get("bonus"), discount=about.get("discount"))
+    return float(curve[about["trial"] - 1])
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

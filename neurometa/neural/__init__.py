@@ -1,0 +1,5 @@
+"""What a network holds in mind: where its state goes, and what can be read from it."""
+
+from neurometa.neural.geometry import principal_components, project, rank_order
+
+__all__ = ["principal_components", "project", "rank_order"]

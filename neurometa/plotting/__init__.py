@@ -1,0 +1,36 @@
+"""Drawing: labelled data and axes in, axes out; and the figures of the papers by name."""
+
+from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
+from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
+from neurometa.plotting.curves import (
+    agent_interval,
+    baseline_curves,
+    matrix,
+    mean_curve,
+    published_points,
+    rate_by_volatility,
+    regret_curves,
+)
+from neurometa.plotting.scripts import foot, load_figure, save_figure
+from neurometa.plotting.states import end_points, trajectory
+
+__all__ = [
+    "BASELINES",
+    "COLOURS",
+    "DASHES",
+    "agent_interval",
+    "baseline_curves",
+    "choice_shares",
+    "choices_on_probability",
+    "end_points",
+    "foot",
+    "load_figure",
+    "matrix",
+    "mean_curve",
+    "published_points",
+    "raster",
+    "rate_by_volatility",
+    "regret_curves",
+    "save_figure",
+    "trajectory",
+]

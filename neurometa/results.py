@@ -1,0 +1,270 @@
+"""Results of runs: find run folders and the best of sweeps, pool what belongs together, and read what they hold."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from neurometa import dataset
+from neurometa.errors import InputError
+
+MADE_BY = {dataset.BEHAVIOUR: "rollout", "regret.nc": "regret", "fit_rw.nc": "fit-rw"}  # the command for each file
+ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
+NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
+ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
+SWEEP, DRAWS = "sweep.nc", "draws.json"
+
+
+class MissingError(InputError):
+    """A result is absent or out of date.
+
+    Attributes
+    ----------
+    needs : str
+        The command that makes it, or what else is needed.
+    """
+
+    def __init__(self, message: str, needs: str):
+        super().__init__(message)
+        self.needs = needs
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder, as its ``config.json`` tells of it, or a sweep that is not finished.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    experiment : str
+        Name of the experiment.
+    config : dict
+        Settings of training.
+    sweep : Path, optional
+        The sweep that it is one of the best of. A sweep without ``sweep.nc`` stands for its rows; it is never trained.
+    """
+
+    path: Path
+    experiment: str
+    config: dict[str, Any]
+    sweep: Path | None = None
+
+    @property
+    def seed(self) -> int:
+        """Training seed."""
+        return int(self.config["seed"])
+
+    @property
+    def trained(self) -> bool:
+        """Whether training came to its end."""
+        return (self.path / "agent.safetensors").exists()
+
+    @property
+    def ablated(self) -> bool:
+        """Whether the agent was trained without its reward."""
+        return "reward" not in self.config["inputs"]
+
+    def group(self) -> str:
+        """What agents share that are pooled: the sweep they are the best of, or all settings but the seed."""
+        if self.sweep is not None:
+            return str(self.sweep)
+        return json.dumps({name: value for name, value in self.config.items() if name != "seed"}, sort_keys=True)
+
+
+def find_runs(*places: Path) -> list[Run]:
+    """Return the runs in some folders, at any depth, or those folders themselves where they are runs.
+
+    Of a sweep the rows that ``sweep.nc`` ranks from 1 to ``top`` are runs, and no others.
+
+    Parameters
+    ----------
+    *places : Path
+        Run folders, sweeps, or folders of them.
+
+    Raises
+    ------
+    MissingError
+        There is no such folder.
+    InputError
+        A ``config.json``, ``draws.json`` or ``sweep.nc`` is damaged.
+    """
+    found: dict[Path, Run] = {}
+    for place in places:
+        if not Path(place).is_dir():
+            command = "neurometa train EXPERIMENT"
+            raise MissingError(f"There is no folder {place} of runs; make one with: {command}", command)
+        sweeps = {file.parent for name in (DRAWS, SWEEP) for file in Path(place).rglob(name)}
+        for file in sorted(Path(place).rglob("config.json")):
+            if file.parent.parent not in sweeps:
+                found.setdefault(file.parent.resolve(), _open(file))
+        for sweep in sorted(sweeps):
+            found |= {run.path.resolve(): run for run in _best(sweep)}
+    return list(found.values())
+
+
+def _open(file: Path, sweep: Path | None = None) -> Run:
+    try:
+        told = json.loads(file.read_text())
+        run = Run(file.parent, str(told["experiment"]), dict(told["config"]), sweep)
+        _ = run.seed, run.ablated
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
+    return run
+
+
+def _best(sweep: Path) -> list[Run]:
+    """Runs of a sweep's best rows, the best first; of an unfinished one a run that stands for all."""
+    if not (sweep / SWEEP).exists():
+        return [_open(sweep / DRAWS, sweep)]
+    rows = dataset.read(sweep / SWEEP)
+    dataset.require(rows, run=("row",), rank=("row",))
+    rows = rows.sortby("rank")
+    rows = rows.isel(row=(rows["rank"].values >= 1) & (rows["rank"].values <= rows.attrs["top"]))
+    return [_open(sweep / str(name) / "config.json", sweep) for name in rows.run.values]
+
+
+def pool(
+    runs: Sequence[Run], experiment: str, *, ablated: bool = False, base: Path = Path("runs")
+) -> tuple[list[Run], str]:
+    """Pick the trained runs of an experiment that count as agents of one kind.
+
+    These are runs that differ in nothing but their seed, or the best of one sweep; of several such groups
+    the largest.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        As `find_runs` returns them.
+    experiment : str
+        E.g. ``"independent"``.
+    ablated : bool
+        Pick those trained without reward among their inputs, else those with it.
+    base : Path
+        Folder that the message puts a new run into.
+
+    Returns
+    -------
+    runs : list of Run
+        One at least, by seed, or by rank in their sweep.
+    left_out : str
+        A sentence that names the other runs of the experiment, or an empty string.
+
+    Raises
+    ------
+    MissingError
+        There is none; the message says which command trains one.
+    """
+    of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
+    if not of_it:
+        out = base / (f"{experiment}-no-reward" if ablated else experiment)
+        without = f" --set inputs={','.join(NO_REWARD)}" if ablated else ""
+        command = f"neurometa train {experiment}{without} --out {out}"
+        raise MissingError(f"{base} holds no run of {experiment}; make one with: {command}", command)
+    groups: dict[str, dict[object, Run]] = {}
+    for run in of_it:
+        if run.trained:
+            groups.setdefault(run.group(), {}).setdefault(run.path if run.sweep else run.seed, run)
+    if not groups:
+        first = of_it[0]
+        command = f"neurometa train {experiment} --out {first.path} --resume"
+        if first.path == first.sweep:
+            command = f"neurometa sweep {experiment} --out {first.path}"
+        raise MissingError(
+            f"{first.path} is not trained to the end; go on with: {command}",
+            f"{command} (its training is not finished)",
+        )
+    pooled = list(max(groups.values(), key=len).values())
+    if pooled[0].sweep is None:
+        pooled.sort(key=lambda run: run.seed)
+    odd = [str(run.path) for run in of_it if run not in pooled]
+    why = "being unfinished, of other settings, of a sweep that is not the larger group, or a seed twice"
+    return pooled, f"Left out, {why}: {', '.join(odd)}." if odd else ""
+
+
+def file_on(experiment: str, on: str) -> str:
+    """Return the file of the trials that agents of an experiment played on the test task of another, or their own."""
+    return dataset.BEHAVIOUR if on in ("", experiment) else f"{ON}{on}.nc"
+
+
+def command_for(run: Path, file: str) -> str:
+    """Return the command that makes a file of a run folder."""
+    if file.startswith(ON):
+        return f"neurometa rollout {run} --on {file.removeprefix(ON).removesuffix('.nc')}"
+    return f"neurometa {MADE_BY[file]} {run}"
+
+
+def read_result(run: Path, file: str, *, without: Sequence[str] = ()) -> xr.Dataset:
+    """Read a file of a run folder, made from the trials that the folder holds now.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    file : str
+        E.g. ``"behaviour.nc"``, ``"fit_rw.nc"`` or ``"on-dependent-easy.nc"``.
+    without : sequence of str
+        Variables to leave out where they are there, e.g. `ACTIVITY`, which is most of a rollout.
+
+    Raises
+    ------
+    MissingError
+        The file is absent, or of an earlier rollout; the message says which command makes it.
+    InputError
+        It is damaged, or half-written.
+    """
+    check_result(run, file)
+    return dataset.read(run / file).drop_vars(without, errors="ignore")
+
+
+def check_result(run: Path, file: str) -> None:
+    """Raise unless a file is in a run folder and of the trials that the folder holds now.
+
+    Raises
+    ------
+    MissingError
+        As `read_result`.
+    """
+    path, trials = run / file, run / dataset.BEHAVIOUR
+    command = command_for(run, file)
+    if not path.exists():
+        raise MissingError(f"{run} holds no {file}; make it with: {command}", command)
+    derived = file in MADE_BY and file != dataset.BEHAVIOUR and trials.exists()
+    if derived and _created(path) != _created(trials):
+        raise MissingError(
+            f"{path} is of an earlier rollout; make it anew with: {command}",
+            f"{command} ({file} is of an earlier rollout)",
+        )
+
+
+def _created(path: Path) -> object:
+    """When a file was made, without reading what it holds."""
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as found:
+            return found.attrs.get("created")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path} is damaged or not netCDF ({error}); write it anew.") from error
+
+
+def read_pooled(runs: Sequence[Run], file: str, *, without: Sequence[str] = ()) -> xr.Dataset:
+    """Read one file of each run and put them side by side over ``agent``, as `dataset.concat` does.
+
+    Raises
+    ------
+    MissingError
+        As `read_result`.
+    InputError
+        As `read_result`; or the runs differ in size, e.g. in their episodes.
+    """
+    return dataset.concat([read_result(run.path, file, without=without) for run in runs])
+
+
+def about_agents(runs: Sequence[Run]) -> str:
+    """Say how many agents were pooled and what tells them apart, e.g. ``"2 agents (training seeds 0, 1)"``."""
+    n = f"{len(runs)} agent{'s' if len(runs) > 1 else ''}"
+    if runs[0].sweep is not None:
+        return f"best {n} of a sweep"
+    return f"{n} (training seed{'s' if len(runs) > 1 else ''} {', '.join(str(run.seed) for run in runs)})"

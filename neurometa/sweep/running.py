@@ -1,0 +1,115 @@
+"""Rows side by side: one after another, on the cores of one machine, or on a Dask cluster."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from neurometa.errors import InputError, nearest
+from neurometa.sweep.collecting import unfinished
+from neurometa.sweep.rows import train_row
+
+BACKENDS = ("serial", "loky", "dask")
+SECONDS_TO_ANSWER = 8
+MOST_DEATHS = 3  # workers lost in a row without a row being done
+
+
+def train(
+    folder: Path,
+    *,
+    backend: str = "loky",
+    n_jobs: int | None = None,
+    scheduler: str = "",
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Train every row of a sweep that is not done.
+
+    A worker that dies costs the row that it was training a few seconds: the row goes on from its checkpoint
+    in another worker.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep; the workers must see it by this path.
+    backend : {"serial", "loky", "dask"}
+        One after another; in processes of this machine; in Dask workers.
+    n_jobs : int, optional
+        Processes of this machine; by default one per core.
+    scheduler : str
+        Address of a Dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``; by default Dask workers of this machine.
+    progress : callable, optional
+        Called with the number of each row that is done.
+
+    Raises
+    ------
+    InputError
+        No such backend, Dask is not installed, the scheduler does not answer, a row cannot be written, or
+        workers keep dying.
+    """
+    if backend not in BACKENDS:
+        raise InputError(
+            f"--backend is {backend!r}; allowed are {', '.join(BACKENDS)}.{nearest(backend, list(BACKENDS))}"
+        )
+    if n_jobs is not None and n_jobs < 1:
+        raise InputError(f"--jobs is {n_jobs}; it must be at least 1.")
+    if scheduler and backend != "dask":
+        raise InputError("--scheduler is the address of a Dask scheduler; give --backend dask with it.")
+    folder, deaths = Path(folder).absolute(), 0
+    with _workers(backend, n_jobs or cpu_count(), scheduler) as parallel:
+        while left := unfinished(folder):
+            try:
+                for row in parallel(delayed(train_row)(folder, row) for row in left):
+                    deaths = 0
+                    if progress is not None:
+                        progress(row)
+            except _deaths(backend) as error:
+                deaths += 1
+                if deaths == MOST_DEATHS:
+                    raise InputError(
+                        f"Workers died {deaths} times and no row was done; is there memory for fewer --jobs only? "
+                        f"{len(unfinished(folder))} rows are left."
+                    ) from error
+
+
+@contextlib.contextmanager
+def _workers(backend: str, n_jobs: int, scheduler: str) -> Iterator[Parallel]:
+    if backend != "dask":
+        how = {"serial": "sequential", "loky": "loky"}[backend]
+        with parallel_config(how, n_jobs=1 if backend == "serial" else n_jobs):
+            yield _parallel()
+        return
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise InputError('--backend dask needs Dask: pip install "neurometa[cluster]"') from error
+    if scheduler and not re.fullmatch(r"[a-z]+://.+:\d+", scheduler):
+        raise InputError(f"--scheduler is {scheduler!r}; it must be an address such as tcp://10.0.0.1:8786.")
+    with contextlib.ExitStack() as open_:
+        if not scheduler:
+            local = LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
+            scheduler = open_.enter_context(local).scheduler_address
+        try:
+            open_.enter_context(Client(scheduler, timeout=SECONDS_TO_ANSWER))
+        except OSError as error:  # a time-out too
+            raise InputError(
+                f"No Dask scheduler answers at {scheduler!r} within {SECONDS_TO_ANSWER} s; start one with "
+                "'dask scheduler', or train on this machine with --backend loky."
+            ) from error
+        open_.enter_context(parallel_config("dask"))
+        yield _parallel()
+
+
+def _parallel() -> Parallel:
+    return Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
+
+
+def _deaths(backend: str) -> tuple[type[Exception], ...]:
+    """What is raised when a worker has died; Dask does so once a row has lost several."""
+    if backend != "dask":
+        return (TerminatedWorkerError,)
+    from distributed.scheduler import KilledWorker
+
+    return (KilledWorker,)
