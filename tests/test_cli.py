@@ -18,7 +18,20 @@ from neurometa import behaviour, dataset, models, runs
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
-COMMANDS = ("list", "train", "sweep", "rollout", "regret", "baselines", "import", "fit-rw", "figure", "show", "compare")
+COMMANDS = (
+    "list",
+    "train",
+    "sweep",
+    "rollout",
+    "regret",
+    "baselines",
+    "import",
+    "fit-rw",
+    "figure",
+    "show",
+    "compare",
+    "decode",
+)
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 

@@ -238,6 +238,8 @@ def test_the_shell_trains_tells_the_best_and_lets_them_play(tmp_path):
     code, _, err = neurometa(*asked, "--draws", 3, "--episodes", 8, *small, "--set", "discount=0.3")
     assert code == 2 and "another table: discount is" in err
     neurometa(*asked, "--top", 2)
+    code, shown, _ = neurometa("show", out)
+    assert code == 0 and "3 of 3 done" in shown and f"Next: neurometa rollout {out}" in shown.replace("\n", "")
     code, played, _ = neurometa("rollout", out, "--episodes", 5, "--on", "dependent-easy", "--json")
     files = [Path(record["file"]) for record in json.loads(played)["rollouts"]]
     assert [file.parent for file in files] == sweep.best(out)

@@ -9,7 +9,10 @@ import sys
 import typer
 
 from neurometa.cli.comparing import comparing
+from neurometa.cli.decoding import decoding
+from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
 from neurometa.errors import InputError
@@ -25,8 +28,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 writing(app)
+playing(app)
 sweeping(app)
 reading(app)
+showing(app)
+decoding(app)
 comparing(app)
 
 

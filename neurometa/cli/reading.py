@@ -1,8 +1,6 @@
-"""Commands that read trials, an agent's or a lab's: import, fit-rw, figure, show. None of them needs torch."""
+"""Commands that read trials, an agent's or a lab's: import, fit-rw, figure. None of them needs torch."""
 
-import json
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +18,6 @@ def reading(app: typer.Typer) -> None:
     app.command("import", epilog=example)(import_table)
     app.command("fit-rw", epilog="Example: neurometa fit-rw runs/restless --intervals")(fit_rw)
     app.command("figure", epilog="Example: neurometa figure w16-fig4 --run runs/restless")(figure)
-    app.command("show", epilog="Example: neurometa show runs/restless")(show)
 
 
 def import_table(
@@ -204,7 +201,7 @@ def figure(
     except MissingError as missing:
         raise InputError(
             f"{missing} (with trained agents that come along: neurometa figure {name} --pretrained)"
-        ) from (missing)
+        ) from missing
     if as_json:
         say_json({"files": [str(path) for path in written]})
         return
@@ -227,100 +224,3 @@ def _play_pretrained(needs: dict[str, list[str]], run: list[Path] | None, episod
             show(len(done), Path(file).name)
 
         return pretrained.prepare(needs, place, n_episodes=episodes, progress=tick)
-
-
-def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)], as_json: JSON = False) -> None:
-    """Tell what a run is, how its training went, and what has been analysed."""
-    from neurometa.dataset import BEHAVIOUR, read
-
-    if not run.is_dir():
-        raise InputError(f"There is no run folder {run}.")
-    record: dict[str, Any] = {"run": str(run)}
-    if (run / "config.json").exists():
-        record |= _training(run)
-    if (run / BEHAVIOUR).exists():
-        trials = read(run)
-        record["trials"] = {str(dim): size for dim, size in trials.sizes.items()}
-        record["made_from"] = str(trials.attrs.get("agent") or trials.attrs.get("source") or "a table")
-    found = {path.name: path.stat().st_size for path in sorted(run.iterdir()) if path.is_file() and path.name[0] != "."}
-    record["files"] = found
-    if len(record) == 2 and not found:
-        raise InputError(f"{run} is empty; make a run with: neurometa train restless --out {run}")
-    if as_json:
-        say_json(record)
-        return
-    apart = ("run", "files", "settings")
-    table(
-        ["run", str(run)], [[key.replace("_", " "), _told(value)] for key, value in record.items() if key not in apart]
-    )
-    if "settings" in record:
-        table(["setting", "value"], [[key, _told(value)] for key, value in record["settings"].items()])
-    table(["file", "size"], [[name, f"{size / 1e3:,.1f} kB"] for name, size in found.items()])
-    say(f"Next: {_next(run, found)}")
-
-
-# what comes after what in a run folder that began with training
-MADE_BY_COMMAND = {
-    "agent.safetensors": "neurometa train {experiment} --out {run} --resume",
-    "behaviour.nc": "neurometa rollout {run}",
-    "fit_rw.nc": "neurometa fit-rw {run}",
-    "regret.nc": "neurometa regret {run}",
-    "w16-fig4.pdf": "neurometa figure w16-fig4 --run {run}",
-}
-
-
-def _next(run: Path, found: Collection[str]) -> str:
-    """Say the first command whose file is absent; trials that were imported can only be fitted."""
-    steps = MADE_BY_COMMAND if "config.json" in found else {"fit_rw.nc": MADE_BY_COMMAND["fit_rw.nc"]}
-    missing = [command for name, command in steps.items() if name not in found]
-    if not missing and "config.json" not in found:
-        return f"in a notebook, neurometa.dataset.read({str(run / 'fit_rw.nc')!r})"
-    if not missing:
-        return f"look at the figure, or train another seed: neurometa train restless --seed 1 --out {run}-1"
-    experiment = _training(run)["experiment"] if "config.json" in found else ""
-    return missing[0].format(run=run, experiment=experiment)
-
-
-def _training(run: Path) -> dict[str, Any]:
-    """What ``config.json`` and the learning curve say, without torch."""
-    try:
-        told = json.loads((run / "config.json").read_text())
-        settings = dict(told["config"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
-    record = {
-        key: told[key] for key in ("experiment", "created", "neurometa", "commit", "device", "torch") if key in told
-    }
-    record["settings"] = {key: value for key, value in settings.items() if key != "type"}
-    curve = run / "curve.jsonl"
-    lines = curve.read_text().splitlines() if curve.exists() else []
-    try:
-        rows = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
-    except ValueError as error:
-        raise InputError(f"{curve} is damaged ({error}).") from error
-    done = (run / "agent.safetensors").exists()
-    played = f", {len(rows)} of {settings.get('n_updates')} updates" if rows or not done else ""
-    record["training"] = f"{'finished' if done else 'not finished'}{played}"
-    if rows:
-        reward = [row["reward"] for row in rows]
-        record["environment_steps"] = rows[-1]["steps"]
-        record["reward_per_trial"] = {"first": reward[0], "last": reward[-1], "curve": _spark(reward)}
-    return record
-
-
-def _spark(values: list[float], width: int = 24) -> str:
-    """Draw a curve in one line of block characters."""
-    blocks, step = "▁▂▃▄▅▆▇█", -(-len(values) // width)
-    means = [sum(values[i : i + step]) / len(values[i : i + step]) for i in range(0, len(values), step)]
-    low, high = min(means), max(means)
-    return "".join(blocks[round((value - low) / ((high - low) or 1) * 7)] for value in means)
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, dict):
-        if set(value) == {"type", "start", "end", "over"}:
-            return f"{value['start']} to {value['end']} over {value['over']:.0%} of training"
-        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(f"({_told(item)})" if isinstance(item, list) else _told(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,72 @@
+"""Sweeps: rows side by side against one after another, and what training several seeds as one batch could save.
+
+    python benchmarks/bench_sweep.py                       # a table (about fifteen minutes)
+    python benchmarks/bench_sweep.py --draws 20 --updates 50
+    pytest benchmarks/bench_sweep.py                       # pytest-benchmark's statistics of a small sweep
+
+Wall-clock time of the same sweep of `independent`, from its table to its last row, with the start of the workers; each
+backend must end in the same weights. The peer is the serial sweep, in the same process.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from neurometa import settings, sweep
+from neurometa.experiments import find
+from neurometa.training import a2c
+
+
+def run(backend, n_draws, n_updates):
+    """Seconds that a sweep took, and the weights that its rows ended in."""
+    config = settings.replace(find("independent").config, [f"n_updates={n_updates}"])
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "sweep"
+        sweep.begin(folder, sweep.make_table("independent", config, n_draws=n_draws))
+        started = time.perf_counter()
+        sweep.train(folder, backend=backend)
+        sweep.collect(folder)
+        seconds = time.perf_counter() - started
+        return seconds, [path.read_bytes() for path in sorted(folder.glob("*/agent.safetensors"))]
+
+
+def seconds_per_update(batch_size, n_updates=60):
+    """Time of an update, the first ones left out."""
+    config = settings.replace(find("independent").config, [f"n_updates={n_updates}", f"batch_size={batch_size}"])
+    ticks = []
+    a2c.train(config, progress=lambda row: ticks.append(time.process_time()))
+    return (ticks[-1] - ticks[9]) / (n_updates - 10)
+
+
+@pytest.mark.parametrize("backend", ["serial", "loky"])
+def test_sweep(benchmark, backend):
+    benchmark.pedantic(run, args=(backend, 6, 30), rounds=1)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--updates", type=int, default=150)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    known = None
+    for backend in ("serial", "loky", "dask"):
+        seconds, weights = run(backend, asked.draws, asked.updates)
+        known = known or (seconds, weights)
+        same = "the same weights" if weights == known[1] else "OTHER WEIGHTS"
+        print(
+            f"{backend:6}  {seconds:7.1f} s  {known[0] / seconds:.2f} x serial  {len(weights)} rows, {same}", flush=True
+        )
+    alone = seconds_per_update(128)
+    for n_seeds in (2, 4, 8):
+        together = seconds_per_update(128 * n_seeds)
+        print(
+            f"{n_seeds} seeds as one batch: at most {n_seeds * alone / together:.2f} x (one network at {n_seeds} x 128)"
+        )

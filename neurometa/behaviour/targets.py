@@ -1,0 +1,117 @@
+"""What a decoder may be asked to read, by name: an ideal learner's statistics, or a variable of the run."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
+from neurometa.dataset import require
+from neurometa.errors import InputError, nearest
+
+STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
+CATEGORIES = ("choice", "target", "action")  # integers that stand for options
+
+
+def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArray:
+    """Gather variables side by side, as targets of `neurometa.neural.decode`.
+
+    Parameters
+    ----------
+    trials : Dataset
+        A run over ``episode`` and ``trial``.
+    names : sequence of str
+        ``"posterior-mean"`` of each arm, ``"wins-losses"`` of each arm and ``"log-odds"`` of arm 0, all before the
+        choice of the trial, as the logged state is; for the prior of the run's own task. Or variables of the run
+        without ``step``, e.g. ``"reward-prob"``, with ``_`` or ``-``; one of the categories ``choice`` and
+        ``target``, or one that is bool or text, stands alone.
+
+    Returns
+    -------
+    DataArray
+        Over ``target`` (labels such as "wins of arm 0"), ``episode``, ``trial`` and any other dims. Numbers, NaN on
+        trials that were missed or not valid; or strings, "" there.
+
+    Raises
+    ------
+    InputError
+        There is no such variable, it has a dim that cannot be told apart by ``arm``, categories come with others, or
+        the task is not one whose statistics are counts.
+    """
+    require(trials, choice=("episode", "trial"))
+    made = trials.choice >= 0
+    made = made & trials.valid if "valid" in trials else made
+    if any(_category(trials, name) for name in names):
+        if len(names) > 1:
+            raise InputError(f"The targets are {list(names)}; a category is read on its own.")
+        variable = _variable(trials, names[0]).broadcast_like(trials.choice)
+        text = variable.astype(str).astype(object).where(made, "")
+        return text.expand_dims(target=np.array([names[0]], dtype=object))
+    parts: dict[str, xr.DataArray] = {}
+    for name in names:
+        parts |= _parts(trials, name)
+    together = xr.concat([part.astype(float) for part in parts.values()], "target", join="exact", coords="minimal")
+    return together.assign_coords(target=np.array(list(parts), dtype=object)).where(made).rename("target")
+
+
+def world(trials: xr.Dataset) -> dict[str, str | float | None]:
+    """Say which prior the run's own task has, as arguments of `posterior_mean` and `log_odds`.
+
+    Raises
+    ------
+    InputError
+        The run does not name its task, or the task's arms do not keep their probabilities.
+    """
+    text = str(trials.attrs.get("task", ""))
+    task = json.loads(text) if text[:1] == "{" else {}
+    kind = task.get("type")
+    if kind == "IndependentBandit":
+        return {"world": "independent", "prob": None}
+    if kind == "DependentBandit" and task.get("n_arms", 2) == 2:
+        if task.get("difficulty") == "uniform":
+            return {"world": "anticorrelated", "prob": None}
+        require(trials, reward_prob=("arm",))
+        return {"world": "anticorrelated", "prob": round(float(trials.reward_prob.max()), 6)}
+    raise InputError(
+        f"The task of the run is {kind or text or 'not named'}; posterior means and log odds are known for independent "
+        "arms and for two anti-correlated ones. In a notebook, behaviour.posterior_mean takes the prior; or name a "
+        "variable of the run."
+    )
+
+
+def _parts(trials: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
+    if name == "posterior-mean":
+        return _by_arm("posterior mean", posterior_mean(trials, **world(trials)))  # type: ignore[arg-type]
+    if name == "wins-losses":
+        counted = counts(trials)
+        return _by_arm("wins", counted.wins) | _by_arm("losses", counted.losses)
+    if name == "log-odds":
+        return {"log odds": log_odds(trials, **world(trials))}  # type: ignore[arg-type]
+    return _by_arm(name.replace("_", " ").replace("-", " "), _variable(trials, name).broadcast_like(trials.choice))
+
+
+def _by_arm(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+    if "arm" not in x.dims:
+        return {name: x.reset_coords(drop=True)}
+    return {f"{name} of arm {arm}": x.isel(arm=arm, drop=True).reset_coords(drop=True) for arm in range(x.sizes["arm"])}
+
+
+def _variable(trials: xr.Dataset, name: str) -> xr.DataArray:
+    known = name if name in trials else name.replace("-", "_")
+    if known not in trials:
+        allowed = [*STATISTICS, *map(str, trials.variables)]
+        raise InputError(f"There is no target {name!r}; there are {', '.join(allowed)}.{nearest(name, allowed)}")
+    variable = trials[known]
+    if "step" in variable.dims and variable.sizes["step"] == 1:
+        variable = variable.isel(step=0, drop=True)
+    if odd := [dim for dim in variable.dims if dim in ("step", "unit", "option", "feature")]:
+        raise InputError(f"{name!r} spans {variable.dims}; a target has no {odd[0]!r}. Select a value in a notebook.")
+    if "episode" not in variable.dims:
+        raise InputError(f"{name!r} spans {variable.dims}; a target must span 'episode'.")
+    return variable
+
+
+def _category(trials: xr.Dataset, name: str) -> bool:
+    known = name.replace("-", "_")
+    return known in trials.variables and (known in CATEGORIES or trials[known].dtype.kind not in "iuf")

@@ -1,0 +1,167 @@
+"""The command that reads variables from activity: decode. It needs no torch."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
+from neurometa.errors import InputError
+
+UNTRAINED = "untrained.nc"  # what the same agent did before training
+SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # trials that are printed, counted from 1
+
+
+def decoding(app: typer.Typer) -> None:
+    """Add the command that decodes."""
+    app.command("decode", epilog="Example: neurometa decode runs/independent --beside runs/no-reward")(decode)
+
+
+def decode(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file with logged activity.", show_default=False)],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="posterior-mean, wins-losses, log-odds, reward-prob or a variable; may be given again.",
+            show_default="the first three",
+        ),
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Run or file to set beside it, e.g. of no reward input.", show_default="untrained.nc of RUN"),
+    ] = None,
+    activity: Annotated[str, typer.Option(help="hidden, cell, or another variable over unit.")] = "hidden",
+    step: Annotated[str | None, typer.Option(help="Step of the trial to read at.", show_default="the only one")] = None,
+    folds: Annotated[int, typer.Option(help="Blocks of episodes, each held out once; at least 3.")] = 5,
+    per_trial: Annotated[bool, typer.Option("--per-trial", help="One decoder for each trial.")] = False,
+    generalise: Annotated[bool, typer.Option("--generalise", help="Test each trial's decoder on every trial.")] = False,
+    permutations: Annotated[int, typer.Option(help="Permutations of whole episodes, for chance and p; or 0.")] = 100,
+    as_json: JSON = False,
+) -> None:
+    """Read what an ideal learner would remember from an agent's hidden state, on held-out episodes.
+
+    Ridge regression for numbers, logistic for categories, cross-validated by episode; set beside the same agent
+    before training (neurometa rollout RUN --untrained) and chance. Writes decode.nc.
+    """
+    import xarray as xr
+
+    from neurometa import dataset
+    from neurometa.storage import only_writer
+
+    if permutations < 0:
+        raise InputError(f"--permutations is {permutations}; it must be 0 or more.")
+    folder = run if run.is_dir() else run.parent
+    others = list(beside or [])
+    if (folder / UNTRAINED).exists() and run.is_dir():
+        others.insert(0, folder / UNTRAINED)
+    files = {_name(path): path for path in others}
+    if len(files) < len(others):
+        raise InputError(f"Two of the files to set beside are called alike: {', '.join(map(_name, others))}.")
+    how: dict[str, Any] = {"folds": folds, "generalise": generalise}
+    how["pool"] = () if per_trial or generalise else None
+    found = {}
+    for i, (name, path) in enumerate({"run": run, **files}.items()):
+        how["permutations"] = permutations if i == 0 else 0
+        found[name] = _read(path, name, target, activity, step, how, quiet=as_json)
+    result = found["run"]
+    if files:
+        measures = list(_measures(result))
+        each = [found[name][measures].drop_vars("fold_of", errors="ignore") for name in files]
+        together = xr.concat(each, "network", join="outer").assign_coords(network=list(files))
+        result = result.merge(together.rename({name: f"beside_{name}" for name in measures}))
+    with only_writer(folder):
+        file = dataset.save_run(result, folder / ("decode.nc" if run.is_dir() else f"{run.stem}_decode.nc"))
+    _tell(result, list(files), file, run, as_json=as_json)
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix == ".nc" and path.stem != "behaviour" else (path.resolve().name or str(path))
+
+
+def _measures(result: Any) -> tuple[str, str, str]:
+    return ("r_squared" if "r_squared" in result else "accuracy", "lower", "upper")
+
+
+def _read(
+    path: Path,
+    name: str,
+    target: list[str] | None,
+    activity: str,
+    step: str | None,
+    how: dict[str, Any],
+    *,
+    quiet: bool,
+) -> Any:
+    from neurometa import behaviour, dataset, neural
+    from neurometa.behaviour.targets import STATISTICS
+
+    trials = dataset.open_run(path)
+    state = neural.hidden_state(trials, activity, step=step)
+    wanted = behaviour.targets(trials, tuple(target) if target else STATISTICS)
+    with bar(f"decoding {name}", 100, "%", quiet=quiet) as show:
+        result = neural.decode(
+            state, wanted, **how, progress=lambda done, total: show(100 * done // total, f"{done} of {total}")
+        )
+    return result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
+
+
+def _tell(result: Any, others: list[str], file: Path, run: Path, *, as_json: bool) -> None:
+    main = _measures(result)[0]
+    rows = [_row(label, where, result, others) for label, where in _places(result)]
+    if as_json:
+        say_json({"file": str(file), "measure": main, "readouts": rows})
+        return
+    permuted = "p_value" in result
+    columns = ["target", "R²" if main == "r_squared" else main, "95 %", *others, *(["chance", "p"] if permuted else [])]
+    cells = []
+    for row in rows:
+        cell = [row["target"], number(row[main]), interval(row["lower"], row["upper"])]
+        cell += [number(row["beside"][name]) for name in others]
+        cells.append([*cell, number(row["chance"], 2), f"{row['p_value']:.2g}"] if permuted else cell)
+    table(columns, cells)
+    held = "episodes held out in turn, in blocks"
+    say(f"{rows[0]['n']} samples from {rows[0]['n_episodes']} episodes; {result.attrs['folds']} folds, {held}.")
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+        say(f"No estimate where {note}.")
+    if run.is_dir() and "untrained" not in others:
+        say(f"For the control that no training gives: neurometa rollout {run} --untrained, then decode again.")
+    say(f"Everything is in {file}.")
+
+
+def _places(result: Any) -> list[tuple[str, dict[str, Any]]]:
+    """What is printed: every target, at some trials where each trial has its decoder."""
+    labels = [str(each) for each in result.target.values]
+    if "trial" not in result[_measures(result)[0]].dims:
+        return [(label, {"target": i}) for i, label in enumerate(labels)]
+    found = []
+    for i, label in enumerate(labels):
+        for trial in (each for each in SHOWN if each <= result.sizes["trial"]):
+            where = {"target": i, "trial": trial - 1}
+            found.append(
+                (f"{label}, trial {trial}", where | ({"test_trial": trial - 1} if "test_trial" in result.dims else {}))
+            )
+    return found
+
+
+def _row(label: str, where: dict[str, Any], result: Any, others: list[str]) -> dict[str, Any]:
+    main = _measures(result)[0]
+    names = [
+        main,
+        "lower",
+        "upper",
+        "n",
+        "n_episodes",
+        "n_left_out",
+        "note",
+        *(["chance", "p_value"] if "p_value" in result else []),
+    ]
+    row: dict[str, Any] = {"target": label}
+    for name in names:
+        here = result[name].isel({dim: i for dim, i in where.items() if dim in result[name].dims})
+        row[name] = here.item() if here.ndim == 0 else float(here.mean())
+    row["beside"] = {name: _beside(result, main, where, name) for name in others}
+    return row
+
+
+def _beside(result: Any, main: str, where: dict[str, Any], name: str) -> float:
+    return float(result[f"beside_{main}"].sel(network=name).isel(where).item())
