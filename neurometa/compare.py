@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from neurometa import behaviour, criteria, reference
 from neurometa.errors import InputError, nearest
@@ -41,7 +42,8 @@ class Comparison:
     budget : int
         Environment steps of training, per agent.
     verdict : {"reproduced", "not reproduced", "not run"}
-        Reproduced if the bounds hold in every agent (of 8 or more, in seven eighths).
+        Reproduced if the bounds hold in every agent (of 8 or more, in seven eighths), or in the mean over agents
+        where the claim is of a mean (``on_mean``).
     note : str
         What to run, what was left out, and why a verdict must be read with care.
     """
@@ -133,11 +135,12 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
         return dataclasses.replace(result, note=_join("A value is undefined (NaN).", note))
     held = sum(_holds(x, criterion) for x in each)
     seeds = tuple(sorted({run.seed for run in pooled}))
-    agents = max(Counter(run.experiment for run in pooled).values())
-    needed = len(each) if agents < ENOUGH else math.ceil(len(each) * (ENOUGH - 1) / ENOUGH)
-    ours, lower, upper = _interval(values, each)
+    kinds = tuple(Counter((run.experiment, run.ablated) for run in pooled).values())
+    needed = len(each) if max(kinds) < ENOUGH else math.ceil(len(each) * (ENOUGH - 1) / ENOUGH)
+    ours, lower, upper = _interval(values, each, kinds)
     if criterion.get("largest"):
         ours, lower, upper = max(each), math.nan, math.nan
+    holds = _holds(ours, criterion) if criterion.get("on_mean") else held >= needed
     return dataclasses.replace(
         result,
         ours=ours,
@@ -146,9 +149,9 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
         each=tuple(each),
         n=episodes,
         seeds=seeds,
-        agents=agents,
+        agents=max(kinds),
         budget=max(criteria.budget(run) for run in pooled),
-        verdict="reproduced" if held >= needed else "not reproduced",
+        verdict="reproduced" if holds else "not reproduced",
         note=_join(f"Holds in {held} of {len(each)}." if held < len(each) else "", left_out, note),
     )
 
@@ -162,13 +165,26 @@ def _holds(x: float, criterion: dict[str, Any]) -> bool:
     )
 
 
-def _interval(values: list[xr.DataArray], each: list[float]) -> tuple[float, float, float]:
-    """Mean with its 95 % interval: over agents, or over the episodes of a single one."""
+def _interval(values: list[xr.DataArray], each: list[float], kinds: tuple[int, ...]) -> tuple[float, float, float]:
+    """Mean with its 95 % interval: over agents, over all pairs of two kinds of agents, or over one agent's episodes."""
+    if len(kinds) == 2 and len(each) > 1:
+        return _interval_of_pairs(np.reshape(each, kinds))
     over = xr.DataArray(each, dims="agent") if len(each) > 1 else values[0]
     if not over.dims:
         return float(over), math.nan, math.nan
     found = behaviour.mean_interval(over, str(over.dims[0]))
     return float(found["mean"]), float(found.lower), float(found.upper)
+
+
+def _interval_of_pairs(each: np.ndarray) -> tuple[float, float, float]:
+    """Welch's interval: the pairs of m agents with n others are not m x n independent values."""
+    mean = float(each.mean())
+    if min(each.shape) < 2:
+        return mean, math.nan, math.nan
+    squares = [each.mean(1 - axis).var(ddof=1) / each.shape[axis] for axis in (0, 1)]
+    spread = sum(square**2 / (size - 1) for square, size in zip(squares, each.shape, strict=True))
+    half = stats.t.ppf(0.975, sum(squares) ** 2 / spread) * math.sqrt(sum(squares)) if spread else 0.0
+    return mean, mean - half, mean + half
 
 
 def _join(*parts: str) -> str:

@@ -20,7 +20,7 @@ CLAIM = ("id", "statement", "tolerance", "criterion")  # and of each claim
 BOUNDS = ("min", "max", "above", "below")  # >=, <=, >, <
 QUANTITY = ("experiment", "on", "ablated", "file", "variable", "select", "trials", "total", "equals", "statistic")
 EXACT = ("exact", "prior", "bonus", "discount", "trial")
-CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "episodes"}
+CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "on_mean", "episodes"}
 
 
 def names(place: Path | None = None) -> list[str]:

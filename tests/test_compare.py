@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 from shell import neurometa
 
 from neurometa import dataset
@@ -16,12 +17,22 @@ BELOW = "w16-4-below-ucb"
 NEAR = "w16-4-near-ideal"
 
 
-def make_run(base, name="a", *, seed=0, regret=0.06, learners=("agent", "UCB", "ideal observer"), done=True, **config):
+def make_run(
+    base,
+    name="a",
+    *,
+    experiment="restless",
+    seed=0,
+    regret=0.06,
+    learners=("agent", "UCB", "ideal observer"),
+    done=True,
+    **config,
+):
     """A run folder of the restless bandit whose agent loses `regret` a trial, UCB .08 and the ideal observer .058."""
     run = base / name
     run.mkdir(parents=True)
     settings = {"inputs": ["observation", "action", "reward", "time"], "seed": seed} | config
-    (run / "config.json").write_text(json.dumps({"experiment": "restless", "config": settings}))
+    (run / "config.json").write_text(json.dumps({"experiment": experiment, "config": settings}))
     if not done:
         return run
     (run / "agent.safetensors").write_bytes(b"")
@@ -109,6 +120,56 @@ def test_the_best_of_a_sweep_are_judged_as_agents_and_its_other_rows_are_not(tmp
     assert (found.verdict, found.agents, found.seeds, found.n) == ("reproduced", 3, (0,), 3000)
     assert found.each == pytest.approx([10 * (x - 0.08) for x in (0.059, 0.06, 0.061)], abs=1e-3)
     assert found.lower < found.ours < found.upper
+
+
+PAIRS = """paper = "w16"
+citation = "Someone 2016"
+doi = "10.0/0"
+where = "Fig 1"
+how = "text"
+units = "reward"
+n = "10"
+[[claim]]
+id = "in-all"
+statement = "One kind loses less than the other"
+tolerance = "none"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "regret"
+select = { learner = "agent" }
+total = true
+minus = { experiment = "b" }
+max = 0.0
+[[claim]]
+id = "on-mean"
+statement = "One kind loses less than the other, on average"
+tolerance = "none"
+[claim.criterion]
+on_mean = true
+experiment = "a"
+file = "regret.nc"
+variable = "regret"
+select = { learner = "agent" }
+total = true
+minus = { experiment = "b" }
+max = 0.0
+"""
+
+
+def test_two_kinds_of_agents_differ_by_welchs_interval_and_in_every_pair_or_on_average(tmp_path):
+    losses = {"a": (0.050, 0.062, 0.055), "b": (0.060, 0.066, 0.064, 0.070)}
+    for kind, regrets in losses.items():
+        for seed, regret in enumerate(regrets):
+            make_run(tmp_path / "runs", f"{kind}{seed}", experiment=kind, seed=seed, regret=regret)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "pairs.toml").write_text(PAIRS)
+    every, average = compare(runs=tmp_path / "runs", place=tmp_path / "records")
+    assert (every.verdict, average.verdict) == ("not reproduced", "reproduced")
+    assert every.note.startswith("Holds in 11 of 12.") and every.agents == 4
+    totals = [[10 * regret for regret in losses[kind]] for kind in "ab"]
+    expected = stats.ttest_ind(*totals, equal_var=False).confidence_interval()
+    assert (every.lower, every.upper) == pytest.approx((expected.low, expected.high), abs=2e-3)
 
 
 def test_too_few_episodes_decide_nothing(tmp_path):

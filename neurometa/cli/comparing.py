@@ -42,8 +42,8 @@ def compare(
 ) -> None:
     """Set published claims beside what the runs show: published, ours, verdict.
 
-    A claim is reproduced if its bounds hold in every seed (of eight or more, in seven eighths); runs of
-    one experiment that differ in nothing but the seed are pooled.
+    A claim is reproduced if its bounds hold in every agent (of eight or more, in seven eighths), or in their
+    mean where it is of a mean; runs of one experiment that differ in nothing but the seed are pooled.
     """
     from neurometa.compare import compare as set_beside
     from neurometa.storage import write_text
