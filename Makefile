@@ -29,10 +29,10 @@ quickstart: $(VENV)/installed  ## train an agent on the restless bandit, fit it,
 	@echo "Your own trials: $(BIN)/neurometa import trials.csv --out runs/mine, then $(BIN)/neurometa fit-rw runs/mine"
 
 test: $(VENV)/installed-test  ## the fast tests, and the examples in the docstrings
-	$(BIN)/python -m pytest -m "not slow" --doctest-modules neurometa tests
+	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow" --doctest-modules neurometa tests
 
 test-all: $(VENV)/installed-test  ## all tests, also those that train networks (minutes)
-	$(BIN)/python -m pytest --doctest-modules neurometa tests
+	$(BIN)/python -m pytest -n logical --dist loadfile --doctest-modules neurometa tests
 
 lint: $(VENV)/installed-lint  ## ruff and mypy
 	$(BIN)/python -m ruff check .
