@@ -77,12 +77,10 @@ def train(
         else:
             about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
             write_text(run / CONFIG, json.dumps(about, indent=1) + "\n")
-        if (run / WEIGHTS).exists():
-            return load_agent(run)
-        agent = a2c.train(config, run, device=device, progress=progress)
-        save_weights(run / WEIGHTS, agent)
-        (run / CHECKPOINT).unlink(missing_ok=True)
-    return agent.to("cpu")
+        if not (run / WEIGHTS).exists():
+            save_weights(run / WEIGHTS, a2c.train(config, run, device=device, progress=progress))
+        (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
+        return load_agent(run)
 
 
 def evaluate(

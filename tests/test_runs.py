@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -128,6 +129,14 @@ def test_many_episodes_are_played_in_batches_all_different(run, monkeypatch):
     assert len(np.unique(trials.reward_prob.isel(trial=0, arm=0))) == 12
     assert told == list(range(1, 3 * 8 + 1))
     dataset.check(trials)
+
+
+def test_a_checkpoint_that_a_kill_left_beside_the_weights_goes_on_resuming(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / CHECKPOINT).write_bytes(b"left over")
+    agent = runs.train(CONFIG, tmp_path / "run", resume=True)
+    assert bits(tmp_path / "run").keys() == bits(run).keys()
+    assert all(x.equal(runs.load_agent(run).state_dict()[name]) for name, x in agent.state_dict().items())
 
 
 def test_an_agent_plays_the_test_task_of_another_experiment_as_it_is(run):
