@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+import distributed
 import hypothesis
 import numpy as np
 import pytest
@@ -291,6 +293,35 @@ def test_a_wrong_sweep_is_told_in_one_sentence(asked, told, tmp_path, monkeypatc
     code, out, err = neurometa("sweep", "independent", "--out", tmp_path / "s", *given_draws, *small, *asked)
     assert (code, out) == (2, "")
     assert told in err and err.count("\n") == 1
+
+
+def test_a_scheduler_that_answers_is_worked_with(tmp_path):
+    sweep.begin(tmp_path, table(n_draws=2))
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        sweep.train(tmp_path, backend="dask", scheduler=cluster.scheduler_address)
+    assert sweep.unfinished(tmp_path) == []
+
+
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["silence", "another language"])
+def test_what_answers_at_the_address_but_is_no_scheduler_is_given_up_in_time(tmp_path, monkeypatch, reply):
+    monkeypatch.setattr("neurometa.sweep.running.SECONDS_TO_ANSWER", 1)
+    sweep.begin(tmp_path, table(n_draws=1))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            connection.sendall(reply)
+            time.sleep(3)
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(InputError, match="No Dask scheduler answers"):
+            sweep.train(tmp_path, backend="dask", scheduler=address)
+        assert time.monotonic() - started < 5
 
 
 def test_a_damaged_table_or_score_is_refused_by_name(done, tmp_path):

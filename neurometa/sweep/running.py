@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from neurometa.sweep.collecting import unfinished
 from neurometa.sweep.rows import train_row
 
 BACKENDS = ("serial", "loky", "dask")
-SECONDS_TO_ANSWER = 8
+SECONDS_TO_ANSWER = 6
 MOST_DEATHS = 3  # workers lost in a row without a row being done
 
 
@@ -87,19 +89,32 @@ def _workers(backend: str, n_jobs: int, scheduler: str) -> Iterator[Parallel]:
         raise InputError('--backend dask needs Dask: pip install "neurometa[cluster]"') from error
     if scheduler and not re.fullmatch(r"[a-z]+://.+:\d+", scheduler):
         raise InputError(f"--scheduler is {scheduler!r}; it must be an address such as tcp://10.0.0.1:8786.")
+    if scheduler and not _answers(scheduler):
+        raise InputError(
+            f"No Dask scheduler answers at {scheduler!r} within {SECONDS_TO_ANSWER} s; start one with "
+            "'dask scheduler', or train on this machine with --backend loky."
+        )
     with contextlib.ExitStack() as open_:
         if not scheduler:
             local = LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
             scheduler = open_.enter_context(local).scheduler_address
-        try:
-            open_.enter_context(Client(scheduler, timeout=SECONDS_TO_ANSWER))
-        except OSError as error:  # a time-out too
-            raise InputError(
-                f"No Dask scheduler answers at {scheduler!r} within {SECONDS_TO_ANSWER} s; start one with "
-                "'dask scheduler', or train on this machine with --backend loky."
-            ) from error
+        open_.enter_context(Client(scheduler))
         open_.enter_context(parallel_config("dask"))
         yield _parallel()
+
+
+def _answers(scheduler: str) -> bool:
+    """Ask from a process of its own whether a Dask scheduler answers.
+
+    What listens at an address need not be Dask, and a client that waits for the handshake of something else cannot
+    be called off.
+    """
+    ask = "import sys, distributed; distributed.Client(sys.argv[1], timeout=float(sys.argv[2])).close()"
+    command = [sys.executable, "-c", ask, scheduler, str(SECONDS_TO_ANSWER)]
+    try:
+        return not subprocess.run(command, capture_output=True, timeout=SECONDS_TO_ANSWER).returncode
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _parallel() -> Parallel:
