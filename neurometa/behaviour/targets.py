@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
+from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
 from neurometa.dataset import require
 from neurometa.errors import InputError, nearest
 
@@ -55,7 +56,14 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
     return together.assign_coords(target=np.array(list(parts), dtype=object)).where(made).rename("target")
 
 
-def world(trials: xr.Dataset) -> dict[str, str | float | None]:
+class Prior(TypedDict):
+    """Arguments of `posterior_mean` and `log_odds`."""
+
+    world: World
+    prob: float | None
+
+
+def world(trials: xr.Dataset) -> Prior:
     """Say which prior the run's own task has, as arguments of `posterior_mean` and `log_odds`.
 
     Raises
@@ -82,12 +90,12 @@ def world(trials: xr.Dataset) -> dict[str, str | float | None]:
 
 def _parts(trials: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
     if name == "posterior-mean":
-        return _by_arm("posterior mean", posterior_mean(trials, **world(trials)))  # type: ignore[arg-type]
+        return _by_arm("posterior mean", posterior_mean(trials, **world(trials)))
     if name == "wins-losses":
         counted = counts(trials)
         return _by_arm("wins", counted.wins) | _by_arm("losses", counted.losses)
     if name == "log-odds":
-        return {"log odds": log_odds(trials, **world(trials))}  # type: ignore[arg-type]
+        return {"log odds": log_odds(trials, **world(trials))}
     return _by_arm(name.replace("_", " ").replace("-", " "), _variable(trials, name).broadcast_like(trials.choice))
 
 
