@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from neurometa.errors import InputError, nearest
 from neurometa.tasks.bandit import _check_sizes
@@ -104,14 +103,12 @@ class TwoStep(Task):
 
     def observe(self, state, step):
         """Show where the agent is, one-hot; in one step, the state last reached, all zero before the first."""
-        asked = torch.zeros(len(state["common"]), self.n_features - 2, device=state["common"].device)
-        reached = shown(state["second_state"])
-        if step == "second_stage":
-            return torch.cat([asked, reached], -1)
-        if self.form != "choice":
-            asked[:, STEPS[self.form].index(step)] = 1
-            reached = torch.zeros_like(reached)
-        return torch.cat([asked, reached], -1)
+        seen = torch.zeros(len(state["common"]), self.n_features, device=state["common"].device)
+        if step == "second_stage" or self.form == "choice":
+            seen[:, -2:] = shown(state["second_state"])
+        else:
+            seen[:, self.steps.index(step)] = 1
+        return seen
 
     def step(self, state, action, step, rng):
         """Swap the states, perhaps, before a choice, and move; pay at the last step."""
@@ -123,15 +120,18 @@ class TwoStep(Task):
             state = self._world(better) | travel(action, luck[1] < self.p_common)
         paid = torch.zeros_like(luck[0])
         if step == self.steps[-1]:
-            reached = state["second_state"].long()
-            prob = state["state_reward_prob"].gather(1, reached.clamp(min=0)[:, None])[:, 0]
-            paid = ((luck[2] < prob) & (reached >= 0)).float()
-        return torch.where(action == CENTRE, -1.0, paid), state
+            in_better = state["second_state"] == state["better_state"]
+            paid = (luck[2] < torch.where(in_better, self.p_reward, 1 - self.p_reward)).float()
+        if self.form == "fixation":
+            paid = torch.where(state["second_state"] < 0, 0.0, paid)
+            paid = torch.where(action == CENTRE, -1.0, paid)
+        return paid, state
 
     def _world(self, better: Tensor) -> dict[str, Tensor]:
         """Which state is the better (int8), what each pays, and what each first-stage action is worth."""
-        prob = one_hot(better.long(), 2) * (2 * self.p_reward - 1) + (1 - self.p_reward)
-        worth = self.p_common * prob + (1 - self.p_common) * prob.flip(-1)
+        second = (1 - self.p_reward) + (2 * self.p_reward - 1) * better.float()
+        prob = torch.stack([1 - second, second], -1)  # both add up to 1, whichever is the better
+        worth = (1 - self.p_common) + (2 * self.p_common - 1) * prob
         return {"better_state": better.to(torch.int8), "state_reward_prob": prob, "expected_reward": worth}
 
 
@@ -206,11 +206,11 @@ class DawTwoStep(Task):
 
 def shown(second_state: Tensor) -> Tensor:
     """Return the state reached one-hot, (episode, 2); all zero where none was (-1)."""
-    return (second_state[:, None] == torch.arange(2, device=second_state.device)).float()
+    return torch.stack([second_state == 0, second_state == 1], -1).float()
 
 
 def travel(action: Tensor, common: Tensor) -> dict[str, Tensor]:
-    """Whether the transition was the common one of the action chosen, and the state reached; (False, -1) by no choice."""
+    """Whether the transition was the common one of the action chosen, and the state reached: False and -1 by no choice."""
     made = action != CENTRE
-    reached = torch.where(made, torch.where(common, action, 1 - action), -1)
+    reached = torch.where(made, action ^ ~common, -1)
     return {"common": common & made, "second_state": reached.to(torch.int8)}
