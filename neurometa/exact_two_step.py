@@ -112,9 +112,9 @@ def _prefers_first(belief: np.ndarray) -> np.ndarray:
 def _beliefs(
     n_trials: int, p_common: float, p_reversal: float, p_reward: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Beliefs that state 0 is the better on a grid, the mass of each on each trial, and the log-odds each outcome leads to.
+    """Beliefs that state 0 is the better, on a grid, the mass of each on each trial, and where each outcome leads.
 
-    Shapes: (grid,), (trial, grid), (2, grid); the last is for an outcome that speaks for
+    Shapes: (grid,), (trial, grid), (2, grid); the last holds log-odds, for an outcome that speaks for
     state 0, and for one that speaks against it.
     """
     if n_trials < 1:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.bandits import greedy
+from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.observers import _midpoints, _reflected_steps
 from neurometa.errors import InputError
 
@@ -78,7 +78,9 @@ class TwoStepObserver(Agent):
         worth = self.p_common * state_worth + (1 - self.p_common) * state_worth.flip(-1)
         choose = greedy(worth) if self.inverse_temperature is None else self.inverse_temperature * worth
         expected = (torch.softmax(choose, -1) * worth).sum(-1)
-        value = torch.where(place.chooses | place.begins, expected, (place.shown * state_worth).sum(-1)).to(reward.dtype)
+        value = torch.where(place.chooses | place.begins, expected, (place.shown * state_worth).sum(-1)).to(
+            reward.dtype
+        )
         record = {"posterior_better": belief.to(reward.dtype)}
         logits = _answer(choose.to(reward.dtype), place)
         return Output(logits, value, {"belief": belief, "reached": place.shown}, record)
@@ -134,7 +136,9 @@ class ModelFreeTwoStep(Agent):
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
         place = _look(observation)
-        chosen = torch.where(state["chose"][:, None], action[:, :2], state["chosen"])  # the first stage's, kept till paid
+        chosen = torch.where(
+            state["chose"][:, None], action[:, :2], state["chosen"]
+        )  # the first stage's, kept till paid
         paid = (place.shown if place.single else state["reached"]).sum(-1, keepdim=True)
         value = state["value"]
         value = value + self.learning_rate * chosen * paid * (reward >= 0)[:, None] * (reward[:, None] - value)

@@ -1,4 +1,4 @@
-"""Two-step tasks: does an agent that is only ever rewarded come to plan through what it knows of the world?
+"""Two-step tasks, which tell planning from repeating what paid.
 
 Wang et al. 2016, experiment 5; Wang et al. 2018, simulation 4; Daw et al. 2011.
 """
@@ -13,8 +13,12 @@ from neurometa.errors import InputError, nearest
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
-# the steps of a trial, by form, and the length of an observation
-STEPS = {"choice": ("choice",), "stages": ("choice", "second_stage"), "fixation": ("fixation", "choice", "second_stage")}
+# the steps of a trial, by form
+STEPS = {
+    "choice": ("choice",),
+    "stages": ("choice", "second_stage"),
+    "fixation": ("fixation", "choice", "second_stage"),
+}
 CENTRE = 2  # the action that a fixation asks for (a_C)
 
 
@@ -210,7 +214,7 @@ def shown(second_state: Tensor) -> Tensor:
 
 
 def travel(action: Tensor, common: Tensor) -> dict[str, Tensor]:
-    """Whether the transition was the common one of the action chosen, and the state reached: False and -1 by no choice."""
+    """Whether the transition was the common one of the action chosen, and the state reached; False, -1 by no choice."""
     made = action != CENTRE
     reached = torch.where(made, action ^ ~common, -1)
     return {"common": common & made, "second_state": reached.to(torch.int8)}
