@@ -78,9 +78,8 @@ class TwoStepObserver(Agent):
         worth = self.p_common * state_worth + (1 - self.p_common) * state_worth.flip(-1)
         choose = greedy(worth) if self.inverse_temperature is None else self.inverse_temperature * worth
         expected = (torch.softmax(choose, -1) * worth).sum(-1)
-        value = torch.where(place.chooses | place.begins, expected, (place.shown * state_worth).sum(-1)).to(
-            reward.dtype
-        )
+        here = (place.shown * state_worth).sum(-1)
+        value = torch.where(place.chooses | place.begins, expected, here).to(reward.dtype)
         record = {"posterior_better": belief.to(reward.dtype)}
         logits = _answer(choose.to(reward.dtype), place)
         return Output(logits, value, {"belief": belief, "reached": place.shown}, record)
@@ -136,9 +135,7 @@ class ModelFreeTwoStep(Agent):
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
         place = _look(observation)
-        chosen = torch.where(
-            state["chose"][:, None], action[:, :2], state["chosen"]
-        )  # the first stage's, kept till paid
+        chosen = torch.where(state["chose"][:, None], action[:, :2], state["chosen"])  # of the first stage
         paid = (place.shown if place.single else state["reached"]).sum(-1, keepdim=True)
         value = state["value"]
         value = value + self.learning_rate * chosen * paid * (reward >= 0)[:, None] * (reward[:, None] - value)
