@@ -242,7 +242,8 @@ def test_an_agent_without_a_model_earns_less_and_repeats_what_was_rewarded_whate
     (win_common, win_rare), (loss_common, loss_rare) = stays(trials)[0]
     assert win_common + win_rare - loss_common - loss_rare > 0.3
     soft = play(TwoStep(form=form), agents.TwoStepObserver(inverse_temperature=10.0), 300)
-    assert earned.upper < soft.reward.sum("trial").mean() < 70.5
+    assert earned.upper < soft.reward.sum("trial").mean()
+    assert regret(soft).sum("trial").mean() > 74 - exact_two_step.ideal_reward().sum()
 
 
 @EVERY_FORM
