@@ -141,7 +141,7 @@ EXPERIMENTS = {
         ),
         source="Wang et al. 2018, simulation 4, Methods",
         about="The same with the paper's own settings, one episode per update.",
-        cpu_minutes=10,
+        cpu_minutes=19,
     ),
     "two-step-w16": Experiment(
         dataclasses.replace(
@@ -165,7 +165,7 @@ EXPERIMENTS = {
             batch_size=256,
             discount=0.6,
             step_size=Linear(5e-3, 0.0),
-            entropy_weight=Linear(0.2, 0.0),
+            entropy_weight=Linear(0.03, 0.0),
         ),
         source="Daw et al. 2011, Fig 1",
         about="The two-step task of people: four options that drift, and a choice at both stages.",
