@@ -157,20 +157,6 @@ EXPERIMENTS = {
         about="The same over ten trials, in which nothing swaps.",
         cpu_minutes=1.2,
     ),
-    "two-step-daw": Experiment(
-        dataclasses.replace(
-            _TWO_STEP,
-            task=tasks.DawTwoStep(),
-            n_updates=500,
-            batch_size=256,
-            discount=0.6,
-            step_size=Linear(5e-3, 0.0),
-            entropy_weight=Linear(0.03, 0.0),
-        ),
-        source="Daw et al. 2011, Fig 1",
-        about="The two-step task of people: four options that drift, and a choice at both stages.",
-        cpu_minutes=2.5,
-    ),
 }
 
 
