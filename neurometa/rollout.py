@@ -158,6 +158,8 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
     run["choice"] = run.action.sel(step=task.choice_step, drop=True).assign_attrs(n_options=task.n_actions)
+    if "valid" in run:  # padding is no choice
+        run["choice"] = run.choice.where(run.valid, np.int8(-1))
     run["reward"] = run.step_reward.sum("step")
     order = ["episode", "trial", "step", "arm", "option", "unit", "feature"]
     return dataset.describe(run.transpose(*order, missing_dims="ignore"))
