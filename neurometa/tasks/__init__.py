@@ -2,6 +2,7 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
@@ -9,6 +10,7 @@ from neurometa.tasks.two_step import DawTwoStep, TwoStep
 __all__ = [
     "DawTwoStep",
     "DependentBandit",
+    "GymnasiumTask",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
@@ -16,4 +18,6 @@ __all__ = [
     "State",
     "Task",
     "TwoStep",
+    "from_gymnasium",
+    "to_gymnasium",
 ]
