@@ -9,6 +9,7 @@ from neurometa.agents.bandits import (
     Thompson,
 )
 from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.observers import (
     AskThenExploit,
@@ -20,6 +21,7 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
@@ -27,11 +29,14 @@ __all__ = [
     "Agent",
     "AskThenExploit",
     "EpsilonGreedy",
+    "ForagingObserver",
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "KnownForaging",
     "LSTMAgent",
     "LearningModelAgent",
+    "MagnitudeLearner",
     "MajorityRule",
     "OptimisticThompson",
     "Output",
@@ -41,6 +46,7 @@ __all__ = [
     "Thompson",
     "ThompsonTarget",
     "ThompsonWalk",
+    "VolatilityObserver",
     "WalkFilter",
     "ideal_observer",
 ]

@@ -2,15 +2,19 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.volatility import Volatility
 
 __all__ = [
     "DependentBandit",
+    "Foraging",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
     "RestlessBandit",
     "State",
     "Task",
+    "Volatility",
 ]
