@@ -80,7 +80,7 @@ def optimum(base_prob: float) -> float:
 def episode_optimum(base_prob: float, n_trials: int) -> float:
     """Return the most that an episode can earn per trial, by backward induction over how long each arm was neglected.
 
-    It is a little above `optimum`, since the last trials need not leave anything behind.
+    It may be a little below `optimum`, since neither arm has been neglected when an episode begins.
 
     Parameters
     ----------
