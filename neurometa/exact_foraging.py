@@ -7,6 +7,8 @@ change nothing that is not known, so that the best policy is a cycle: the rich a
 more than one that knows it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from neurometa.errors import InputError
@@ -109,6 +111,26 @@ def episode_optimum(base_prob: float, n_trials: int) -> float:
         after1 = np.append(np.maximum(stay1, leave1), np.nan)
     first = max(held[0][0] + after0[1], held[1][0] + after1[1]) if n_trials > 1 else max(held[0][0], held[1][0])
     return float(first / n_trials)
+
+
+def mean_optimum(base_prob_ranges: Sequence[tuple[float, float]], n_trials: int, *, n_bins: int = 200) -> float:
+    """Return the mean of `episode_optimum` over base probabilities that are uniform on some ranges.
+
+    Parameters
+    ----------
+    base_prob_ranges : sequence of (low, high)
+        Disjoint ranges of one arm's base probability, within [0, .5].
+    n_trials : int
+        Trials in an episode.
+    n_bins : int
+        Midpoints of each range at which it is computed.
+    """
+    place = (np.arange(n_bins) + 0.5) / n_bins
+    lengths = np.array([high - low for low, high in base_prob_ranges])
+    means = [
+        np.mean([episode_optimum(low + (high - low) * x, n_trials) for x in place]) for low, high in base_prob_ranges
+    ]
+    return float(lengths @ means / lengths.sum())
 
 
 def _cycles(base_prob: float, run: np.ndarray) -> np.ndarray:

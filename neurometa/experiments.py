@@ -125,7 +125,7 @@ EXPERIMENTS = {
         a2c.Config(
             task=tasks.Foraging(),
             inputs=_W18_INPUTS,
-            n_updates=3000,
+            n_updates=2000,
             batch_size=128,
             step_size=Linear(5e-3, 0.0),
             discount=0.75,
@@ -146,7 +146,7 @@ EXPERIMENTS = {
         a2c.Config(
             task=tasks.Volatility(),
             inputs=_W18_INPUTS,
-            n_updates=2000,
+            n_updates=1500,
             batch_size=128,
             step_size=Linear(5e-3, 0.0),
             discount=0.1,

@@ -12,7 +12,15 @@ from neurometa import dataset
 from neurometa.agents import RandomChoice
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
-from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RecordedBandit, RestlessBandit
+from neurometa.tasks import (
+    DependentBandit,
+    Foraging,
+    IndependentBandit,
+    InformativeBandit,
+    RecordedBandit,
+    RestlessBandit,
+    Volatility,
+)
 
 RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
 TASKS = [
@@ -24,6 +32,10 @@ TASKS = [
     RestlessBandit(n_trials=7),
     RestlessBandit(n_trials=7, drift="variance"),
     RecordedBandit(7, RECORDING),
+    Foraging(n_trials=7),
+    Foraging(n_trials=7, fixation=True),
+    Volatility(n_trials=7),
+    Volatility(n_trials=7, order="either"),
 ]
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
