@@ -33,7 +33,6 @@ TASKS = [
     RestlessBandit(n_trials=7, drift="variance"),
     RecordedBandit(7, RECORDING),
     Foraging(n_trials=7),
-    Foraging(n_trials=7, fixation=True),
     Volatility(n_trials=7),
     Volatility(n_trials=7, order="either"),
 ]
@@ -58,6 +57,8 @@ def latents(task, n_episodes, seed=0):
 def worth(trials):
     """What the chosen arm was expected to pay, (episode, trial)."""
     arms = trials["reward_prob" if "reward_prob" in trials else "expected_reward"]
+    if "magnitude" in trials:
+        arms = arms * trials.magnitude
     return arms.isel(arm=trials.choice)
 
 
@@ -148,7 +149,7 @@ def test_a_latent_is_the_value_that_produced_the_reward(task):
         assert abs(here.mean()) <= 4.5 * here.std() / len(here) ** 0.5 + 1e-6
 
 
-@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:]], ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:9]], ids=lambda task: type(task).__name__)
 def test_a_bandit_pays_one_or_nothing(task):
     assert set(np.unique(play(task, 50).reward)) == {0, 1}
 
@@ -235,7 +236,7 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    assert tested == task or isinstance(task, RestlessBandit)
+    assert tested == task or isinstance(task, RestlessBandit | Foraging | Volatility)
 
 
 def test_a_recorded_bandit_pays_with_the_recorded_probabilities():
@@ -268,6 +269,11 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: RestlessBandit(test_volatility_ranges=((-0.1, 0.1),)), r"test_volatility_ranges holds \(-0.1, 0.1\)"),
         (lambda: RestlessBandit(volatility_ranges=((0.1, float("inf")),)), r"volatility_ranges holds \(0.1, inf\)"),
         (lambda: RestlessBandit(volatility_ranges=((0, 0.2), (0.1, 0.3))), r"volatility_ranges .* overlap"),
+        (lambda: Foraging(0), "n_trials is 0"),
+        (lambda: Foraging(base_prob_ranges=((0.4, 0.6),)), r"base_prob_ranges holds .* low < high <= 0.5"),
+        (lambda: Foraging(test_base_prob_ranges=((0, 0.2), (0.1, 0.3))), "test_base_prob_ranges .* overlap"),
+        (lambda: Volatility(-1), "n_trials is -1"),
+        (lambda: Volatility(order="stable"), r"order is 'stable'; allowed are .* Did you mean 'stable-first'\?"),
         (lambda: RecordedBandit(8, RECORDING), "n_trials is 8; the recording has 7"),
         (lambda: RecordedBandit(0, RECORDING), "n_trials is 0"),
         (lambda: RecordedBandit(7, RECORDING[0]), r"recording is \(7, 3\); it must be \(episode, trial, arm\)"),

@@ -39,7 +39,7 @@ class ForagingObserver(Agent):
     base_prob: Tensor
     start: Tensor
 
-    def __init__(self, base_prob_ranges: Sequence[tuple[float, float]] = ((0.0, TOTAL),), *, n_bins: int = 100) -> None:
+    def __init__(self, base_prob_ranges: Sequence[tuple[float, float]] = ((0.0, TOTAL),), *, n_bins: int = 50) -> None:
         super().__init__()
         if not base_prob_ranges or any(not 0 <= low < high <= TOTAL for low, high in base_prob_ranges):
             raise InputError(
