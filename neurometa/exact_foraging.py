@@ -134,7 +134,7 @@ def mean_optimum(base_prob_ranges: Sequence[tuple[float, float]], n_trials: int,
 
 
 def _cycles(base_prob: float, run: np.ndarray) -> np.ndarray:
-    """Reward per trial of each length of run: the first rich choice finds one trial's neglect, the lean one the run's."""
+    """Reward per trial of each length of run: the first rich choice finds one trial of neglect, the lean one a run."""
     lean = TOTAL - base_prob
     earned = 1 - (1 - base_prob) ** 2 + (run - 1) * base_prob + 1 - (1 - lean) ** (run + 1)
     return earned / (run + 1)

@@ -101,7 +101,9 @@ def test_the_observer_is_bayes_over_every_path_of_the_world():
         answer = observer(shown[:, trial], action, reward, state)
         for episode in range(6):
             total, won, fast = 0.0, 0.0, 0.0
-            for k, path in itertools.product(switch, itertools.product(itertools.product(range(2), repeat=2), repeat=trial + 1)):
+            for k, path in itertools.product(
+                switch, itertools.product(itertools.product(range(2), repeat=2), repeat=trial + 1)
+            ):
                 chance = 1.0
                 for (v, side), (next_v, next_side) in itertools.pairwise(path):
                     swap = 0.2 if v else 0.0
@@ -141,7 +143,9 @@ def test_the_ideal_observer_earns_what_the_reference_does(ideal):
 
 
 def test_the_ideal_observer_tells_volatile_worlds_from_stable_ones():
-    played = unroll(Volatility(), VolatilityObserver(), 300, generator(), log=("posterior_volatility", "posterior_prob"))
+    played = unroll(
+        Volatility(), VolatilityObserver(), 300, generator(), log=("posterior_volatility", "posterior_prob")
+    )
     true, inferred = 0.2 * played["volatile"][100:].float(), played["posterior_volatility"][100:, 0]
     bias = (inferred - true).mean(0)
     assert abs(bias.mean()) < 4 * bias.std() / 300**0.5
@@ -207,7 +211,9 @@ def test_episodes_are_fitted_by_their_label_and_other_dims_pass_through(fixed):
     both = sliding_learning_rate(some, by=label)
     assert list(both.group.values) == ["a", "b"]
     alone = sliding_learning_rate(some.isel(episode=slice(25, None)))
-    xr.testing.assert_allclose(both.learning_rate.sel(group="a", drop=True), alone.learning_rate.isel(group=0, drop=True))
+    xr.testing.assert_allclose(
+        both.learning_rate.sel(group="a", drop=True), alone.learning_rate.isel(group=0, drop=True)
+    )
     agents = xr.concat([some, some.isel(episode=slice(None, None, -1))], "agent").transpose("trial", "agent", ...)
     pooled = sliding_learning_rate(agents.drop_vars("volatile"))
     assert set(pooled.learning_rate.dims) == {"group", "window", "agent"}
@@ -219,7 +225,9 @@ def test_a_missed_trial_neither_scores_nor_teaches(fixed):
     gap = some.copy(deep=True)
     gap.choice[:, 10] = -1
     without = some.isel(trial=[t for t in range(21) if t != 10])
-    found, expected = (sliding_learning_rate(x, window=x.sizes["trial"]).isel(group=0, window=0) for x in (gap, without))
+    found, expected = (
+        sliding_learning_rate(x, window=x.sizes["trial"]).isel(group=0, window=0) for x in (gap, without)
+    )
     assert found.n_trials == expected.n_trials == 600
     assert found.learning_rate.item() == pytest.approx(expected.learning_rate.item(), abs=1e-6)
     assert found.log_likelihood.item() == pytest.approx(expected.log_likelihood.item(), abs=1e-6)
@@ -252,7 +260,10 @@ def test_the_command_writes_the_blocks(tmp_path, fixed):
     ("make", "told"),
     [
         (lambda trials: sliding_learning_rate(trials, window=0), "window is 0; it must be 1 to 200"),
-        (lambda trials: sliding_learning_rate(trials, by=xr.DataArray([1], dims="episode")), "must label the 160 episodes"),
+        (
+            lambda trials: sliding_learning_rate(trials, by=xr.DataArray([1], dims="episode")),
+            "must label the 160 episodes",
+        ),
         (lambda trials: sliding_learning_rate(trials.drop_vars("magnitude")), "where only 0 and 1 are meant"),
         (lambda trials: block_learning_rate(trials.drop_vars("volatile")), "no variable 'volatile'"),
         (lambda trials: VolatilityObserver(n_bins=0), "n_bins is 0"),

@@ -79,7 +79,7 @@ class ForagingObserver(Agent):
 
 
 class KnownForaging(Agent):
-    """Told the base probabilities, earn the most per trial in the long run: the rich arm k times, then the lean one once.
+    """Told the base probabilities, earn the most in the long run: the rich arm k times, then the lean one once.
 
     k is that of `neurometa.exact_foraging.run_length`. Its value is the probability that its choice pays.
 
@@ -112,7 +112,9 @@ class KnownForaging(Agent):
     def begin(self, n_episodes: int) -> State:
         """For how long each arm has been neglected, (episode, arm)."""
         if n_episodes != len(self.base_prob):
-            raise InputError(f"base_prob is given for {len(self.base_prob)} episodes, but {n_episodes} are to be played.")
+            raise InputError(
+                f"base_prob is given for {len(self.base_prob)} episodes, but {n_episodes} are to be played."
+            )
         return {"n_neglected": torch.zeros_like(self.base_prob)}
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:

@@ -149,7 +149,10 @@ def block_learning_rate(trials: xr.Dataset, *, window: int = 10) -> xr.Dataset:
             blocks[name] = fitted.isel(target=i).assign(window_mean=mean)
     result = _side_by_side(blocks, "block").reindex(block=list(BLOCKS))
     rate = {name: result.learning_rate.sel(block=name, drop=True) for name in BLOCKS}
-    ratio = {"stable-first": rate["Volatile 2"] / rate["Stable 1"], "volatile-first": rate["Volatile 1"] / rate["Stable 2"]}
+    ratio = {
+        "stable-first": rate["Volatile 2"] / rate["Stable 1"],
+        "volatile-first": rate["Volatile 1"] / rate["Stable 2"],
+    }
     result["ratio"] = _side_by_side(ratio, "order").assign_attrs(long_name="volatile / stable learning rate")
     together = _side_by_side(slid, "order").reindex(order=list(ORDERS.values())).assign_coords(window=first)
     result["sliding_rate"] = together.learning_rate
@@ -258,17 +261,11 @@ def _score(play: _Play, scores: np.ndarray, angle: np.ndarray, log_temperature: 
     temperature = np.exp(log_temperature)
     value = np.zeros((*angle.shape, log_temperature.shape[1]))
     prob = np.full((*angle.shape, play.sign.shape[1]), 0.5)
-    last = scores.shape[1] - scores[:, ::-1].argmax(1)  # a target needs no trial after its last
-    begin = 0  # targets come in the order of their ends, but for blocks, which come first
     for trial in range(len(play.sign)):
-        alive = np.flatnonzero(last > trial)
-        if not len(alive):
-            break
-        begin = alive[0] if len(alive) == len(last) - alive[0] else 0
         now = np.flatnonzero(scores[:, trial])
         gain = temperature[now, None, :, None] * play.advantage(prob[now], trial)[:, :, None]
         value[now] += np.log(2) * (play.sign[trial] == 0).sum() - _softplus(-gain).sum(-1)
-        prob[begin:] = play.learn(prob[begin:], rate[begin:], trial)
+        prob = play.learn(prob, rate, trial)
     return value
 
 

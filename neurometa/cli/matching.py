@@ -78,4 +78,7 @@ def _told(found: Any, dim: str, columns: tuple[str, ...], file: Path, *, as_json
 
 def _row(found: Any, columns: tuple[str, ...]) -> list[str]:
     values = [float(found[name]) for name in columns]
-    return [f"{x:.0f}" if name.startswith("n_") or name == "n" else number(x) for name, x in zip(columns, values, strict=True)]
+    return [
+        f"{x:.0f}" if name.startswith("n_") or name == "n" else number(x)
+        for name, x in zip(columns, values, strict=True)
+    ]

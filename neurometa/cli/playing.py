@@ -204,7 +204,9 @@ def baselines(
     if as_json:
         say_json({"task": type(task).__name__, "n_episodes": episodes, "seed": seed, measured: record})
         return
-    title = f"{measured.capitalize()} per episode of {task.n_trials} trials, {episodes} episodes of {type(task).__name__}"
+    title = (
+        f"{measured.capitalize()} per episode of {task.n_trials} trials, {episodes} episodes of {type(task).__name__}"
+    )
     table(["learner", "mean", "95 % interval", "exact"], rows, title)
 
 
