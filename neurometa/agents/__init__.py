@@ -1,14 +1,8 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
-from neurometa.agents.bandits import (
-    UCB,
-    EpsilonGreedy,
-    Greedy,
-    MajorityRule,
-    RandomChoice,
-    Thompson,
-)
+from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
 from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.observers import (
     AskThenExploit,
@@ -21,6 +15,7 @@ from neurometa.agents.observers import (
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
+from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
@@ -29,11 +24,14 @@ __all__ = [
     "AskThenExploit",
     "DawObserver",
     "EpsilonGreedy",
+    "ForagingObserver",
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "KnownForaging",
     "LSTMAgent",
     "LearningModelAgent",
+    "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
     "OptimisticThompson",
@@ -45,6 +43,7 @@ __all__ = [
     "ThompsonTarget",
     "ThompsonWalk",
     "TwoStepObserver",
+    "VolatilityObserver",
     "WalkFilter",
     "ideal_observer",
 ]

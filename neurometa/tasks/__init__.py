@@ -2,14 +2,17 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
+from neurometa.tasks.volatility import Volatility
 
 __all__ = [
     "DawTwoStep",
     "DependentBandit",
+    "Foraging",
     "GymnasiumTask",
     "IndependentBandit",
     "InformativeBandit",
@@ -18,6 +21,7 @@ __all__ = [
     "State",
     "Task",
     "TwoStep",
+    "Volatility",
     "from_gymnasium",
     "to_gymnasium",
 ]
