@@ -98,9 +98,23 @@ def _quantity(quantity: dict[str, Any], run: Run, criterion: dict[str, Any]) -> 
         x = (x == wanted).astype(float)
     if "trial" in x.dims:
         x = x.sum("trial") if quantity.get("total") else x.mean("trial")
+    x = _reduce(x, quantity)
     if quantity.get("statistic", "mean") != "mean":
         x = behaviour.mean_interval(x)[quantity["statistic"]]
     return x.reset_coords(drop=True)
+
+
+def _reduce(x: xr.DataArray, quantity: dict[str, Any]) -> xr.DataArray:
+    """Without its sign, as a share beyond a bound, or its extremes over dims; of anything else the mean is taken."""
+    if quantity.get("absolute"):
+        x = abs(x)
+    if "beyond" in quantity:
+        x = (abs(x) > quantity["beyond"]).where(x.notnull())
+    if "least" in quantity:
+        x = x.min(quantity["least"], skipna=False)
+    if "most" in quantity:
+        x = x.max(quantity["most"], skipna=False)
+    return x
 
 
 def _span(quantity: dict[str, Any], data: xr.Dataset) -> tuple[int, int]:

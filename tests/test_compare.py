@@ -47,8 +47,8 @@ def make_run(
     return run
 
 
-def one(claim, base):
-    (found,) = compare(claim, base)
+def one(claim, base, place=None):
+    (found,) = compare(claim, base, place=place)
     return found
 
 
@@ -170,6 +170,103 @@ def test_two_kinds_of_agents_differ_by_welchs_interval_and_in_every_pair_or_on_a
     totals = [[10 * regret for regret in losses[kind]] for kind in "ab"]
     expected = stats.ttest_ind(*totals, equal_var=False).confidence_interval()
     assert (every.lower, every.upper) == pytest.approx((expected.low, expected.high), abs=2e-3)
+
+
+KERNEL = """paper = "w18"
+citation = "Someone 2018"
+doi = "10.0/0"
+where = "Fig 1"
+how = "text"
+units = "weight"
+n = "10"
+[[claim]]
+id = "positive"
+statement = "All three weights are above 0"
+tolerance = "a sign"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+select = { lag = [1, 2, 3] }
+least = "lag"
+above = 0.0
+[[claim]]
+id = "largest-first"
+statement = "The first weight is above the largest of the others"
+tolerance = "an ordering"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+select = { lag = 1 }
+minus = { select = { lag = [2, 3, 4] }, most = "lag" }
+above = 0.0
+[[claim]]
+id = "coded"
+statement = "Units have weights beyond .5"
+tolerance = "a share"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+beyond = 0.5
+min = 0.5
+[[claim]]
+id = "size"
+statement = "Mean size of the weights"
+tolerance = "none"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+absolute = true
+max = 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("weights", "positive", "ahead", "share", "size"),
+    [
+        ([0.9, 0.6, 0.2, -0.4], 0.2, 0.3, 0.5, 0.525),
+        ([0.3, -0.6, 0.2, 0.4], -0.6, -0.1, 0.25, 0.375),
+    ],
+)
+def test_extremes_shares_and_sizes_over_labels_are_those_worked_out_by_hand(
+    tmp_path, weights, positive, ahead, share, size
+):
+    run = make_run(tmp_path / "runs", experiment="a")
+    kernel = xr.Dataset({"coef": ("lag", weights)}, {"lag": [1, 2, 3, 4]}, {"created": "now"})
+    dataset.save_run(kernel, run / "regret.nc")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "kernel.toml").write_text(KERNEL)
+    found = {one.claim: one for one in compare(runs=tmp_path / "runs", place=tmp_path / "records")}
+    assert [found[claim].ours for claim in ("positive", "largest-first", "coded", "size")] == pytest.approx(
+        [positive, ahead, share, size]
+    )
+    assert (found["positive"].verdict == "reproduced") == (positive > 0)
+    assert (found["largest-first"].verdict == "reproduced") == (ahead > 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "good", "agents", "verdict"),
+    [
+        ("", 7, 8, "reproduced"),
+        ("", 6, 8, "not reproduced"),
+        ("share_of_agents = 0.75", 6, 8, "reproduced"),
+        ("share_of_agents = 0.75", 5, 8, "not reproduced"),
+        ("share_of_agents = 0.75", 3, 4, "not reproduced"),  # of fewer than eight none may miss
+        ("share_of_agents = 1.0", 7, 8, "not reproduced"),
+        ("share_of_agents = 1.0", 8, 8, "reproduced"),
+    ],
+)
+def test_a_claim_says_in_how_many_of_eight_agents_it_must_hold(tmp_path, share, good, agents, verdict):
+    for seed in range(agents):
+        make_run(tmp_path / "runs", f"r{seed}", experiment="a", seed=seed, regret=0.05 if seed < good else 0.2)
+    record = PAIRS.split("[[claim]]")[0] + "[[claim]]" + PAIRS.split("[[claim]]")[1]
+    record = record.replace('minus = { experiment = "b" }\nmax = 0.0', f"max = 1.0\n{share}")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "share.toml").write_text(record)
+    assert one("in-all", tmp_path / "runs", tmp_path / "records").verdict == verdict
 
 
 def test_too_few_episodes_decide_nothing(tmp_path):
