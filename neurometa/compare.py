@@ -138,7 +138,7 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
         return dataclasses.replace(result, note=_join("A value is undefined (NaN).", note))
     held = sum(_holds(x, criterion) for x in each)
     seeds = tuple(sorted({run.seed for run in pooled}))
-    kinds = tuple(Counter((run.experiment, run.ablated) for run in pooled).values())
+    kinds = tuple(Counter((run.experiment, run.group()) for run in pooled).values())
     share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(kinds) >= ENOUGH else 1
     needed = math.ceil(len(each) * share)
     ours, lower, upper = _interval(values, each, kinds)

@@ -18,8 +18,19 @@ from neurometa.share import folder
 ABOUT = ("paper", "citation", "doi", "where", "how", "units", "n")  # what every record says of itself
 CLAIM = ("id", "statement", "tolerance", "criterion")  # and of each claim
 BOUNDS = ("min", "max", "above", "below")  # >=, <=, >, <
-QUANTITY = ("experiment", "on", "ablated", "file", "variable", "select", "trials", "total", "equals", "statistic")
-QUANTITY += ("absolute", "beyond", "least", "most")  # of what is left after them: |x|, |x| > beyond, extremes over dims
+QUANTITY = (
+    *(
+        "experiment",
+        "on",
+        "ablated",
+        "config",
+        "file",
+        "options",
+        "variable",
+        "select",
+    ),  # where it is, and how it is made
+    *("equals", "where", "trials", "total", "absolute", "beyond", "least", "most", "statistic"),  # what is made of it
+)
 EXACT = ("exact", "prior", "bonus", "discount", "trial")
 CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "on_mean", "share_of_agents", "episodes"}
 

@@ -269,6 +269,77 @@ def test_a_claim_says_in_how_many_of_eight_agents_it_must_hold(tmp_path, share, 
     assert one("in-all", tmp_path / "runs", tmp_path / "records").verdict == verdict
 
 
+def claim_file(place, name, criterion):
+    """A file of one claim, called `name`."""
+    place.mkdir(exist_ok=True)
+    head = PAIRS.split("[[claim]]")[0] + f'[[claim]]\nid = "{name}"\nstatement = "It holds"\ntolerance = "none"\n'
+    (place / f"{name}.toml").write_text(f"{head}[claim.criterion]\n{criterion}\n")
+
+
+def test_trials_are_picked_by_what_other_variables_say_and_other_trials_set_beside_them(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="risky-safe")
+    rng = np.random.default_rng(1)
+    prob = np.repeat([0.125, 0.5], 500)[:, None] * np.ones((1, 30))
+    forced = np.arange(30) < 10
+    for file, shares in (("behaviour.nc", (0.2, 0.9)), ("perturbation-block-risky-loss.nc", (0.5, 0.9))):
+        chance = np.where(prob < 0.3, *shares)
+        risky = np.where(forced, 0.5, chance) > rng.random((1000, 30))
+        grain = ("episode", "trial")
+        trials = {"risky": risky, "risky_prob": prob, "forced": np.broadcast_to(forced, prob.shape)}
+        dataset.save_run(xr.Dataset({name: (grain, x) for name, x in trials.items()}), run / file)
+    found = {one.claim: one for one in compare("w18_fig7", tmp_path / "runs")}
+    assert found["w18-7-control-high"].ours == pytest.approx(0.9, abs=0.02)
+    assert found["w18-7-control-low"].ours == pytest.approx(0.2, abs=0.02)
+    assert found["w18-7-block-risky-loss-low"].ours == pytest.approx(0.3, abs=0.03)
+    assert found["w18-7-block-risky-loss-high"].ours == pytest.approx(0.0, abs=0.03)
+    assert found["w18-7-control-high"].lower < 0.9 < found["w18-7-control-high"].upper
+    needed = f"neurometa rollout {run} --perturbation block-safe-reward"
+    assert needed in found["w18-7-block-safe-reward-low"].note
+
+
+def test_a_readout_is_right_on_the_trials_that_its_rollout_says_could_be_known(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="reversal")
+    rng = np.random.default_rng(2)
+    truth, switched = rng.integers(2, size=(40, 50)), rng.random((40, 50)) < 0.1
+    wrong = switched | (rng.random((40, 50)) < 0.05)
+    grain = ("episode", "trial")
+    trials = xr.Dataset({"rewarded_cue": (grain, truth), "reversed": (grain, switched)}, attrs={"created": "now"})
+    dataset.save_run(trials, run)
+    read = np.where(wrong, 1 - truth, truth) + rng.uniform(-0.4, 0.4, truth.shape)
+    read[0, 0] = np.nan
+    readout = {"prediction": (("target", *grain), read[None])}
+    dataset.save_run(xr.Dataset(readout, {"target": ["rewarded cue"]}, {"created": "now"}), run / "decode.nc")
+    found = one("w18-4c-latent-state", tmp_path / "runs")
+    assert found.verdict == "reproduced" and found.ours == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_result_of_other_options_is_not_run_and_says_how_it_is_made(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="two-step")
+    place = tmp_path / "records"
+    kernel = 'experiment = "two-step"\nfile = "history.nc"\noptions = "--encoding miller --lags 5"\nvariable = "coef"\n'
+    claim_file(place, "kernel", kernel + "select = { lag = 5 }\nmin = 0.0")
+    command = f"neurometa history {run} --encoding miller --lags 5"
+    assert command in one("kernel", tmp_path / "runs", place).note
+    short = xr.Dataset({"coef": ("lag", [0.5, 0.1])}, {"lag": [1, 2]}, {"created": "now"})
+    dataset.save_run(short, run / "history.nc")
+    note = one("kernel", tmp_path / "runs", place).note
+    assert "which lacks it" in note and note.endswith(f"make it anew with: {command}")
+
+
+def test_agents_of_other_settings_are_set_beside_each_other(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path / "runs", f"r{seed}", experiment="a", seed=seed, recurrent=True)
+        make_run(tmp_path / "runs", f"cut{seed}", experiment="a", seed=seed, regret=0.09, recurrent=False)
+    place = tmp_path / "records"
+    regret = 'experiment = "a"\nfile = "regret.nc"\nvariable = "regret"\nselect = { learner = "agent" }\n'
+    claim_file(
+        place, "cut", regret + "config = { recurrent = false }\nminus = { config = { recurrent = true } }\nabove = 0.0"
+    )
+    found = one("cut", tmp_path / "runs", place)
+    assert found.verdict == "reproduced" and found.agents == 3 and len(found.each) == 9
+    assert found.ours == pytest.approx(0.03, abs=1e-3)
+
+
 def test_too_few_episodes_decide_nothing(tmp_path):
     make_run(tmp_path)
     found = one("w16-4-tracks", tmp_path)

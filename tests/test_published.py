@@ -9,6 +9,7 @@ import xarray as xr
 from neurometa import reference
 from neurometa.compare import compare
 from neurometa.errors import InputError
+from neurometa.results import command_for
 
 RECORD = """paper = "w16"
 citation = "Someone 2016"
@@ -45,6 +46,14 @@ def test_bounds_enclose_what_was_published_so_that_the_paper_reproduces_itself()
             if "published" in claim:
                 bounds = claim["criterion"]
                 assert bounds.get("min", -math.inf) <= claim["published"] <= bounds.get("max", math.inf), claim["id"]
+
+
+def test_every_claim_is_about_a_file_that_some_command_makes(tmp_path):
+    for record in reference.records().values():
+        for claim in record["claim"]:
+            for part in (claim["criterion"], *(claim["criterion"].get(how, {}) for how in ("minus", "over"))):
+                file = part.get("file", "behaviour.nc")
+                assert command_for(tmp_path, file).startswith("neurometa "), claim["id"]
 
 
 def test_exact_theory_agrees_with_every_claim_about_a_baseline_or_an_optimum(tmp_path, monkeypatch):
