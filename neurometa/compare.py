@@ -132,7 +132,7 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
     try:
         values, pooled, episodes, left_out = criteria.measure(criterion, runs, base)
     except MissingError as missing:
-        return dataclasses.replace(result, note=_join(f"Needs: {missing.needs}", note))
+        return dataclasses.replace(result, note=f"Needs: {missing.needs}")  # there is nothing yet to read with care
     each = [float(value.mean()) for value in values]
     if not np.isfinite(each).all():
         return dataclasses.replace(result, note=_join("A value is undefined (NaN).", note))
