@@ -20,12 +20,14 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "DawObserver",
     "EpsilonGreedy",
     "Gittins",
     "Greedy",
@@ -33,6 +35,7 @@ __all__ = [
     "LSTMAgent",
     "LearningModelAgent",
     "MajorityRule",
+    "ModelFreeTwoStep",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
@@ -41,6 +44,7 @@ __all__ = [
     "Thompson",
     "ThompsonTarget",
     "ThompsonWalk",
+    "TwoStepObserver",
     "WalkFilter",
     "ideal_observer",
 ]

@@ -4,8 +4,10 @@ from neurometa.tasks.bandit import DependentBandit, IndependentBandit, Informati
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.two_step import DawTwoStep, TwoStep
 
 __all__ = [
+    "DawTwoStep",
     "DependentBandit",
     "IndependentBandit",
     "InformativeBandit",
@@ -13,4 +15,5 @@ __all__ = [
     "RestlessBandit",
     "State",
     "Task",
+    "TwoStep",
 ]
