@@ -96,7 +96,7 @@ def _quantity(quantity: dict[str, Any], run: Run, criterion: dict[str, Any]) -> 
         wanted = _of_trials(equal, data, run, file) if isinstance(equal, str) else equal
         x = (x == wanted).where(x.notnull()).astype(float)
     for name, value in quantity.get("where", {}).items():
-        x = x.where(_of_trials(name, data, run, file) == value)
+        x = x.where(_of_trials(name, data, run, file).isin(value))
     if "trials" in quantity:
         first, last = quantity["trials"]
         if last > x.sizes["trial"]:

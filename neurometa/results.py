@@ -24,6 +24,7 @@ MADE_BY = {  # the command for each file
     "encode.nc": "encode",
     "reversals.nc": "reversals",
     "learning_set.nc": "learning-set",
+    "risk.nc": "risk",
 }
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option

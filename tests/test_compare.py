@@ -285,7 +285,9 @@ def test_trials_are_picked_by_what_other_variables_say_and_other_trials_set_besi
         chance = np.where(prob < 0.3, *shares)
         risky = np.where(forced, 0.5, chance) > rng.random((1000, 30))
         grain = ("episode", "trial")
-        trials = {"risky": risky, "risky_prob": prob, "forced": np.broadcast_to(forced, prob.shape)}
+        missed = rng.random(risky.shape) < 0.1
+        trials = {"risky": risky & ~missed, "risky_prob": prob, "forced": np.broadcast_to(forced, prob.shape)}
+        trials["choice"] = np.where(missed, -1, risky).astype(np.int8)
         dataset.save_run(xr.Dataset({name: (grain, x) for name, x in trials.items()}), run / file)
     found = {one.claim: one for one in compare("w18_fig7", tmp_path / "runs")}
     assert found["w18-7-control-high"].ours == pytest.approx(0.9, abs=0.02)
