@@ -214,7 +214,9 @@ DERIVED: dict[str, Callable[[xr.Dataset], xr.DataArray]] = {
 
 
 def exact_value(about: dict[str, Any]) -> float:
-    """Return the expected cumulative regret of a policy at a trial, as a criterion describes them."""
+    """Return what exact theory says, up to a trial, of a policy's regret or of what an ideal observer earns."""
+    if about["exact"] == "two-step":
+        return float(expected.two_step(about["prior"], about["trial"])[-1])
     curve = expected.regret(about["exact"], about["prior"], bonus=about.get("bonus"), discount=about.get("discount"))
     return float(curve[about["trial"] - 1])
 

@@ -59,7 +59,7 @@ def test_every_claim_is_about_a_file_that_some_command_makes(tmp_path):
 def test_exact_theory_agrees_with_every_claim_about_a_baseline_or_an_optimum(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     exact = [one for one in compare(runs=tmp_path) if one.verdict != "not run"]
-    assert len(exact) >= 11
+    assert len(exact) >= 13
     assert {one.claim: one.ours for one in exact if one.verdict != "reproduced"} == {}
 
 
