@@ -27,6 +27,7 @@ MADE_BY = {  # the command for each file
     "risk.nc": "risk",
 }
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
+UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
@@ -244,6 +245,8 @@ def command_for(run: Path, file: str, options: str = "") -> str:
         made = file if file in MADE_BY else file.removeprefix(f"{trials.removesuffix('.nc')}_")
         where = run if trials == dataset.BEHAVIOUR else run / trials
         return f"neurometa {MADE_BY[made]} {where}" + (f" {options}" if options else "")
+    if trials == UNTRAINED:
+        return f"neurometa rollout {run} --untrained"
     for prefix, option in PLAYED.items():
         if trials.startswith(prefix):
             return f"neurometa rollout {run} {option} {trials.removeprefix(prefix).removesuffix('.nc')}"

@@ -139,7 +139,7 @@ def test_learning_sets_start_at_a_guess_and_rise_from_one_row_to_the_next():
 
 def test_prediction_errors_turn_round_with_the_reversal():
     rpe = overlay("w18_fig4ab", "rpe")
-    contrast = rpe.sel(event="cue rewarded after") - rpe.sel(event="cue rewarded before")
+    contrast = rpe.sel(event="new cue") - rpe.sel(event="old cue")
     assert contrast.values == pytest.approx([-0.65, 0.69, 0.69])
     assert (abs(rpe.sel(event=["fixation", "response"])).max() < 0.1).all()
 

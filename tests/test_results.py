@@ -120,6 +120,7 @@ def test_what_is_absent_is_told_with_the_command_that_makes_it(tmp_path):
         "on-dependent-easy.nc": f"neurometa rollout {run} --on dependent-easy",
         "learning_set.nc": f"neurometa learning-set {run}",
         "lesion-reset.nc": f"neurometa rollout {run} --lesion reset",
+        "untrained.nc": f"neurometa rollout {run} --untrained",
         "perturbation-block-safe-reward.nc": f"neurometa rollout {run} --perturbation block-safe-reward",
         "lesion-reset_rpe.nc": f"neurometa rollout {run} --lesion reset",  # the trials come first
     }.items():
