@@ -7,12 +7,14 @@ from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
+from neurometa.behaviour.two_step_world import drifting_rewards
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
     "counts",
+    "drifting_rewards",
     "fit",
     "follow_volatility",
     "latents",

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour import two_step
+from neurometa.behaviour import two_step, two_step_world
 from neurometa.errors import InputError
 from neurometa.models import Equations, Model, TwoStepModel
 
@@ -120,15 +120,19 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
 
 
-def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
+def simulate(model: Equations, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
     """Let a model choose among arms that pay 1 with given probabilities and else 0.
+
+    A two-step model plays a two-step world instead, whose transitions are common with its own
+    ``p_common`` (.7 for a model without), and whose first-stage options change sides at random.
 
     Parameters
     ----------
-    model : Model
+    model : Model or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``.
     reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims.
+        In [0, 1], over ``trial``, ``arm`` and any other dims; for a two-step model over
+        ``trial``, ``state`` and, if there is a second choice, ``option``.
     rng : Generator
         Makes the choices and rewards.
 
@@ -136,7 +140,9 @@ def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) 
     -------
     Dataset
         ``choice``, ``reward`` and ``reward_prob``, over ``trial`` and the other dims of
-        `reward_prob` and of the parameters.
+        `reward_prob` and of the parameters; for a two-step model ``choice``, ``common``,
+        ``second_state``, ``second_choice`` (if there is one), ``left_option``, ``reward`` and
+        ``state_reward_prob``.
 
     Raises
     ------
@@ -152,6 +158,9 @@ def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) 
     ('episode', 'trial')
     """
     parameters = _parameters(model)
+    if isinstance(model, TwoStepModel):
+        return two_step_world.simulate(model, parameters, reward_prob, rng)
+    assert isinstance(model, Model)
     missing = {"trial", "arm"} - set(reward_prob.dims)
     if missing:
         raise InputError(f"reward_prob spans {reward_prob.dims}; it must span 'trial' and 'arm'.")

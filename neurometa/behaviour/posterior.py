@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from neurometa.behaviour import latents, likelihood, two_step, two_step_score
 from neurometa.behaviour.multistart import Peak, Score, Target, climb, open_parameters, standard_errors
@@ -57,10 +58,11 @@ def fit_from_starts(
         raise InputError(f"There is no fit of {model.__name__}.")
     held = np.array([name in absent for name in names])
     low, high = np.where(held, np.clip(1.0, low, high), low), np.where(held, np.clip(1.0, low, high), high)
-    rows = []
-    for i, column in enumerate(columns):
-        target = Target(column.score, low, high, [given.get(name, Uniform()) for name in names])
-        rows.append(_fit_column(target, column, names, absent, given, n_starts, np.random.default_rng([seed, i])))
+    rows, densities = [], [given.get(name, Uniform()) for name in names]
+    with threadpool_limits(1):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
+        for i, column in enumerate(columns):
+            target, rng = Target(column.score, low, high, densities), np.random.default_rng([seed, i])
+            rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
     result = xr.Dataset(
         {name: (like.dims, np.reshape([row[name] for row in rows], like.shape)) for name in rows[0]} if rows else {}
     )

@@ -10,6 +10,7 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.fitting import fitting
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -31,6 +32,7 @@ writing(app)
 playing(app)
 sweeping(app)
 reading(app)
+fitting(app)
 showing(app)
 decoding(app)
 comparing(app)
