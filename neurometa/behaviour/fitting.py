@@ -28,7 +28,7 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     intervals: bool | float = False,
     priors: Mapping[str, Prior] | None = None,
-    n_starts: int = 8,
+    n_starts: int = 10,
     seed: int = 0,
 ) -> xr.Dataset:
     """Fit a learning model to choices by maximum likelihood, or with priors at the most probable parameters.
@@ -65,7 +65,7 @@ def fit(
         Of any of the parameters, e.g. ``models.priors.KOOL``, the others being uniform; the
         result is then the maximum of the posterior density.
     n_starts : int
-        How many points the climber begins at, each the best of 40 draws.
+        How many points the climber begins at, each the best of 5 draws.
     seed : int
         Fixes the draws.
 

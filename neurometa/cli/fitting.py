@@ -22,7 +22,7 @@ def fit(
     model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
     priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
-    starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 8,
+    starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
     as_json: JSON = False,
 ) -> None:
