@@ -29,7 +29,9 @@ SPREAD = {  # uniform; Daw et al. 2011 have quartiles 2.8-7.5, 2.7-5.2, .46-.87,
 
 def learners(n_episodes: int, rng: np.random.Generator) -> Hybrid:
     """Draw a learner for each episode."""
-    return Hybrid(**{name: xr.DataArray(rng.uniform(*ends, n_episodes), dims="episode") for name, ends in SPREAD.items()})
+    return Hybrid(
+        **{name: xr.DataArray(rng.uniform(*ends, n_episodes), dims="episode") for name, ends in SPREAD.items()}
+    )
 
 
 def main(n_episodes: int) -> Path:
@@ -42,7 +44,9 @@ def main(n_episodes: int) -> Path:
             behaviour.recover(model, world, np.random.default_rng(1), priors=given)
             for given in (None, priors.weak(Hybrid))
         ]
-        method = xr.DataArray(np.array(["maximum likelihood", "MAP, weak priors"], dtype=object), dims="method", name="method")
+        method = xr.DataArray(
+            np.array(["maximum likelihood", "MAP, weak priors"], dtype=object), dims="method", name="method"
+        )
         parts.append(xr.concat(both, dim=method).sel(parameter=list(SPREAD)))
         common = {name: getattr(model, name) for name in model.parameters()}
         free = ModelFree(**{name: common[name] for name in ModelFree.parameters()})
@@ -50,7 +54,12 @@ def main(n_episodes: int) -> Path:
         few = world.isel(episode=slice(n_episodes // 2))
         kinds = [type(each).of({k: getattr(each, k) for k in each.parameters()}) for each in (free, based, model)]
         halved = [
-            type(each)(*(p.isel(episode=slice(n_episodes // 2)) if isinstance(p, xr.DataArray) else p for p in vars(each).values()))
+            type(each)(
+                *(
+                    p.isel(episode=slice(n_episodes // 2)) if isinstance(p, xr.DataArray) else p
+                    for p in vars(each).values()
+                )
+            )
             for each in kinds
         ]
         confusions.append(behaviour.model_recovery(halved, few, np.random.default_rng(2)))

@@ -16,7 +16,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("prior", "known", "support"), CASES, ids=repr)
+@pytest.mark.parametrize(("prior", "known", "support"), CASES, ids=["normal", "gamma", "beta"])
 def test_a_prior_is_the_known_density_and_integrates_to_1(prior, known, support):
     for x in (0.1, 0.5, 0.9):
         assert prior.log_density(x) == pytest.approx(known.logpdf(x), abs=1e-12)

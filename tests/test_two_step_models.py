@@ -162,7 +162,9 @@ def test_standard_errors_are_those_of_the_curvature_and_shrink_with_trials():
     assert 1.4 < ratio < 2.9  # 2 for four times the trials
     step = 1e-3
     up, here, down = (
-        log_likelihood(ModelBased.of(long.assign(inverse_temperature_second=long.inverse_temperature_second + k)), trials)
+        log_likelihood(
+            ModelBased.of(long.assign(inverse_temperature_second=long.inverse_temperature_second + k)), trials
+        )
         for k in (step, 0, -step)
     )
     alone = 1 / np.sqrt(-(up + down - 2 * here) / step**2)

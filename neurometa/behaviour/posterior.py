@@ -48,7 +48,9 @@ def fit_from_starts(
     absent: tuple[str, ...] = ()
     if issubclass(model, TwoStepModel):
         response = "response_stickiness"
-        played = two_step.playable(model, trials, sided=response in names and (lower[response], upper[response]) != (0, 0))
+        played = two_step.playable(
+            model, trials, sided=response in names and (lower[response], upper[response]) != (0, 0)
+        )
         if not played.attrs["branched"]:  # no second choice to tell its slope
             absent = tuple(name for name in names if name == "inverse_temperature_second")
         columns, like = _two_step_columns(model, played, pool)
@@ -59,7 +61,9 @@ def fit_from_starts(
     held = np.array([name in absent for name in names])
     low, high = np.where(held, np.clip(1.0, low, high), low), np.where(held, np.clip(1.0, low, high), high)
     rows, densities = [], [given.get(name, Uniform()) for name in names]
-    with threadpool_limits(1):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
+    with threadpool_limits(
+        1
+    ):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
         for i, column in enumerate(columns):
             target, rng = Target(column.score, low, high, densities), np.random.default_rng([seed, i])
             rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
@@ -143,7 +147,9 @@ def check_priors(model: type[Equations], priors: Mapping[str, Prior] | None) -> 
             close = nearest(str(name), list(model.parameters()))
             raise InputError(f"priors names {name!r}; {model.__name__} has {', '.join(model.parameters())}.{close}")
         if not isinstance(prior, Prior):
-            raise InputError(f"The prior of {name} is {prior!r}; give a Normal, Gamma, Beta or Uniform of models.priors.")
+            raise InputError(
+                f"The prior of {name} is {prior!r}; give a Normal, Gamma, Beta or Uniform of models.priors."
+            )
     return dict(priors or {})
 
 
@@ -157,7 +163,13 @@ def _two_step_columns(
     for i in range(like.size):
         coded = [np.ascontiguousarray(arrays[name][i], dtype=np.int64) for name in two_step.CODED]
         one = two_step_score.Sequences(
-            coded[0], coded[1], coded[2], coded[3], np.ascontiguousarray(arrays["reward"][i]), made[i].copy(), played.branched
+            coded[0],
+            coded[1],
+            coded[2],
+            coded[3],
+            np.ascontiguousarray(arrays["reward"][i]),
+            made[i].copy(),
+            played.branched,
         )
         chosen = np.unique(one.choice[one.played])
         mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"

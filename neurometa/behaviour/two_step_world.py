@@ -59,7 +59,9 @@ def simulate(
     """Let a two-step learner choose; as told by `neurometa.behaviour.simulate`."""
     missing = {"trial", "state"} - set(reward_prob.dims)
     if missing or reward_prob.sizes["state"] != 2 or reward_prob.sizes.get("option", 2) != 2:
-        raise InputError(f"reward_prob spans {dict(reward_prob.sizes)}; a two-step world needs 'trial' and 2 of 'state'.")
+        raise InputError(
+            f"reward_prob spans {dict(reward_prob.sizes)}; a two-step world needs 'trial' and 2 of 'state'."
+        )
     if not ((reward_prob >= 0) & (reward_prob <= 1)).all():
         raise InputError("reward_prob must lie between 0 and 1 everywhere.")
     branched = "option" in reward_prob.dims
@@ -69,7 +71,9 @@ def simulate(
     dims: list[Any] = [dim for dim in prob.dims if dim not in ("trial", *inner)]
     shape = prob.shape[1 : 1 + len(dims)]
     values = [each.expand_dims([d for d in dims if d not in each.dims]).transpose(*dims).values for each in parameters]
-    slope_1, slope_2, rate_1, rate_2, eligibility, weight, stickiness, response, p_common = type(model)(*values).general()
+    slope_1, slope_2, rate_1, rate_2, eligibility, weight, stickiness, response, p_common = type(model)(
+        *values
+    ).general()
     state, two = tuple(np.full(shape, x) for x in two_step.START), float(branched)
     made: dict[str, list] = {}
     for now in prob.values:

@@ -36,9 +36,7 @@ def fit(
 
     kind = _model(model)
     data = dataset.open_run(trials)
-    fitted = behaviour.fit(
-        kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed
-    )
+    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed)
     fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
     name = f"fit_{model.replace('-', '_')}.nc"
     folder = trials if trials.is_dir() else trials.parent
@@ -87,7 +85,12 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
         say_json(record)
         return
     rows = [
-        [name, number(record[name]["median"]), interval(record[name]["lower"], record[name]["upper"]), number(errors[name])]
+        [
+            name,
+            number(record[name]["median"]),
+            interval(record[name]["lower"], record[name]["upper"]),
+            number(errors[name]),
+        ]
         for name in shown
     ]
     table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")

@@ -22,6 +22,7 @@ class LatentState(Model):
 
     where :math:`L_a = p` if arm a was chosen and paid, or the other was chosen and did not, else
     :math:`1 - p`.
+
     Parameters
     ----------
     hazard_rate : float or array
