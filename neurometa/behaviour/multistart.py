@@ -41,9 +41,9 @@ class Target(NamedTuple):
     def log_prior(self, points: np.ndarray) -> np.ndarray:
         """Summed log-densities of the free parameters' priors at points (point, parameter)."""
         total = np.zeros(len(points))
-        for k in np.flatnonzero(self.free):
-            if not isinstance(self.priors[k], Uniform):
-                total += [self.priors[k].log_density(float(x)) for x in points[:, k]]
+        for k, prior in enumerate(self.priors):
+            if self.free[k] and not isinstance(prior, Uniform):
+                total += [prior.log_density(float(x)) for x in points[:, k]]
         return total
 
     def density(self, points: np.ndarray) -> np.ndarray:
