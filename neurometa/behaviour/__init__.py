@@ -9,6 +9,7 @@ from neurometa.behaviour.performance import mean_interval, median_interval, regr
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
+from neurometa.behaviour.two_step_world import drifting_rewards
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "bic",
     "block_learning_rate",
     "counts",
+    "drifting_rewards",
     "fit",
     "follow_volatility",
     "latents",

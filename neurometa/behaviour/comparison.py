@@ -9,7 +9,8 @@ import xarray as xr
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import simulate
 from neurometa.errors import InputError
-from neurometa.models import Model
+from neurometa.models import Equations
+from neurometa.models.priors import Prior
 
 
 def aic(fitted: xr.Dataset) -> xr.DataArray:
@@ -60,12 +61,13 @@ def bic(fitted: xr.Dataset) -> xr.DataArray:
 
 
 def recover(
-    model: Model,
+    model: Equations,
     reward_prob: xr.DataArray,
     rng: np.random.Generator,
     *,
     dim: str | Sequence[str] = "episode",
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    priors: Mapping[str, Prior] | None = None,
 ) -> xr.Dataset:
     """Simulate a model, fit it to its own choices, and compare: what such data can tell of its parameters.
 
@@ -75,12 +77,12 @@ def recover(
         With its true parameters: numbers, or DataArrays for a grid, over dims of any names but
         those of the parameters, e.g. ``rate`` and ``slope``.
     reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims.
+        In [0, 1], as for `simulate`.
     rng : Generator
         Makes the choices and rewards.
     dim : str or sequence of str
         What to average the errors over, e.g. the episodes of each cell of the grid.
-    bounds : mapping of str to (float, float), optional
+    bounds, priors : mapping, optional
         As for `fit`.
 
     Returns
@@ -98,7 +100,7 @@ def recover(
     """
     dims = [dim] if isinstance(dim, str) else list(dim)
     trials = simulate(model, reward_prob, rng)
-    fitted = fit(type(model), trials, bounds=bounds)
+    fitted = fit(type(model), trials, bounds=bounds, priors=priors)
     for each in dims:
         if each not in fitted.dims:
             raise InputError(f"There is no dim {each!r} to average over; the simulation has {tuple(fitted.dims)}.")
@@ -132,7 +134,7 @@ def recover(
 
 
 def model_recovery(
-    models: Sequence[Model],
+    models: Sequence[Equations],
     reward_prob: xr.DataArray,
     rng: np.random.Generator,
     *,
@@ -149,7 +151,7 @@ def model_recovery(
         Of different classes, with the parameters to simulate: numbers, or DataArrays over
         dims of `reward_prob`.
     reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims.
+        In [0, 1], as for `simulate`.
     rng : Generator
         Makes the choices and rewards.
     criterion : {"bic", "aic"}

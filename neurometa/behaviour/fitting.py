@@ -1,4 +1,4 @@
-"""Maximum likelihood: the parameters of a learning model that make an agent's or animal's choices most probable."""
+"""One door to all fits: the parameters of a learning model that make an agent's or animal's choices most probable."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -10,36 +10,45 @@ from scipy import stats
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
 from neurometa.behaviour.optimum import Problem, maximise
+from neurometa.behaviour.posterior import fit_from_starts
 from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified
 from neurometa.errors import InputError, nearest
-from neurometa.models import Model
+from neurometa.models import Equations, Model
+from neurometa.models.priors import Prior
 
 LEVEL = 0.95  # of the intervals, if no other is asked for
 
 
 def fit(
-    model: type[Model],
+    model: type[Equations],
     trials: xr.Dataset,
     *,
     pool: str | Sequence[str] = (),
     window: int | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     intervals: bool | float = False,
+    priors: Mapping[str, Prior] | None = None,
+    n_starts: int = 10,
+    seed: int = 0,
 ) -> xr.Dataset:
-    """Fit a learning model to choices by maximum likelihood, at the global optimum.
+    """Fit a learning model to choices by maximum likelihood, or with priors at the most probable parameters.
 
-    A single local optimiser misses it in a third of episodes, as learning rate 0 and inverse
-    temperature 0 are stationary; here the rates are scanned, every local maximum is refined,
-    and the weights are the best ones at each. The same call fits agents, animals and people.
+    A single local optimiser misses the optimum in a third of episodes, as learning rate 0 and
+    inverse temperature 0 are stationary. For models of few rates the rates are scanned, every
+    local maximum is refined, and the weights are the best ones at each: the result is the
+    global optimum. With priors, and for the models of `models.FITTED_FROM_STARTS`, a climber
+    begins at many points, and ``n_reached`` says how many led to the best. The same call fits
+    agents, animals and people.
 
     Parameters
     ----------
-    model : Model class
+    model : Model or TwoStepModel class
         E.g. ``models.RescorlaWagner``; its ``start`` are the values before the first trial.
     trials : Dataset
         ``choice`` (int, -1 where none was made) and ``reward`` over ``trial`` and any other
-        dims. A missed trial neither scores nor teaches, nor does one at which ``valid``, if
-        there is one, is False.
+        dims; for a two-step model also ``second_state``, and ``second_choice`` and
+        ``left_option`` if the task has them. A missed trial neither scores nor teaches, nor does
+        one at which ``valid``, if there is one, is False.
     pool : str or sequence of str
         Dims whose members share one set of parameters; values start anew in each. By
         default every episode has its own.
@@ -51,7 +60,14 @@ def fit(
         it fixed.
     intervals : bool or float
         Add profile-likelihood intervals at level .95, or at the level given in (0, 1). Where a
-        profile has several peaks the interval reaches over all that count.
+        profile has several peaks the interval reaches over all that count. Not with starts.
+    priors : mapping of str to Prior, optional
+        Of any of the parameters, e.g. ``models.priors.KOOL``, the others being uniform; the
+        result is then the maximum of the posterior density.
+    n_starts : int
+        How many points the climber begins at, each the best of 5 draws.
+    seed : int
+        Fixes the draws.
 
     Returns
     -------
@@ -67,7 +83,11 @@ def fit(
         - ``log_likelihood`` (nats, summed over trials) and ``n_trials`` (how many it sums);
         - ``converged``: whether there is one best set of parameters; False where any is NaN,
           and where no trial was scored, in which case ``log_likelihood`` is NaN too;
-        - ``at_bound``: whether any free parameter is on its bound.
+        - ``at_bound``: whether any free parameter is on its bound;
+        - with starts also ``log_posterior`` (nats: log-likelihood plus the log-densities of the
+          priors), ``n_reached`` (how many starts ended within .001 nats of the best) and
+          ``reason`` (what the trials leave open: parameters that are NaN, or that only their prior
+          tells; an empty text if nothing). Standard errors are then those of the posterior.
 
     Raises
     ------
@@ -83,11 +103,20 @@ def fit(
     >>> fitted.learning_rate.dims
     ('episode',)
     """
-    if not (isinstance(model, type) and issubclass(model, Model)):
+    if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
-    low, high = _bounds(model, bounds or {})
+    lowest, highest = _bounds(model, bounds or {})
+    if priors or not (issubclass(model, Model) and model.scanned):
+        if window is not None or intervals:
+            what = "window" if window is not None else "intervals"
+            raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
+        allowed = trials.choice if "choice" in trials else xr.DataArray(0)
+        fitted = fit_from_starts(model, trials, _pool(allowed, pool), lowest, highest, priors, n_starts, seed)
+        return with_coords(fitted, trials.drop_dims("trial"))
+    ordered = (*model.rates(), *model.weights)
+    low, high = (np.array([each[name] for name in ordered], float) for each in (lowest, highest))
     played, _ = playable(model, trials)
-    pool, level = _pool(played, pool), _level(intervals)
+    pool, level = _pool(played.choice, pool), _level(intervals)
     n_trials = played.sizes["trial"]
     if window is not None and (isinstance(window, bool) or not 1 <= window <= n_trials):
         raise InputError(f"window is {window}; allowed are 1 ... {n_trials}, the trials of an episode.")
@@ -171,7 +200,7 @@ def _describe(
     window: int | None,
 ) -> xr.Dataset:
     """Say what every variable is, and how the fit was made."""
-    learned = dict(zip(model.weights, model.features, strict=True))
+    learned = dict(zip(model.weights, model.features, strict=False))  # the features after these only teach
     for name, lowest, highest in zip((*model.rates(), *model.weights), low, high, strict=True):
         text = name.replace("_", " ")
         units = {"units": "1/reward"} if learned.get(name) == "value" else {}
@@ -195,8 +224,10 @@ def _describe(
     return result
 
 
-def _bounds(model: type[Model], given: Mapping[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value of the rates and then the weights."""
+def _bounds(
+    model: type[Equations], given: Mapping[str, tuple[float, float]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Lowest and highest value of each parameter by name."""
     allowed = model.parameters()
     for name, pair in given.items():
         if name not in allowed:
@@ -205,13 +236,12 @@ def _bounds(model: type[Model], given: Mapping[str, tuple[float, float]]) -> tup
         if np.shape(pair) != (2,) or not np.isfinite(pair).all() or pair[0] > pair[1]:
             raise InputError(f"The bounds of {name} are {pair!r}; give the lowest and the highest value, both finite.")
     both = {**model.bounds, **given}
-    low, high = np.array([both[name] for name in (*model.rates(), *model.weights)], dtype=float).T
-    return low, high
+    return {name: float(pair[0]) for name, pair in both.items()}, {name: float(pair[1]) for name, pair in both.items()}
 
 
-def _pool(played: xr.Dataset, pool: str | Sequence[str]) -> tuple[str, ...]:
+def _pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
     pool = (pool,) if isinstance(pool, str) else tuple(pool)
-    allowed = [str(dim) for dim in played.choice.dims if dim != "trial"]
+    allowed = [str(dim) for dim in choice.dims if dim != "trial"]
     for dim in pool:
         if dim not in allowed:
             raise InputError(f"pool names the dim {dim!r}; the choices can be pooled over {allowed}.")

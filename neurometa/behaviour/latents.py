@@ -9,16 +9,25 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
+from neurometa.behaviour import two_step, two_step_world
 from neurometa.errors import InputError
-from neurometa.models import Model
+from neurometa.models import Equations, Model, TwoStepModel
+
+LABELS = {
+    "belief": "belief that the arm is the better one",
+    "choice_prob": "choice probability",
+    "kernel": "choice kernel of the arm",
+    "novelty": "associability of the arm that its errors added",
+    "trace": "share of its initial associability that the arm still has",
+}
 
 
-def log_likelihood(model: Model, trials: xr.Dataset) -> xr.DataArray:
+def log_likelihood(model: Equations, trials: xr.Dataset) -> xr.DataArray:
     """Log-probability of the choices under a model with given parameters.
 
     Parameters
     ----------
-    model : Model
+    model : Model or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
         e.g. ``RescorlaWagner.of(fitted)``.
     trials : Dataset
@@ -43,19 +52,22 @@ def log_likelihood(model: Model, trials: xr.Dataset) -> xr.DataArray:
     -0.693147
     """
     parameters = _parameters(model)
+    if isinstance(model, TwoStepModel):
+        return with_coords(two_step.log_likelihood(model, parameters, trials).to_dataset(), trials).log_likelihood
+    assert isinstance(model, Model)
     played, _ = playable(type(model), trials)
-    log_prob, _ = _replay(model, parameters, played)
+    log_prob = _replay(model, parameters, played)[0]
     chosen = log_prob.isel(arm=played.choice.clip(min=0)).where(played.choice >= 0, 0.0)
     total = chosen.sum("trial", skipna=False).rename("log_likelihood")
     return total.assign_attrs(long_name="log-likelihood", units="nats")
 
 
-def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
+def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     """Return what a model held in mind on every trial: regressors for neurons, dopamine and pupils.
 
     Parameters
     ----------
-    model : Model
+    model : Model or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
         e.g. ``RescorlaWagner.of(fitted)``.
     trials : Dataset
@@ -65,9 +77,14 @@ def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         Over ``trial`` and the other dims: each feature of the model (``arm_value`` in units
-        of reward, ``kernel``) and ``choice_prob`` in [0, 1], before the trial and also over
-        ``arm``; and, for a model that learns values, ``rpe``, the reward minus the value of
-        the chosen arm, NaN on missed trials. All NaN on padding or where a parameter is NaN.
+        of reward, ``kernel``, ``belief``) and ``choice_prob`` in [0, 1], before the trial and also
+        over ``arm``; and, for a model that expects rewards, ``arm_value`` and ``rpe``, the reward
+        minus the value of the chosen arm, NaN on missed trials. All NaN on padding or where a
+        parameter is NaN. For a two-step model instead ``model_free_value``, ``model_based_value``
+        and ``choice_prob`` over ``option``, ``second_value`` over ``state`` (and ``option``),
+        ``second_choice_prob``; and the errors ``second_stage_rpe`` (model-free: the value of what
+        was chosen there minus that of the first choice), ``model_based_rpe`` (the same against the
+        model-based value of the first choice) and ``outcome_rpe``.
 
     Raises
     ------
@@ -82,32 +99,40 @@ def latents(model: Model, trials: xr.Dataset) -> xr.Dataset:
     ('episode', 'trial')
     """
     parameters = _parameters(model)
+    if isinstance(model, TwoStepModel):
+        return with_coords(two_step.latents(model, parameters, trials), trials)
+    assert isinstance(model, Model)
     played, valid = playable(type(model), trials)
-    log_prob, features = _replay(model, parameters, played)
+    log_prob, features, expected = _replay(model, parameters, played)
     result = xr.Dataset(features | {"choice_prob": np.exp(log_prob)})
-    if "value" in result:
-        result = result.rename(value="arm_value")  # `value` is what an agent predicts at a step
+    if expected is not None:
+        # `value` is what an agent predicts at a step
+        result = result.drop_vars("value", errors="ignore").assign(arm_value=expected)
         chosen = result.arm_value.isel(arm=played.choice.clip(min=0))
         result["rpe"] = (played.reward - chosen).where(played.choice >= 0)
         result.rpe.attrs = {"long_name": "reward prediction error", "units": "reward"}
         result.arm_value.attrs = {"long_name": "value of the arm", "units": "reward"}
-    if "kernel" in result:
-        result.kernel.attrs = {"long_name": "choice kernel of the arm"}
-    result.choice_prob.attrs = {"long_name": "choice probability"}
+    for name, text in LABELS.items():
+        if name in result:
+            result[name].attrs = {"long_name": text}
     result = result.where(valid) if valid is not None else result
     order = [*(dim for dim in result.dims if dim not in ("trial", "arm")), "trial", "arm"]
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
 
 
-def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
+def simulate(model: Equations, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
     """Let a model choose among arms that pay 1 with given probabilities and else 0.
+
+    A two-step model plays a two-step world instead, whose transitions are common with its own
+    ``p_common`` (.7 for a model without), and whose first-stage options change sides at random.
 
     Parameters
     ----------
-    model : Model
+    model : Model or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``.
     reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims.
+        In [0, 1], over ``trial``, ``arm`` and any other dims; for a two-step model over
+        ``trial``, ``state`` and, if there is a second choice, ``option``.
     rng : Generator
         Makes the choices and rewards.
 
@@ -115,7 +140,9 @@ def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) 
     -------
     Dataset
         ``choice``, ``reward`` and ``reward_prob``, over ``trial`` and the other dims of
-        `reward_prob` and of the parameters.
+        `reward_prob` and of the parameters; for a two-step model ``choice``, ``common``,
+        ``second_state``, ``second_choice`` (if there is one), ``left_option``, ``reward`` and
+        ``state_reward_prob``.
 
     Raises
     ------
@@ -131,6 +158,9 @@ def simulate(model: Model, reward_prob: xr.DataArray, rng: np.random.Generator) 
     ('episode', 'trial')
     """
     parameters = _parameters(model)
+    if isinstance(model, TwoStepModel):
+        return two_step_world.simulate(model, parameters, reward_prob, rng)
+    assert isinstance(model, Model)
     missing = {"trial", "arm"} - set(reward_prob.dims)
     if missing:
         raise InputError(f"reward_prob spans {reward_prob.dims}; it must span 'trial' and 'arm'.")
@@ -217,8 +247,8 @@ def _check_options(model: type[Model], n_options: int) -> None:
 
 def _replay(
     model: Model, parameters: Sequence[xr.DataArray], played: xr.Dataset
-) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
-    """Log-probability of every arm before each trial, and the features it came from."""
+) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
+    """Log-probability of every arm before each trial, the features it came from, and what each arm should pay."""
     choice, reward = xr.broadcast(played.choice, played.reward, *parameters)[:2]
     choice, reward = choice.transpose("trial", ...), reward.transpose("trial", ...)
     dims = choice.dims[1:]
@@ -235,11 +265,13 @@ def _replay(
     coords = choice.coords
     grain = (*choice.dims, "arm")
     named = {name: xr.DataArray(each, coords, grain) for name, each in zip(model.features, stacked, strict=True)}
-    return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named
+    expected = acting.expected(tuple(stacked))
+    promised = None if expected is None else xr.DataArray(expected, coords, grain)
+    return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named, promised
 
 
-def _parameters(model: Model) -> list[xr.DataArray]:
-    if not isinstance(model, Model):
+def _parameters(model: Equations) -> list[xr.DataArray]:
+    if not isinstance(model, Model | TwoStepModel):
         raise InputError(f"model is {model!r}; give a model with its parameters, e.g. RescorlaWagner(0.3, 5.0).")
     parameters = [xr.DataArray(getattr(model, name)) for name in model.parameters()]
     for name, each in zip(model.parameters(), parameters, strict=True):

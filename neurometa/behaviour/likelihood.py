@@ -51,7 +51,7 @@ class Choices(NamedTuple):
 
     def n_elements(self, model: type[Model]) -> int:
         """Size of the `Gaps` at one point."""
-        return self.n_rows * (self.n_options - 1) * len(model.start)
+        return self.n_rows * (self.n_options - 1) * len(model.weights)
 
 
 class Gaps(NamedTuple):
@@ -60,7 +60,7 @@ class Gaps(NamedTuple):
     Attributes
     ----------
     gap : float array (feature, other, trial, point, member)
-        Each feature of arms 1, 2, ... minus that of arm 0, before each trial that may
+        Each weighed feature of arms 1, 2, ... minus that of arm 0, before each trial that may
         score; 0 where it does not.
     chosen : float array (feature, point)
         The gaps of the chosen arms, summed.
@@ -100,11 +100,12 @@ def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
     chosen, complete = (choices.choice[:, None] == arms).astype(float), np.all(played, axis=(1, 2))
     rates = rates[..., None]  # of all members
     features = tuple(np.full((choices.n_options, n_tries, n_columns, n_members), start) for start in model.start)
-    gap = np.empty((len(features), n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))
+    n_weighed = len(model.weights)  # the features after these only teach
+    gap = np.empty((n_weighed, n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))
     for trial in range(n_trials):
         if trial >= choices.first:
             now = gap[:, trial - choices.first]
-            for k, feature in enumerate(features):
+            for k, feature in enumerate(features[:n_weighed]):
                 np.subtract(feature[1:], feature[0], out=now[k])
             if not complete[trial]:
                 now *= played[trial]
@@ -115,7 +116,7 @@ def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
     total = np.einsum("ktjscm,tjcm->ksc", gap, chosen[choices.first :, 1:])
     points = gap.reshape(*gap.shape[:3], -1, n_members).swapaxes(1, 2)
     n_empty = np.tile(choices.n_rows - choices.n_scored, n_tries)
-    return Gaps(points, total.reshape(len(features), -1), n_empty)
+    return Gaps(points, total.reshape(n_weighed, -1), n_empty)
 
 
 def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ import typer
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
+from neurometa.cli.fitting import fitting
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -32,6 +33,7 @@ writing(app)
 playing(app)
 sweeping(app)
 reading(app)
+fitting(app)
 showing(app)
 decoding(app)
 matching(app)

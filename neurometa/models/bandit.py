@@ -1,93 +1,9 @@
-"""Trial-by-trial learning models: one set of equations to simulate, score and explain.
-
-Every equation below is elementwise arithmetic on one feature of one arm, so the same line
-serves a float, a numpy array, a torch tensor, a whole grid of parameters, and a compiled
-loop. A model learns by `update` and chooses by a softmax over ``weights @ features``: the
-parameters named in `weights` multiply the learned features, so that the likelihood is
-concave in them whatever the others are; the fitter relies on it.
-"""
+"""Rescorla-Wagner and its kin: values of arms learned by a delta rule, and habits."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-Array = Any  # float, numpy array or torch tensor: only arithmetic is used below
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """Equations fitted to choices; the fields of a subclass are its parameters.
-
-    Attributes
-    ----------
-    bounds : dict
-        Lowest and highest value of each parameter, in the order of the fields.
-    weights : tuple of str
-        The parameters that multiply the features in the softmax, one per feature.
-    features : tuple of str
-        What is learned about each arm, in the order of `weights`; a ``value`` is in units of reward.
-    start : tuple of float
-        Each feature before the first trial (the same for every arm).
-    n_options : int or None
-        How many arms the equations allow; None for any number.
-    rewards : tuple of float or None
-        The only rewards that the equations allow; None for any.
-    """
-
-    bounds: ClassVar[dict[str, tuple[float, float]]]
-    weights: ClassVar[tuple[str, ...]] = ("inverse_temperature",)
-    features: ClassVar[tuple[str, ...]] = ("value",)
-    start: ClassVar[tuple[float, ...]] = (0.5,)
-    n_options: ClassVar[int | None] = None
-    rewards: ClassVar[tuple[float, ...] | None] = None
-
-    @staticmethod
-    def learn(features: tuple, chosen: Array, reward: Array, *rates: Array) -> tuple:
-        """Return each feature of an arm after a trial.
-
-        Parameters
-        ----------
-        features : tuple of array
-            The arm's features before the trial.
-        chosen : array
-            1 if this arm was chosen, else 0.
-        reward : array
-            Reward of the trial, in the task's units.
-        *rates : array
-            The parameters that are not `weights`, in the order of the fields.
-        """
-        raise NotImplementedError
-
-    @classmethod
-    def parameters(cls) -> tuple[str, ...]:
-        """Names of all parameters, in order."""
-        return tuple(field.name for field in dataclasses.fields(cls))
-
-    @classmethod
-    def rates(cls) -> tuple[str, ...]:
-        """Names of the parameters of the learning rule: those that are not `weights`."""
-        return tuple(name for name in cls.parameters() if name not in cls.weights)
-
-    @classmethod
-    def of(cls, fitted: Mapping[str, Any]) -> Self:
-        """Return the model with its parameters taken by name, e.g. from the result of a fit."""
-        return cls(*(fitted[name] for name in cls.parameters()))
-
-    def begin(self, like: Array) -> tuple:
-        """Features of each arm before the first trial, each shaped as `like` (..., arm)."""
-        return tuple(0.0 * like + start for start in self.start)
-
-    def logits(self, features: tuple) -> Array:
-        """Policy before the softmax, (..., arm)."""
-        return sum(getattr(self, weight) * feature for weight, feature in zip(self.weights, features, strict=True))
-
-    def update(self, features: tuple, chosen: Array, reward: Array) -> tuple:
-        """Features after a trial; `chosen` is one-hot (..., arm), `reward` is (..., 1).
-
-        An all-zero row of `chosen` is a missed trial, which the caller must not pass on:
-        some rules learn from what was not chosen.
-        """
-        return self.learn(features, chosen, reward, *(getattr(self, name) for name in self.rates()))
+from neurometa.models.base import Array, Model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,13 +196,3 @@ class RescorlaWagnerChoiceKernel(Model):
         """Move the value of the chosen arm, and the kernel of every arm."""
         value, kernel = features
         return value + learning_rate * chosen * (reward - value), kernel + kernel_rate * (chosen - kernel)
-
-
-MODELS: tuple[type[Model], ...] = (
-    RescorlaWagner,
-    SingleValue,
-    TwoLearningRates,
-    Forgetting,
-    ChoiceKernel,
-    RescorlaWagnerChoiceKernel,
-)

@@ -1,0 +1,232 @@
+"""Fits by many starts, by maximum likelihood or with priors: what each column of trials says of a model."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from neurometa.behaviour import latents, likelihood, two_step, two_step_score
+from neurometa.behaviour.multistart import Peak, Score, Target, climb, open_parameters, standard_errors
+from neurometa.errors import InputError, nearest
+from neurometa.models import Equations, Model, TwoStepModel
+from neurometa.models.priors import Prior, Uniform
+
+
+class Column(NamedTuple):
+    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell."""
+
+    score: Score
+    n_trials: int
+    mute: str
+
+
+def fit_from_starts(
+    model: type[Equations],
+    trials: xr.Dataset,
+    pool: Sequence[str],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+    priors: Mapping[str, Prior] | None,
+    n_starts: int,
+    seed: int,
+) -> xr.Dataset:
+    """Fit every column of trials, as told by `neurometa.behaviour.fit`; its dims are those that are not pooled.
+
+    Raises
+    ------
+    InputError
+        As `fit`.
+    """
+    if isinstance(n_starts, bool) or n_starts < 1:
+        raise InputError(f"n_starts is {n_starts}; it must be 1 or more.")
+    names = model.parameters()
+    given = check_priors(model, priors)
+    low, high = (np.array([each[name] for name in names], float) for each in (lower, upper))
+    absent: tuple[str, ...] = ()
+    if issubclass(model, TwoStepModel):
+        response = "response_stickiness"
+        played = two_step.playable(
+            model, trials, sided=response in names and (lower[response], upper[response]) != (0, 0)
+        )
+        if not played.attrs["branched"]:  # no second choice to tell its slope
+            absent = tuple(name for name in names if name == "inverse_temperature_second")
+        columns, like = _two_step_columns(model, played, pool)
+    elif issubclass(model, Model):
+        columns, like = _arm_columns(model, latents.playable(model, trials)[0], pool)
+    else:
+        raise InputError(f"There is no fit of {model.__name__}.")
+    held = np.array([name in absent for name in names])
+    low, high = np.where(held, np.clip(1.0, low, high), low), np.where(held, np.clip(1.0, low, high), high)
+    rows, densities = [], [given.get(name, Uniform()) for name in names]
+    with threadpool_limits(
+        1
+    ):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
+        for i, column in enumerate(columns):
+            target, rng = Target(column.score, low, high, densities), np.random.default_rng([seed, i])
+            rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
+    result = xr.Dataset(
+        {name: (like.dims, np.reshape([row[name] for row in rows], like.shape)) for name in rows[0]} if rows else {}
+    )
+    result["reason"] = result.reason.astype(object)
+    free = (low < high) & ~held
+    return _describe(model, result, low, high, given if priors is not None else None).assign_attrs(
+        n_parameters=int(free.sum()), n_starts=n_starts, seed=seed, method="MAP" if priors else "maximum likelihood"
+    )
+
+
+def _fit_column(
+    target: Target,
+    column: Column,
+    names: tuple[str, ...],
+    absent: tuple[str, ...],
+    given: Mapping[str, Prior],
+    n_starts: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Numbers of one column by name; NaN with a ``reason`` where its trials cannot tell."""
+    n = len(names)
+    estimate, errors = np.full(n, np.nan), np.full(n, np.nan)
+    reason, peak, at_bound = column.mute, None, False
+    if column.n_trials and not (reason and not given):
+        peak = climb(target, n_starts, rng)
+        flat = open_parameters(target, peak)
+        prior = np.array([name in given and not isinstance(given[name], Uniform) for name in names])
+        bound = target.free & ((peak.parameters == target.lower) | (peak.parameters == target.upper))
+        errors, confounded = standard_errors(target, peak, target.free & ~bound & ~(flat & ~prior))
+        lost = (flat & ~prior) | confounded
+        estimate = np.where(lost, np.nan, peak.parameters)
+        errors = np.where(lost, np.nan, errors)
+        at_bound = bool((bound & ~lost).any())
+        reason = _why(names, flat, prior, confounded) or (f"{reason}: the priors decide" if reason else "")
+    estimate = np.where([name in absent for name in names], np.nan, estimate)
+    row: dict[str, Any] = {}
+    for k, name in enumerate(names):
+        row |= {name: estimate[k], f"{name}_se": errors[k]}
+    found = Peak(estimate, np.nan, np.nan, 0) if peak is None else peak
+    expected = np.array([name not in absent for name in names])
+    return row | {
+        "log_likelihood": found.log_likelihood,
+        "log_posterior": found.log_likelihood + found.log_prior,
+        "n_trials": column.n_trials,
+        "n_reached": found.reached,
+        "converged": peak is not None and not np.isnan(estimate[expected]).any(),
+        "at_bound": at_bound,
+        "reason": reason,
+    }
+
+
+def _why(names: tuple[str, ...], flat: np.ndarray, prior: np.ndarray, confounded: np.ndarray) -> str:
+    """One line on what the likelihood leaves open, empty if nothing."""
+    parts = []
+    if (flat & ~prior).any():
+        parts.append(f"the likelihood does not depend on {_list(names, flat & ~prior)}")
+    if (flat & prior).any():
+        parts.append(f"only its prior tells {_list(names, flat & prior)}")
+    if confounded.any():
+        parts.append(f"{_list(names, confounded)} cannot be told apart")
+    return "; ".join(parts)
+
+
+def _list(names: tuple[str, ...], which: np.ndarray) -> str:
+    return ", ".join(name for name, one in zip(names, which, strict=True) if one)
+
+
+def check_priors(model: type[Equations], priors: Mapping[str, Prior] | None) -> dict[str, Prior]:
+    """Return the priors of the model's parameters.
+
+    Raises
+    ------
+    InputError
+        One is of no parameter, or is no prior.
+    """
+    for name, prior in (priors or {}).items():
+        if name not in model.parameters():
+            close = nearest(str(name), list(model.parameters()))
+            raise InputError(f"priors names {name!r}; {model.__name__} has {', '.join(model.parameters())}.{close}")
+        if not isinstance(prior, Prior):
+            raise InputError(
+                f"The prior of {name} is {prior!r}; give a Normal, Gamma, Beta or Uniform of models.priors."
+            )
+    return dict(priors or {})
+
+
+def _two_step_columns(
+    model: type[TwoStepModel], played: xr.Dataset, pool: Sequence[str]
+) -> tuple[list[Column], xr.DataArray]:
+    """Columns of two-step trials, and an array over the dims that are left."""
+    dims, arrays, like = _columns(played, pool, ("choice", "second_state", "second_choice", "left_option", "reward"))
+    made = played.played.transpose(*dims, *pool, "trial").values.reshape(arrays["choice"].shape)
+    columns = []
+    for i in range(like.size):
+        coded = [np.ascontiguousarray(arrays[name][i], dtype=np.int64) for name in two_step.CODED]
+        one = two_step_score.Sequences(
+            coded[0],
+            coded[1],
+            coded[2],
+            coded[3],
+            np.ascontiguousarray(arrays["reward"][i]),
+            made[i].copy(),
+            played.branched,
+        )
+        chosen = np.unique(one.choice[one.played])
+        mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"
+        score: Callable = functools.partial(two_step_score.score, model, one)
+        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else ""))
+    return columns, like
+
+
+def _arm_columns(model: type[Model], played: xr.Dataset, pool: Sequence[str]) -> tuple[list[Column], xr.DataArray]:
+    """Columns of choices among arms, and an array over the dims that are left."""
+    _, arrays, like = _columns(played, pool, ("choice", "reward"))
+    n_options = played.choice.attrs["n_options"]
+    place = {name: k for k, name in enumerate(model.parameters())}
+    rates, weights = ([place[name] for name in group] for group in (model.rates(), model.weights))
+    columns = []
+    for i in range(like.size):
+        choice, reward = (arrays[name][i].T[:, None] for name in ("choice", "reward"))
+        one = likelihood.Choices(choice, reward, n_options)
+
+        def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
+            seen = likelihood.gaps(model, one, points.T[rates][..., None])
+            return likelihood.score(seen, points.T[weights])[0]
+
+        chosen = np.unique(choice[choice >= 0])
+        mute = "no trial was played" if not chosen.size else "only one option was ever chosen"
+        columns.append(Column(score, int((choice >= 0).sum()), mute if chosen.size < 2 else ""))
+    return columns, like
+
+
+def _columns(
+    played: xr.Dataset, pool: Sequence[str], names: Sequence[str]
+) -> tuple[list, dict[str, np.ndarray], xr.DataArray]:
+    """Dims that are left, arrays (column, member, trial), and an array over the dims that are left."""
+    dims = [dim for dim in played.choice.dims if dim not in ("trial", *pool)]
+    like = xr.zeros_like(played.choice.isel(trial=0, **dict.fromkeys(pool, 0), drop=True)).transpose(*dims)
+    n_trials = played.sizes["trial"]
+    arrays = {
+        name: played[name].transpose(*dims, *pool, "trial").values.reshape(like.size, -1, n_trials) for name in names
+    }
+    return dims, arrays, like
+
+
+def _describe(
+    model: type[Equations], result: xr.Dataset, low: np.ndarray, high: np.ndarray, priors: Mapping[str, Prior] | None
+) -> xr.Dataset:
+    """Say what every variable is."""
+    for name, lowest, highest in zip(model.parameters(), low, high, strict=True):
+        text = name.replace("_", " ")
+        result[name].attrs = {"long_name": text, "lowest": float(lowest), "highest": float(highest)}
+        result[f"{name}_se"].attrs = {"long_name": f"standard error of the {text}"}
+        if priors is not None:
+            result[name].attrs["prior"] = repr(priors.get(name, Uniform()))
+    result.log_likelihood.attrs = {"long_name": "log-likelihood", "units": "nats"}
+    result.log_posterior.attrs = {"long_name": "log-likelihood plus log-prior", "units": "nats"}
+    result.n_trials.attrs = {"long_name": "scored trials"}
+    result.n_reached.attrs = {"long_name": "starts that reached the best"}
+    result.converged.attrs = {"long_name": "one best set of parameters was found"}
+    result.at_bound.attrs = {"long_name": "a parameter is on its bound"}
+    result.reason.attrs = {"long_name": "what the trials leave open"}
+    return result.assign_attrs(model=model.__name__)

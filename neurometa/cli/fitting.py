@@ -1,0 +1,100 @@
+"""The command that fits the models that are climbed from many starts: fit. It needs no torch."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.errors import InputError, nearest
+
+
+def fitting(app: typer.Typer) -> None:
+    """Add the command that fits learning models with or without priors."""
+    app.command("fit", epilog="Example: neurometa fit runs/two-step --model hybrid --priors weak")(fit)
+
+
+def fit(
+    trials: Annotated[
+        Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)
+    ],
+    model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
+    priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
+    pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
+    seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
+    as_json: JSON = False,
+) -> None:
+    """Fit a learning model to the choices of each episode, by maximum likelihood or with priors.
+
+    Writes fit_MODEL.nc: parameters with standard errors, log-likelihood, how many starts reached the
+    best, and what the choices leave open.
+    """
+    from neurometa import behaviour, dataset
+    from neurometa.storage import only_writer
+
+    kind = _model(model)
+    data = dataset.open_run(trials)
+    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed)
+    fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
+    name = f"fit_{model.replace('-', '_')}.nc"
+    folder = trials if trials.is_dir() else trials.parent
+    with only_writer(folder):
+        file = dataset.save_run(fitted, folder / (name if trials.is_dir() else f"{trials.stem}_{name}"))
+    _tell(kind, fitted, file, as_json=as_json)
+
+
+def _model(name: str) -> Any:
+    from neurometa import models
+
+    kinds = {
+        re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
+        for kind in (*models.FITTED_FROM_STARTS, *models.MODELS)
+    }
+    if name not in kinds:
+        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
+    return kinds[name]
+
+
+def _priors(name: str, kind: Any) -> Any:
+    from neurometa.models import priors
+
+    if name == "kool" and kind.__name__ != "KoolHybrid":
+        raise InputError("--priors kool are those of the model kool-hybrid; for others give weak or none.")
+    if name not in ("none", "weak", "kool"):
+        raise InputError(f"--priors is {name!r}; allowed are none, weak and kool.")
+    return {"none": None, "weak": priors.weak(kind), "kool": priors.KOOL}[name]
+
+
+def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
+    import xarray as xr
+
+    from neurometa import behaviour
+
+    shown = [name for name in kind.parameters() if fitted[name].attrs["lowest"] < fitted[name].attrs["highest"]]
+    flat = {name: xr.DataArray(fitted[name].values.ravel(), dims="episode") for name in shown}
+    medians = {name: behaviour.median_interval(flat[name]) for name in shown}
+    errors = {name: float(fitted[f"{name}_se"].median()) for name in shown}
+    n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
+    record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
+    record |= {"at_bound": int(fitted.at_bound.sum()), "log_likelihood": float(fitted.log_likelihood.sum())}
+    for name, found in medians.items():
+        record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")} | {"median_se": errors[name]}
+    if as_json:
+        say_json(record)
+        return
+    rows = [
+        [
+            name,
+            number(record[name]["median"]),
+            interval(record[name]["lower"], record[name]["upper"]),
+            number(errors[name]),
+        ]
+        for name in shown
+    ]
+    table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")
+    say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {record['log_likelihood']:.2f} nats in all.")
+    if failed:
+        say(f"Without an estimate of every parameter: {failed}; the variable 'reason' says why.")
+    say(f"Everything is in {file}.")

@@ -1,0 +1,48 @@
+"""Trial-by-trial learning models: one set of equations to simulate, score and explain."""
+
+from neurometa.models import priors
+from neurometa.models.associability import PearceHall
+from neurometa.models.bandit import (
+    ChoiceKernel,
+    Forgetting,
+    RescorlaWagner,
+    RescorlaWagnerChoiceKernel,
+    SingleValue,
+    TwoLearningRates,
+)
+from neurometa.models.base import Array, Equations, Model
+from neurometa.models.latent_state import LatentState
+from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
+
+MODELS: tuple[type[Model], ...] = (
+    RescorlaWagner,
+    SingleValue,
+    TwoLearningRates,
+    Forgetting,
+    ChoiceKernel,
+    RescorlaWagnerChoiceKernel,
+)
+FITTED_FROM_STARTS: tuple[type[Equations], ...] = (LatentState, PearceHall, *TWO_STEP_MODELS)
+
+__all__ = [
+    "FITTED_FROM_STARTS",
+    "MODELS",
+    "TWO_STEP_MODELS",
+    "Array",
+    "ChoiceKernel",
+    "Equations",
+    "Forgetting",
+    "Hybrid",
+    "KoolHybrid",
+    "LatentState",
+    "Model",
+    "ModelBased",
+    "ModelFree",
+    "PearceHall",
+    "RescorlaWagner",
+    "RescorlaWagnerChoiceKernel",
+    "SingleValue",
+    "TwoLearningRates",
+    "TwoStepModel",
+    "priors",
+]
