@@ -10,6 +10,7 @@ from neurometa.agents.bandits import (
 )
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.learners import LearningModelAgent
+from neurometa.agents.lesions import Lesioned
 from neurometa.agents.observers import (
     AskThenExploit,
     GreedyWalk,
@@ -20,6 +21,8 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
+from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
@@ -32,10 +35,14 @@ __all__ = [
     "GreedyWalk",
     "LSTMAgent",
     "LearningModelAgent",
+    "Lesioned",
     "MajorityRule",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "RiskyLearner",
+    "RiskySafeObserver",
+    "SeparateActorCritic",
     "State",
     "TablePolicy",
     "Thompson",

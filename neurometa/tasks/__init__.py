@@ -4,6 +4,7 @@ from neurometa.tasks.bandit import DependentBandit, IndependentBandit, Informati
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.risky_safe import RiskySafe
 
 __all__ = [
     "DependentBandit",
@@ -11,6 +12,7 @@ __all__ = [
     "InformativeBandit",
     "RecordedBandit",
     "RestlessBandit",
+    "RiskySafe",
     "State",
     "Task",
 ]
