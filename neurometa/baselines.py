@@ -5,12 +5,12 @@ from collections.abc import Callable
 import torch
 import xarray as xr
 
-from neurometa import agents, exact, rollout
+from neurometa import agents, exact, exact_two_step, rollout
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.gittins import LONGEST
 from neurometa.models import RescorlaWagner, SingleValue
-from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
+from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task, TwoStep
 from neurometa.tasks.bandit import DIFFICULTIES
 
 # Inverse temperature of least regret on the restless bandit's training distribution, of 5 to 60, over 4,000 episodes of
@@ -30,15 +30,15 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     Parameters
     ----------
     task : Task
-        A bandit. Of the restless one, its reading of the volatility and its training range
-        become the ideal observer's prior.
+        A bandit, or the two-step task of one choice. Of the restless one, its reading of the
+        volatility and its training range become the ideal observer's prior.
 
     Returns
     -------
     dict of Agent
         By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
         for two arms that keep still (independent ones up to 100 trials), the informative and
-        the restless bandit.
+        the restless bandit, and the two-step task.
 
     Raises
     ------
@@ -56,7 +56,9 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
         }
     if isinstance(task, RestlessBandit):
         return _restless(task)
-    allowed = "IndependentBandit, DependentBandit, InformativeBandit and RestlessBandit"
+    if isinstance(task, TwoStep):
+        return _two_step(task)
+    allowed = "IndependentBandit, DependentBandit, InformativeBandit, RestlessBandit and TwoStep"
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 
 
@@ -110,8 +112,8 @@ def exact_regret(task: Task) -> dict[str, float]:
     Parameters
     ----------
     task : Task
-        A bandit; values are known for two arms that keep still, up to 100 trials, and for the
-        informative bandit.
+        As for `baselines`; values are known for two arms that keep still, up to 100 trials, the
+        informative bandit, and the two-step task whose states do not pay surely or alike.
 
     Returns
     -------
@@ -127,6 +129,13 @@ def exact_regret(task: Task) -> dict[str, float]:
         if n_trials <= task.n_actions:  # UCB has just tried each arm once by then
             earned["UCB"] = by_chance
         return {name: 5 * n_trials - value for name, value in earned.items()}
+    if isinstance(task, TwoStep):
+        best = 0.5 + (task.p_common - 0.5) * (2 * task.p_reward - 1)
+        lost = {"random": n_trials * (best - 0.5)}
+        if 0.5 < task.p_reward < 1 and task.p_reversal <= 0.5:
+            ideal = exact_two_step.ideal_reward(n_trials, task.p_common, task.p_reversal, task.p_reward)
+            lost["Bayes-optimal"] = n_trials * best - float(ideal.sum())
+        return lost
     if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
         return {}
     prior = _prior(task)
@@ -177,6 +186,17 @@ def _prior(task: IndependentBandit | DependentBandit) -> exact.Prior:
     if isinstance(task, IndependentBandit):
         return exact.independent()
     return exact.anticorrelated(DIFFICULTIES[task.difficulty])
+
+
+def _two_step(task: TwoStep) -> dict[str, agents.Agent]:
+    """Return the ideal observer, its softmax a model-free learner, and chance."""
+    world = (task.p_common, task.p_reversal, task.p_reward)
+    return {
+        "Bayes-optimal": agents.TwoStepObserver(*world),
+        "softmax Bayes": agents.TwoStepObserver(*world, inverse_temperature=10.0),
+        "model-free": agents.ModelFreeTwoStep(),
+        "random": agents.TwoStepObserver(*world, inverse_temperature=0.0),  # keeps to the fixation, where there is one
+    }
 
 
 def _restless(task: RestlessBandit) -> dict[str, agents.Agent]:

@@ -157,7 +157,8 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
             variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy())
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
-    run["choice"] = run.action.sel(step=task.choice_step, drop=True).assign_attrs(n_options=task.n_actions)
+    chosen = run.action.sel(step=task.choice_step, drop=True)
+    run["choice"] = chosen.where(chosen < task.n_options, np.int8(-1)).assign_attrs(n_options=task.n_options)
     run["reward"] = run.step_reward.sum("step")
-    order = ["episode", "trial", "step", "arm", "option", "unit", "feature"]
+    order = ["episode", "trial", "step", "arm", "state", "option", "unit", "feature"]
     return dataset.describe(run.transpose(*order, missing_dims="ignore"))

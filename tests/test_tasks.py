@@ -12,7 +12,15 @@ from neurometa import dataset
 from neurometa.agents import RandomChoice
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
-from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RecordedBandit, RestlessBandit
+from neurometa.tasks import (
+    DawTwoStep,
+    DependentBandit,
+    IndependentBandit,
+    InformativeBandit,
+    RecordedBandit,
+    RestlessBandit,
+    TwoStep,
+)
 
 RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
 TASKS = [
@@ -24,6 +32,9 @@ TASKS = [
     RestlessBandit(n_trials=7),
     RestlessBandit(n_trials=7, drift="variance"),
     RecordedBandit(7, RECORDING),
+    TwoStep(7),
+    TwoStep(7, form="stages"),
+    DawTwoStep(7),
 ]
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
@@ -44,7 +55,10 @@ def latents(task, n_episodes, seed=0):
 
 
 def worth(trials):
-    """What the chosen arm was expected to pay, (episode, trial)."""
+    """What the chosen arm, or the state and option it led to, was expected to pay, (episode, trial)."""
+    if "state_reward_prob" in trials:
+        reached = trials.state_reward_prob.isel(state=trials.second_state)
+        return reached.isel(option=trials.second_choice) if "option" in reached.dims else reached
     arms = trials["reward_prob" if "reward_prob" in trials else "expected_reward"]
     return arms.isel(arm=trials.choice)
 
@@ -91,7 +105,7 @@ def test_episodes_of_a_batch_are_independent(task):
     trials = play(task, n_episodes=2000)
     hidden = trials[next(iter(task.latents))].isel(trial=-1)
     for x in (
-        hidden if hidden.ndim == 1 else hidden.isel(arm=0),
+        hidden if hidden.ndim == 1 else hidden.isel({hidden.dims[1]: 0}),
         trials.choice.isel(trial=0),
         trials.reward.isel(trial=0),
     ):
@@ -256,6 +270,13 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: RestlessBandit(test_volatility_ranges=((-0.1, 0.1),)), r"test_volatility_ranges holds \(-0.1, 0.1\)"),
         (lambda: RestlessBandit(volatility_ranges=((0.1, float("inf")),)), r"volatility_ranges holds \(0.1, inf\)"),
         (lambda: RestlessBandit(volatility_ranges=((0, 0.2), (0.1, 0.3))), r"volatility_ranges .* overlap"),
+        (lambda: TwoStep(0), "n_trials is 0"),
+        (lambda: TwoStep(form="stage"), r"form is 'stage'; allowed are .* Did you mean 'stages'\?"),
+        (lambda: TwoStep(p_common=0.2), "p_common is 0.2; it must lie between 0.5 and 1"),
+        (lambda: TwoStep(p_reversal=-0.1), "p_reversal is -0.1; it must lie between 0 and 1"),
+        (lambda: DawTwoStep(p_common=1.2), "p_common is 1.2"),
+        (lambda: DawTwoStep(drift_sd=-1.0), "drift_sd is -1.0; it must be 0 or more, and finite"),
+        (lambda: DawTwoStep(low=0.8), "low and high are 0.8 and 0.75; they must be 0 <= low < high <= 1"),
         (lambda: RecordedBandit(8, RECORDING), "n_trials is 8; the recording has 7"),
         (lambda: RecordedBandit(0, RECORDING), "n_trials is 0"),
         (lambda: RecordedBandit(7, RECORDING[0]), r"recording is \(7, 3\); it must be \(episode, trial, arm\)"),

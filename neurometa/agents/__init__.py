@@ -23,12 +23,14 @@ from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
 from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
 from neurometa.agents.separate import SeparateActorCritic
+from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "DawObserver",
     "EpsilonGreedy",
     "Gittins",
     "Greedy",
@@ -37,6 +39,7 @@ __all__ = [
     "LearningModelAgent",
     "Lesioned",
     "MajorityRule",
+    "ModelFreeTwoStep",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
@@ -48,6 +51,7 @@ __all__ = [
     "Thompson",
     "ThompsonTarget",
     "ThompsonWalk",
+    "TwoStepObserver",
     "WalkFilter",
     "ideal_observer",
 ]

@@ -78,7 +78,7 @@ def rollout(
         reward = record["reward_per_trial"]
         between = interval(reward["lower"], reward["upper"], 4)
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
-    if on is None and not untrained and len(folders) == 1:
+    if on is None and not untrained and len(folders) == 1 and "reward_prob" in runs.open_config(run).task.latents:
         say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
 
 
@@ -122,8 +122,15 @@ def regret(
     config = runs.open_config(run)
     trials = dataset.open_run(run)
     if "reward_prob" not in trials:
+        kind = type(config.task).__name__
+        if "expected_reward" not in trials:
+            raise InputError(
+                f"{run} holds neither 'reward_prob' nor 'expected_reward', so that no choice of {kind} has a regret; "
+                f"compare the reward per trial of: neurometa rollout {run}"
+            )
+        pays = "by the state reached" if "state_reward_prob" in trials else "surely"
         raise InputError(
-            f"{run} holds no 'reward_prob' that could be replayed, for {type(config.task).__name__} pays surely; "
+            f"{run} holds no 'reward_prob' that could be replayed, for {kind} pays {pays}; "
             f"set the reward per trial of neurometa rollout beside: neurometa baselines {run}"
         )
     task = dataclasses.replace(config.task, n_trials=trials.sizes["trial"])

@@ -5,8 +5,10 @@ from neurometa.tasks.base import State, Task
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.risky_safe import RiskySafe
+from neurometa.tasks.two_step import DawTwoStep, TwoStep
 
 __all__ = [
+    "DawTwoStep",
     "DependentBandit",
     "IndependentBandit",
     "InformativeBandit",
@@ -15,4 +17,5 @@ __all__ = [
     "RiskySafe",
     "State",
     "Task",
+    "TwoStep",
 ]

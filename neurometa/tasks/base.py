@@ -29,6 +29,8 @@ class Task(abc.ABC):
         Length of an observation; 0 if there is nothing to see.
     n_actions : int
         Number of actions at every step.
+    n_options : int
+        Number of options at the choice step; an action from there on is logged as no choice.
     reward_levels : tuple of float
         The rewards that can occur, where an agent gets them one-hot; empty for a scalar.
     """
@@ -45,6 +47,11 @@ class Task(abc.ABC):
     def n_actions(self) -> int:
         """Number of actions at every step."""
         return 2
+
+    @property
+    def n_options(self) -> int:
+        """Number of options at the choice step: an action from there on is no choice; by default none is."""
+        return self.n_actions
 
     def for_test(self) -> "Task":
         """Return the distribution that a trained agent is tested on; by default the same."""
