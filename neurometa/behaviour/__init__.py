@@ -5,6 +5,7 @@ from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
@@ -25,6 +26,7 @@ __all__ = [
     "posterior_mean",
     "recover",
     "regret",
+    "risk_preference",
     "simulate",
     "targets",
     "volatility_regression",

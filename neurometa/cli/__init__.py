@@ -12,6 +12,7 @@ from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
@@ -34,6 +35,7 @@ reading(app)
 showing(app)
 decoding(app)
 comparing(app)
+risking(app)
 
 
 def main() -> None:

@@ -130,16 +130,17 @@ PERTURBATIONS: dict[str, tuple[str, float]] = {
 }
 
 
-def perturbation(name: str) -> Perturb:
+def perturbation(name: str, *, forced: bool = False) -> Perturb:
     """Return what a perturbation adds to the prediction error after a choice, as a function of what happened.
 
-    It acts on free trials only: forced ones teach what the arms are worth, and an animal is
-    stimulated by what it chose. Wrong responses are left alone.
+    Wrong responses are left alone.
 
     Parameters
     ----------
     name : {"control", "block-risky-reward", "block-safe-reward", "block-risky-loss"}
         Nothing; -4 after a rewarded risky choice; -1 after a safe one; +1 after an unrewarded risky one.
+    forced : bool
+        Perturb forced trials too. By default they are left to teach what the arms are worth.
 
     Returns
     -------
@@ -165,6 +166,6 @@ def perturbation(name: str) -> Perturb:
             "risky win": state["risky"] & (reward > 0),
             "risky loss": state["risky"] & (reward == 0),
         }[after]
-        return torch.where(happened & ~state["forced"], added, 0.0)
+        return torch.where(happened & (~state["forced"] | forced), added, 0.0)
 
     return perturb
