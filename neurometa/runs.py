@@ -152,9 +152,7 @@ def evaluate(
     agent = agents.Lesioned(network, lesion, n_steps=len(task.steps)) if lesion else network
     if isinstance(network, agents.SeparateActorCritic):
         log = (*log, "rpe_input")
-    trials = play(
-        task, agent, n_episodes, evaluation_rng(seed, device), log=log, perturb=perturb, progress=progress
-    )
+    trials = play(task, agent, n_episodes, evaluation_rng(seed, device), log=log, perturb=perturb, progress=progress)
     done = {"perturbation": perturbation, "lesion": lesion}
     return trials.assign_attrs(
         {name: x for name, x in done.items() if x},

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
 from test_training import exact_gradients, generator, gradients
@@ -67,9 +66,11 @@ def test_the_actor_is_told_of_rewards_by_prediction_errors_alone(task):
     action = torch.eye(task.n_actions)[[0, 0, 0]]
     state |= {"started": torch.ones(3), "value": torch.tensor([1.0, 0.1, 1.0])}
     out = agent(observation, action, torch.tensor([1.0, 0.1, 0.5]), state)
-    assert out.logits[0].equal(out.logits[1])
-    assert not out.logits[0].equal(out.logits[2])
-    nudged = agent(observation, action, torch.tensor([1.0, 0.1, 0.5]), state | {"perturbation": torch.tensor([0, 0, 0.5])})
+    torch.testing.assert_close(out.logits[0], out.logits[1])
+    assert (out.logits[0] - out.logits[2]).abs().max() > 1e-3
+    nudged = agent(
+        observation, action, torch.tensor([1.0, 0.1, 0.5]), state | {"perturbation": torch.tensor([0, 0, 0.5])}
+    )
     torch.testing.assert_close(nudged.logits[2], out.logits[0])
     assert nudged.value.equal(out.value)
 
@@ -158,8 +159,15 @@ def test_a_disturbance_scales_delays_and_adds_noise():
 def test_without_prediction_errors_nothing_is_learned_and_entropy_alone_acts():
     still = dataclasses.replace(SMALL, rpe_gain=0.0, entropy_weight=0.0)
     assert same(bits(a2c.train(still)), bits(a2c.build(still)))
-    level = a2c.train(dataclasses.replace(still, entropy_weight=1.0, n_updates=150, step_size=3e-2))
-    assert unroll(still.task, level, 20, generator())["logits"].std(-1).mean() < 1e-2
+    short = dataclasses.replace(still, task=RiskySafe(2, n_forced=2, fixation=False))
+    before, after = (
+        unroll(short.task, agent, 50, generator())["logits"].std(-1).mean()
+        for agent in (
+            a2c.build(short),
+            a2c.train(dataclasses.replace(short, entropy_weight=1.0, n_updates=60, step_size=1e-2)),
+        )
+    )
+    assert after < 0.2 * before
 
 
 def test_the_update_follows_the_disturbed_prediction_errors():
@@ -191,7 +199,7 @@ def test_a_disturbance_changes_what_is_learned_and_a_seed_fixes_it(setting):
     [
         ({"rpe_gain": -1.0}, "rpe_gain is -1.0; it must be at least 0"),
         ({"rpe_noise": float("inf")}, "rpe_noise is inf"),
-        ({"rpe_delay": -1}, "rpe_delay is -1; it must be at least 0 and below the 16 steps of an episode"),
+        ({"rpe_delay": -1}, "rpe_delay is -1; it must be at least 0 and below the episode's 16 steps"),
         ({"rpe_delay": 16}, "rpe_delay is 16"),
     ],
 )
@@ -251,4 +259,4 @@ def test_a_lesion_that_is_none_or_of_an_agent_without_memory_is_told():
         Lesioned(a2c.build(SMALL), "rest")
     with pytest.raises(InputError, match="RandomChoice has no hidden or cell state"):
         Lesioned(RandomChoice(), "reset")
-    assert np.isfinite(unroll(SMALL.task, Lesioned(a2c.build(SMALL), "silence"), 3, generator())["reward"]).all()
+    assert unroll(SMALL.task, Lesioned(a2c.build(SMALL), "silence"), 3, generator())["reward"].isfinite().all()

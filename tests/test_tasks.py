@@ -273,7 +273,10 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: RestlessBandit(volatility_ranges=((0.1, float("inf")),)), r"volatility_ranges holds \(0.1, inf\)"),
         (lambda: RestlessBandit(volatility_ranges=((0, 0.2), (0.1, 0.3))), r"volatility_ranges .* overlap"),
         (lambda: RiskySafe(0, n_forced=0), "n_trials is 0"),
-        (lambda: RiskySafe(n_forced=3), "n_forced is 3; forced trials come in pairs, so it must be even, and from 0 to"),
+        (
+            lambda: RiskySafe(n_forced=3),
+            "n_forced is 3; forced trials come in pairs, so it must be even, and from 0 to",
+        ),
         (lambda: RiskySafe(4, n_forced=6), "n_forced is 6"),
         (lambda: TwoStep(0), "n_trials is 0"),
         (lambda: TwoStep(form="stage"), r"form is 'stage'; allowed are .* Did you mean 'stages'\?"),

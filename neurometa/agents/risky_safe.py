@@ -47,7 +47,7 @@ class RiskySafeObserver(Agent):
         self.register_buffer("start", torch.zeros(1), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
-        """Free trials so far, risky pulls and wins, (episode,); whether each arm is known to be risky, (episode, arm)."""
+        """Free trials so far, risky pulls and wins, (episode,); which arm is known to be risky, (episode, arm)."""
         none = self.start.expand(n_episodes)
         return {"free": none, "pulls": none, "wins": none, "is_risky": none[:, None].expand(-1, 2)}
 
@@ -99,9 +99,7 @@ class RiskyLearner(Agent):
 
     start: Tensor
 
-    def __init__(
-        self, learning_rate: float = 0.2, inverse_temperature: float = 1.5, *, fixation: bool = True
-    ) -> None:
+    def __init__(self, learning_rate: float = 0.2, inverse_temperature: float = 1.5, *, fixation: bool = True) -> None:
         super().__init__()
         if not 0 <= learning_rate <= 1:
             raise InputError(f"learning_rate is {learning_rate}; it must lie between 0 and 1.")

@@ -67,7 +67,7 @@ class SeparateActorCritic(Agent):
         )
 
     def begin(self, n_episodes: int) -> State:
-        """Return the state of both, the value of the step before, whether there was one, and what is added to its error."""
+        """State of both, the value of the step before, whether there was one, and what is added to its error."""
         of_each = {"actor": self.actor.begin(n_episodes), "critic": self.critic.begin(n_episodes)}
         state = {f"{who}_{name}": x for who, state in of_each.items() for name, x in state.items()}
         none = self.actor.start.new_zeros(n_episodes)

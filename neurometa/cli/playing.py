@@ -88,7 +88,11 @@ def rollout(
         reward = record["reward_per_trial"]
         between = interval(reward["lower"], reward["upper"], 4)
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
-    if records[0]["file"].endswith("behaviour.nc") and len(folders) == 1 and "reward_prob" in runs.open_config(run).task.latents:
+    if (
+        records[0]["file"].endswith("behaviour.nc")
+        and len(folders) == 1
+        and "reward_prob" in runs.open_config(run).task.latents
+    ):
         say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
 
 

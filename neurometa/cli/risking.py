@@ -66,7 +66,10 @@ def risk(
 
 def _record(found: Any) -> dict[str, dict[str, float]]:
     names = [str(name) for name in found.data_vars]
-    return {f"{prob:g}": {name: float(found[name].sel(risky_prob=prob)) for name in names} for prob in found.risky_prob.values}
+    return {
+        f"{prob:g}": {name: float(found[name].sel(risky_prob=prob)) for name in names}
+        for prob in found.risky_prob.values
+    }
 
 
 def _cells(here: Any, kind: str) -> list[str]:

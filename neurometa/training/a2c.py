@@ -124,7 +124,7 @@ class Config:
             _check_range(name, getattr(self, name))
         if not 0 <= self.rpe_delay < self.n_steps:
             raise InputError(
-                f"rpe_delay is {self.rpe_delay}; it must be at least 0 and below the {self.n_steps} steps of an episode."
+                f"rpe_delay is {self.rpe_delay}; it must be at least 0 and below the episode's {self.n_steps} steps."
             )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
@@ -291,9 +291,7 @@ def loss(
         advantage = advantages(reward, known, discount, at(config.gae_lambda, share))
     else:
         advantage = n_step_returns(reward, known, discount, config.horizon) - known
-    advantage = disturbed(
-        advantage, gain=config.rpe_gain, delay=config.rpe_delay, noise_sd=config.rpe_noise, rng=rng
-    )
+    advantage = disturbed(advantage, gain=config.rpe_gain, delay=config.rpe_delay, noise_sd=config.rpe_noise, rng=rng)
     log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
     policy_loss = -(advantage * log_policy.gather(0, action[None])[0]).mean()
     value_loss = 0.5 * (advantage + known - value).square().mean()
