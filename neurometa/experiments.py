@@ -159,7 +159,7 @@ EXPERIMENTS = {
     ),
     "risky-safe": Experiment(
         a2c.Config(
-            task=tasks.RiskySafe(),
+            task=tasks.RiskySafe(fixation=False),
             separate=True,
             inputs=("observation", "action", "reward"),
             learned_start=True,
