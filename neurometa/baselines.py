@@ -12,12 +12,14 @@ from neurometa.gittins import LONGEST
 from neurometa.models import RescorlaWagner, SingleValue
 from neurometa.tasks import (
     DependentBandit,
+    Foraging,
     IndependentBandit,
     InformativeBandit,
     RestlessBandit,
     RiskySafe,
     Task,
     TwoStep,
+    Volatility,
 )
 from neurometa.tasks.bandit import DIFFICULTIES
 
@@ -28,6 +30,7 @@ SEPARATE = {0.2: 20.0, 0.8: 30.0}
 SINGLE = {0.2: 50.0}
 PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
 EPSILON = 0.05  # Duan et al. 2016 tuned theirs by task
+FIXED = {0.1: 20.0, 0.3: 10.0}  # inverse temperature by learning rate: about those that fit the ideal observer's blocks
 DISCOUNT = 0.99
 MOST_PLANNED = 100  # trials of two arms that are planned in full: a table of 0.1 GiB
 
@@ -64,11 +67,21 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
         }
     if isinstance(task, RestlessBandit):
         return _restless(task)
+    if isinstance(task, Foraging) and not task.fixation:
+        return {
+            "Bayes filter, myopic": agents.ForagingObserver(task.test_base_prob_ranges),
+            "random": agents.RandomChoice(2),
+        }
+    if isinstance(task, Volatility):
+        fixed = {f"R-W {rate}": agents.MagnitudeLearner(rate, slope) for rate, slope in FIXED.items()}
+        return {"ideal observer": agents.VolatilityObserver(), **fixed, "random": agents.RandomChoice(2)}
+    if isinstance(task, Foraging):
+        raise InputError("There are no baselines for foraging with a fixation; there are with fixation=false.")
     if isinstance(task, TwoStep):
         return _two_step(task)
     if isinstance(task, RiskySafe):
         return _risky_safe(task)
-    allowed = "IndependentBandit, DependentBandit, InformativeBandit, RestlessBandit, RiskySafe and TwoStep"
+    allowed = "bandits, Foraging, RiskySafe, TwoStep and Volatility"
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 
 
@@ -98,7 +111,8 @@ def play(
     Returns
     -------
     Dataset
-        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward.
+        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward; for foraging and volatility,
+        where it is not defined, ``reward``.
 
     Raises
     ------
@@ -108,12 +122,14 @@ def play(
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be 0 or more.")
     found = []
+    measured = "reward" if isinstance(task, Foraging | Volatility) else "regret"
     for name, learner in learners.items():
         rng = torch.Generator().manual_seed(seed)  # whoever plays, a task takes the same numbers from it
-        found.append(regret(rollout.play(task, learner, n_episodes, rng)).transpose("episode", "trial"))
+        played = rollout.play(task, learner, n_episodes, rng)
+        found.append((regret(played) if measured == "regret" else played.reward).transpose("episode", "trial"))
         if progress is not None:
             progress(name)
-    return xr.concat(found, "learner").assign_coords(learner=list(learners)).to_dataset(name="regret")
+    return xr.concat(found, "learner").assign_coords(learner=list(learners)).to_dataset(name=measured)
 
 
 def exact_regret(task: Task) -> dict[str, float]:

@@ -60,6 +60,20 @@ _TWO_STEP = a2c.Config(
     entropy_weight=Linear(0.3, 0.0),
 )
 
+# No time among the inputs, and a learned start, of every simulation of Wang et al. 2018 but Harlow's (Methods).
+_W18_INPUTS = ("observation", "action", "reward")
+_W18 = a2c.Config(
+    task=tasks.Foraging(),
+    inputs=_W18_INPUTS,
+    learned_start=True,
+    batch_size=1,
+    optimizer="rmsprop",
+    step_size=7e-4,
+    discount=0.9,
+    value_weight=0.05,
+    entropy_weight=0.05,
+)
+
 EXPERIMENTS = {
     "restless": Experiment(
         _MYOPIC,
@@ -127,18 +141,7 @@ EXPERIMENTS = {
         cpu_minutes=2.5,
     ),
     "two-step-w18": Experiment(
-        a2c.Config(
-            task=tasks.TwoStep(form="fixation"),
-            inputs=("observation", "action", "reward"),
-            learned_start=True,
-            n_updates=10000,
-            batch_size=1,
-            optimizer="rmsprop",
-            step_size=7e-4,
-            discount=0.9,
-            value_weight=0.05,
-            entropy_weight=0.05,
-        ),
+        dataclasses.replace(_W18, task=tasks.TwoStep(form="fixation"), n_updates=10000),
         source="Wang et al. 2018, simulation 4, Methods",
         about="The same with the paper's own settings, one episode per update.",
         cpu_minutes=19,
@@ -156,6 +159,55 @@ EXPERIMENTS = {
         source="Wang et al. 2016, experiment 5, Fig 5",
         about="The same over ten trials, in which nothing swaps.",
         cpu_minutes=1.2,
+    ),
+    "foraging": Experiment(
+        a2c.Config(
+            task=tasks.Foraging(),
+            inputs=_W18_INPUTS,
+            n_updates=2000,
+            batch_size=128,
+            step_size=Linear(5e-3, 0.0),
+            discount=0.75,
+            value_weight=0.05,
+            entropy_weight=Linear(0.1, 0.0),
+        ),
+        source="Wang et al. 2018, simulation 1, Fig 2",
+        about="Does a network match its choices to its rewards where neglected arms grow richer?",
+        cpu_minutes=1.7,
+    ),
+    "foraging-w18": Experiment(
+        dataclasses.replace(_W18, task=tasks.Foraging(fixation=True), n_updates=20000, discount=0.75),
+        source="Wang et al. 2018, simulation 1, Methods",
+        about="The same with the paper's own settings and a fixation, one episode per update.",
+        cpu_minutes=10,
+    ),
+    "volatility": Experiment(
+        a2c.Config(
+            task=tasks.Volatility(),
+            inputs=_W18_INPUTS,
+            n_updates=1500,
+            batch_size=128,
+            step_size=Linear(5e-3, 0.0),
+            discount=0.1,
+            value_weight=0.05,
+            entropy_weight=Linear(0.1, 0.0),
+        ),
+        source="Wang et al. 2018, simulation 2, Fig 3",
+        about="Does a network learn faster in worlds that change, and more slowly in those that do not?",
+        cpu_minutes=3.5,
+    ),
+    "volatility-w18": Experiment(
+        dataclasses.replace(
+            _W18,
+            task=tasks.Volatility(),
+            n_updates=40000,
+            step_size=5e-5,
+            discount=0.1,
+            entropy_weight=Linear(1.0, 0.0),
+        ),
+        source="Wang et al. 2018, simulation 2, Methods",
+        about="The same with the paper's own settings, one episode per update.",
+        cpu_minutes=30,
     ),
     "risky-safe": Experiment(
         a2c.Config(

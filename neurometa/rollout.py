@@ -170,7 +170,10 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
     chosen = run.action.sel(step=task.choice_step, drop=True)
-    run["choice"] = chosen.where(chosen < task.n_options, np.int8(-1)).assign_attrs(n_options=task.n_options)
+    made = chosen < task.n_options
+    if "valid" in run:  # padding is no choice
+        made &= run.valid
+    run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
     run["reward"] = run.step_reward.sum("step")
     order = ["episode", "trial", "step", "arm", "state", "option", "unit", "feature"]
     return dataset.describe(run.transpose(*order, missing_dims="ignore"))

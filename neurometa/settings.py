@@ -15,12 +15,22 @@ Settings = TypeVar("Settings")
 
 
 def to_json(settings: Any) -> Any:
-    """Return frozen settings as plain dicts and lists; a dict names its class under ``type``."""
+    """Return frozen settings as plain dicts and lists; a dict names its class under ``type``.
+
+    Raises
+    ------
+    InputError
+        A setting is a function.
+    """
     if dataclasses.is_dataclass(settings):
         fields = {field.name: to_json(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
         return {"type": type(settings).__name__} | fields
     if isinstance(settings, tuple | list):
         return [to_json(item) for item in settings]
+    if callable(settings):
+        raise InputError(
+            f"{settings} is a function, which no file can hold; with gymnasium, register it and give its id."
+        )
     return settings
 
 

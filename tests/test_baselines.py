@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 
 from neurometa import exact, models
-from neurometa.agents import bandits, learners, observers, planned, voting
+from neurometa.agents import bandits, foraging, learners, observers, planned, voting
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
-from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
+from neurometa.tasks import DependentBandit, Foraging, IndependentBandit, InformativeBandit, RestlessBandit
 
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
 TWO_ARMS, FIVE_ARMS = IndependentBandit(n_trials=12), IndependentBandit(n_trials=12, n_arms=5)
@@ -34,6 +34,7 @@ AGENTS = [
     (RESTLESS, observers.ideal_observer(TRAINING)),
     (RESTLESS, observers.GreedyWalk([0.1])),
     (RESTLESS, observers.ThompsonWalk([0.1], drift="variance")),
+    (Foraging(n_trials=12), foraging.ForagingObserver()),
     (InformativeBandit(), observers.AskThenExploit()),
     (InformativeBandit(), observers.ThompsonTarget()),
     (RESTLESS, learners.LearningModelAgent(models.SingleValue(0.3, 5.0))),

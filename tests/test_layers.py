@@ -15,7 +15,7 @@ PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("errors",),
     ("storage", "settings", "share", "models"),
-    ("dataset", "gittins", "reference"),
+    ("dataset", "exact_foraging", "gittins", "reference"),
     ("exact", "exact_risky", "exact_two_step", "results"),
     ("tables", "behaviour", "neural", "expected", "tasks", "agents"),
     ("plotting", "rollout", "criteria"),
@@ -27,7 +27,18 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
-    *("errors", "storage", "settings", "share", "models", "gittins", "exact", "exact_risky", "exact_two_step"),
+    *(
+        "errors",
+        "storage",
+        "settings",
+        "share",
+        "models",
+        "gittins",
+        "exact",
+        "exact_foraging",
+        "exact_risky",
+        "exact_two_step",
+    ),
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
     *("results", "expected", "criteria", "neural"),
 )

@@ -15,12 +15,14 @@ from neurometa.rollout import to_dataset, unroll
 from neurometa.tasks import (
     DawTwoStep,
     DependentBandit,
+    Foraging,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
     RestlessBandit,
     RiskySafe,
     TwoStep,
+    Volatility,
 )
 
 RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
@@ -36,6 +38,9 @@ TASKS = [
     TwoStep(7),
     TwoStep(7, form="stages"),
     DawTwoStep(7),
+    Foraging(n_trials=7),
+    Volatility(n_trials=7),
+    Volatility(n_trials=7, order="either"),
     RiskySafe(7, n_forced=4, fixation=False),
 ]
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
@@ -62,6 +67,8 @@ def worth(trials):
         reached = trials.state_reward_prob.isel(state=trials.second_state)
         return reached.isel(option=trials.second_choice) if "option" in reached.dims else reached
     arms = trials["reward_prob" if "reward_prob" in trials else "expected_reward"]
+    if "magnitude" in trials:
+        arms = arms * trials.magnitude
     return arms.isel(arm=trials.choice)
 
 
@@ -152,7 +159,7 @@ def test_a_latent_is_the_value_that_produced_the_reward(task):
         assert abs(here.mean()) <= 4.5 * here.std() / len(here) ** 0.5 + 1e-6
 
 
-@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:]], ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:9]], ids=lambda task: type(task).__name__)
 def test_a_bandit_pays_one_or_nothing(task):
     assert set(np.unique(play(task, 50).reward)) == {0, 1}
 
@@ -239,7 +246,7 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    assert tested == task or isinstance(task, RestlessBandit)
+    assert tested == task or isinstance(task, RestlessBandit | Foraging | Volatility)
 
 
 def test_a_recorded_bandit_pays_with_the_recorded_probabilities():
@@ -285,6 +292,11 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: DawTwoStep(p_common=1.2), "p_common is 1.2"),
         (lambda: DawTwoStep(drift_sd=-1.0), "drift_sd is -1.0; it must be 0 or more, and finite"),
         (lambda: DawTwoStep(low=0.8), "low and high are 0.8 and 0.75; they must be 0 <= low < high <= 1"),
+        (lambda: Foraging(0), "n_trials is 0"),
+        (lambda: Foraging(base_prob_ranges=((0.4, 0.6),)), r"base_prob_ranges holds .* low < high <= 0.5"),
+        (lambda: Foraging(test_base_prob_ranges=((0, 0.2), (0.1, 0.3))), "test_base_prob_ranges .* overlap"),
+        (lambda: Volatility(-1), "n_trials is -1"),
+        (lambda: Volatility(order="stable"), r"order is 'stable'; allowed are .* Did you mean 'stable-first'\?"),
         (lambda: RecordedBandit(8, RECORDING), "n_trials is 8; the recording has 7"),
         (lambda: RecordedBandit(0, RECORDING), "n_trials is 0"),
         (lambda: RecordedBandit(7, RECORDING[0]), r"recording is \(7, 3\); it must be \(episode, trial, arm\)"),

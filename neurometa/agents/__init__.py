@@ -1,14 +1,8 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
-from neurometa.agents.bandits import (
-    UCB,
-    EpsilonGreedy,
-    Greedy,
-    MajorityRule,
-    RandomChoice,
-    Thompson,
-)
+from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
 from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
 from neurometa.agents.observers import (
@@ -24,6 +18,7 @@ from neurometa.agents.recurrent import LSTMAgent
 from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
+from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
@@ -32,12 +27,15 @@ __all__ = [
     "AskThenExploit",
     "DawObserver",
     "EpsilonGreedy",
+    "ForagingObserver",
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "KnownForaging",
     "LSTMAgent",
     "LearningModelAgent",
     "Lesioned",
+    "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
     "OptimisticThompson",
@@ -52,6 +50,7 @@ __all__ = [
     "ThompsonTarget",
     "ThompsonWalk",
     "TwoStepObserver",
+    "VolatilityObserver",
     "WalkFilter",
     "ideal_observer",
 ]

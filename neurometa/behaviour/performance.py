@@ -7,6 +7,12 @@ from scipy import stats
 from neurometa.dataset import require
 from neurometa.errors import InputError
 
+BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice
+    "base_prob": "reward probabilities hang on the choices before",
+    "magnitude": "arms pay different magnitudes",
+    "risky_arm": "arms pay different magnitudes",
+}
+
 
 def regret(trials: xr.Dataset) -> xr.DataArray:
     """Reward given up on each trial by not choosing the best arm, in expectation.
@@ -29,7 +35,7 @@ def regret(trials: xr.Dataset) -> xr.DataArray:
     Raises
     ------
     InputError
-        The trials do not say what the arms were worth.
+        The trials do not say what the arms were worth, or it hangs on more than their probabilities.
 
     Examples
     --------
@@ -38,6 +44,12 @@ def regret(trials: xr.Dataset) -> xr.DataArray:
     ('episode',)
     """
     require(trials, choice=("trial",))
+    for name, why in BEYOND_PROBABILITY.items():
+        if name in trials and "expected_reward" not in trials:
+            raise InputError(
+                f"The trials hold {name!r}: {why}, so that 'reward_prob' does not say what the best choice "
+                "was worth and regret is not defined; set rewards side by side instead."
+            )
     worth = "expected_reward" if "expected_reward" in trials else "reward_prob"
     if worth not in trials:
         raise InputError(

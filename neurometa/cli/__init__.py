@@ -10,6 +10,7 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.matching import matching
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.risking import risking
@@ -34,6 +35,7 @@ sweeping(app)
 reading(app)
 showing(app)
 decoding(app)
+matching(app)
 comparing(app)
 risking(app)
 

@@ -200,7 +200,8 @@ def baselines(
 ) -> None:
     """Let the baselines play test episodes of a task, all in the same worlds, beside what they must come to.
 
-    Regret is the expected reward given up by not choosing the best arm, summed over an episode.
+    Regret is the expected reward given up by not choosing the best arm, summed over an episode; where
+    the best choice hangs on more than the arms' probabilities, rewards are set side by side instead.
     The exact column is computed without sampling, where that can be done. Nothing is written.
     """
     from neurometa import baselines as players
@@ -219,7 +220,8 @@ def baselines(
         result = players.play(task.for_test(), learners, n_episodes=episodes, seed=seed, progress=tick)
         show(len(learners), "exact values")
         expected = players.exact_regret(task.for_test())
-    mean = behaviour.mean_interval(result.regret.sum("trial").astype(float))
+    (measured,) = map(str, result.data_vars)
+    mean = behaviour.mean_interval(result[measured].sum("trial").astype(float))
     rows, record = [], {}
     for learner in learners:
         here = mean.sel(learner=learner)
@@ -228,9 +230,11 @@ def baselines(
         exact = f"{expected[learner]:.4f}" if learner in expected else "-"
         rows.append([learner, f"{float(here['mean']):.2f}", _between(here), exact])
     if as_json:
-        say_json({"task": type(task).__name__, "n_episodes": episodes, "seed": seed, "regret": record})
+        say_json({"task": type(task).__name__, "n_episodes": episodes, "seed": seed, measured: record})
         return
-    title = f"Regret per episode of {task.n_trials} trials, {episodes} episodes of {type(task).__name__}"
+    title = (
+        f"{measured.capitalize()} per episode of {task.n_trials} trials, {episodes} episodes of {type(task).__name__}"
+    )
     table(["learner", "mean", "95 % interval", "exact"], rows, title)
 
 

@@ -2,14 +2,19 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.foraging import Foraging
+from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.risky_safe import RiskySafe
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
+from neurometa.tasks.volatility import Volatility
 
 __all__ = [
     "DawTwoStep",
     "DependentBandit",
+    "Foraging",
+    "GymnasiumTask",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
@@ -18,4 +23,7 @@ __all__ = [
     "State",
     "Task",
     "TwoStep",
+    "Volatility",
+    "from_gymnasium",
+    "to_gymnasium",
 ]

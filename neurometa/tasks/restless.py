@@ -1,7 +1,6 @@
 """The restless bandit: does a network learn faster where its world changes faster? (Wang et al. 2016, experiment 4)."""
 
 import dataclasses
-import itertools
 from typing import ClassVar
 
 import torch
@@ -9,6 +8,7 @@ import torch
 from neurometa.errors import InputError
 from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
+from neurometa.tasks.ranges import check_ranges, uniform_over
 
 TRAINING = ((0.0, 1 / 15), (2 / 15, 3 / 15))  # ranges of the volatility nu; the band between is unseen
 TESTING = ((0.0, 3 / 15),)
@@ -49,14 +49,7 @@ class RestlessBandit(Task):
         if self.drift not in self.DRIFTS:
             raise InputError(f"drift is {self.drift!r}; allowed are 'sd' and 'variance'.")
         for name in ("volatility_ranges", "test_volatility_ranges"):
-            if not getattr(self, name):
-                raise InputError(f"{name} is empty; give at least one (low, high).")
-            for low, high in getattr(self, name):
-                if not 0 <= low < high < float("inf"):
-                    raise InputError(f"{name} holds ({low}, {high}); each must be (low, high) with 0 <= low < high.")
-            ordered = sorted(getattr(self, name))
-            if any(before > low for (_, before), (low, _) in itertools.pairwise(ordered)):
-                raise InputError(f"{name} is {getattr(self, name)}; the ranges must not overlap.")
+            check_ranges(name, getattr(self, name))
 
     def for_test(self):
         """Return the task with the volatilities of the test, the unseen band among them."""
@@ -64,7 +57,7 @@ class RestlessBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Draw nu, and p before its first move."""
-        nu = self._volatility(torch.rand(n_episodes, generator=rng, device=rng.device))
+        nu = uniform_over(self.volatility_ranges, torch.rand(n_episodes, generator=rng, device=rng.device))
         p = torch.rand(n_episodes, generator=rng, device=rng.device)
         drift_sd = nu if self.drift == "sd" else nu.sqrt()
         return {"reward_prob": torch.stack([p, 1 - p], -1), "drift_sd": drift_sd}
@@ -76,12 +69,3 @@ class RestlessBandit(Task):
         p = torch.minimum(p, 2 - p)
         prob = torch.stack([p, 1 - p], -1)
         return _pay(prob, action, rng), {"reward_prob": prob, "drift_sd": state["drift_sd"]}
-
-    def _volatility(self, uniform: torch.Tensor) -> torch.Tensor:
-        """Map U(0, 1) onto the union of the ranges, each as likely as it is long."""
-        place = uniform * sum(high - low for low, high in self.volatility_ranges)
-        nu, passed = torch.zeros_like(place), 0.0
-        for low, high in self.volatility_ranges:
-            nu = torch.where(place >= passed, low + place - passed, nu)
-            passed += high - low
-        return nu
