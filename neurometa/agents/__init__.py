@@ -4,6 +4,7 @@ from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, R
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.learners import LearningModelAgent
+from neurometa.agents.lesions import Lesioned
 from neurometa.agents.observers import (
     AskThenExploit,
     GreedyWalk,
@@ -14,6 +15,8 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
+from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
@@ -31,12 +34,16 @@ __all__ = [
     "KnownForaging",
     "LSTMAgent",
     "LearningModelAgent",
+    "Lesioned",
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "RiskyLearner",
+    "RiskySafeObserver",
+    "SeparateActorCritic",
     "State",
     "TablePolicy",
     "Thompson",

@@ -6,6 +6,7 @@ from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
@@ -31,6 +32,7 @@ __all__ = [
     "posterior_mean",
     "recover",
     "regret",
+    "risk_preference",
     "simulate",
     "sliding_learning_rate",
     "targets",

@@ -45,7 +45,7 @@ def regret(trials: xr.Dataset) -> xr.DataArray:
     """
     require(trials, choice=("trial",))
     for name, why in BEYOND_PROBABILITY.items():
-        if name in trials:
+        if name in trials and "expected_reward" not in trials:
             raise InputError(
                 f"The trials hold {name!r}: {why}, so that 'reward_prob' does not say what the best choice "
                 "was worth and regret is not defined; set rewards side by side instead."

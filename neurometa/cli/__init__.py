@@ -14,6 +14,7 @@ from neurometa.cli.matching import matching
 from neurometa.cli.fitting import fitting
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
@@ -38,6 +39,7 @@ showing(app)
 decoding(app)
 matching(app)
 comparing(app)
+risking(app)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.risky_safe import RiskySafe
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -18,6 +19,7 @@ __all__ = [
     "InformativeBandit",
     "RecordedBandit",
     "RestlessBandit",
+    "RiskySafe",
     "State",
     "Task",
     "TwoStep",
