@@ -3,8 +3,12 @@
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.fitting import fit
+from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.sessions import common_transition
+from neurometa.behaviour.stay import stay_probability
+from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
@@ -12,9 +16,11 @@ from neurometa.behaviour.volatility import follow_volatility, volatility_regress
 __all__ = [
     "aic",
     "bic",
+    "common_transition",
     "counts",
     "fit",
     "follow_volatility",
+    "history_regression",
     "latents",
     "log_likelihood",
     "log_odds",
@@ -26,6 +32,9 @@ __all__ = [
     "recover",
     "regret",
     "simulate",
+    "stay_mixed",
+    "stay_probability",
+    "stay_regression",
     "targets",
     "volatility_regression",
 ]

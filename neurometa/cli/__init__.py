@@ -10,6 +10,7 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.histories import histories
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -33,6 +34,7 @@ sweeping(app)
 reading(app)
 showing(app)
 decoding(app)
+histories(app)
 comparing(app)
 
 
