@@ -162,13 +162,17 @@ def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
     common = common_of(trials, choice) if transitions else None
     reward = trials.reward.astype(float)
     given = {"choice": choice, "reward": reward, "played": played}
-    whole = xr.Dataset({name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {}))
+    whole = xr.Dataset(
+        {name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {})
+    )
     spread = dict(zip(whole.data_vars, xr.broadcast(*whole.data_vars.values()), strict=True))
     whole = whole.assign(spread)
     made = whole.choice >= 0
     wrong = made & ~np.isfinite(whole.reward)
     if wrong.any():
-        raise InputError("'reward' is not finite somewhere where a choice was made; give it a number there, or choice -1.")
+        raise InputError(
+            "'reward' is not finite somewhere where a choice was made; give it a number there, or choice -1."
+        )
     return whole.assign(reward=whole.reward.where(made, 0.0))
 
 

@@ -45,7 +45,9 @@ def read_transitions(table: cells.Table, column: str, role: str, choice: np.ndar
     for code, text in enumerate(texts):
         if text not in allowed and text not in MISSED:
             place = table.place(int(np.argmax(codes == code)), column)
-            raise InputError(f'{place}: {text!r} is no {role}; {TELL[role]}, or leave the column as it is with {role}="".')
+            raise InputError(
+                f'{place}: {text!r} is no {role}; {TELL[role]}, or leave the column as it is with {role}="".'
+            )
     found = np.array([allowed.get(text, -1) for text in texts], dtype=np.int8)[codes]
     lacking = np.flatnonzero((found < 0) & (choice >= 0))
     if lacking.size:
