@@ -196,7 +196,7 @@ def test_the_common_transition_is_derived_from_choice_and_state():
     xr.testing.assert_equal(common_transition(bare.assign(second_state=1 - state), leads_to=(1, 0)), trials.common)
     with pytest.raises(InputError, match=r"derive it with behaviour.common_transition"):
         stay_probability(bare)
-    with pytest.raises(InputError, match="'second_state' is 1, 2 .* coded 1 and 2"):
+    with pytest.raises(InputError, match=r"'second_state' is 1, 2 .* coded 1 and 2"):
         common_transition(bare.assign(second_state=state + 1))
 
 

@@ -100,10 +100,8 @@ def _fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: str | None, 
             reason[group] = SEPARATED if separated[group] else UNFINISHED
     coef[~converged] = np.nan
     if penalty is not None:
-        if penalty == "firth":  # the determinant of the information must not be 0
-            able = np.flatnonzero(regular)
-        else:
-            able = np.flatnonzero((total > 0) & ~alone)
+        # for Firth's the determinant of the information must not be 0
+        able = np.flatnonzero(regular if penalty == "firth" else total > 0)
         coef[:], converged[:] = np.nan, False
         coef[able], converged[able] = climb(
             x[able], y[able], weight[able], penalty, ridge if penalty == "ridge" else plain

@@ -95,7 +95,8 @@ def arrange(
         if name == "pool" or each not in kept.coords or kept[each].dims != ("episode",):
             coords = [str(c) for c in kept.coords if kept[c].dims == ("episode",)]
             raise InputError(
-                f"{name} is {each!r}; it must be one of {sorted({*dims} - {'trial'} | {*coords} - {'trial'})}, the dims "
+                f"{name} is {each!r}; it must be one of "
+                f"{sorted({*dims} - {'trial'} | {*coords} - {'trial'})}, the dims "
                 "of the trials and the coordinates of their episodes."
             )
     pooled = ["episode", *(dim for dim in dict.fromkeys(pool) if dim != "episode")]

@@ -1,4 +1,4 @@
-"""Staying as a regression on the last outcome, the last transition and their product, pooled or with subjects at random.
+"""Staying as a regression on the last outcome, the last transition and their product, pooled or by subject.
 
 Outcome and transition are +1 (rewarded, common) or -1, so that a weight is half the difference
 that it makes in log odds; the product is +1 where a planner stays.

@@ -39,8 +39,8 @@ def read_transitions(table: cells.Table, column: str, role: str, choice: np.ndar
         what = "states" if role == "second_state" else "transitions"
         how = "take 1 off" if role == "second_state" else "write 0 for the rare ones"
         raise InputError(
-            f"{table.source}, column {column!r}: the {what} are coded {' and '.join(filled)}; {TELL[role]}: {how}, or leave "
-            f'the column as it is with {role}="".'
+            f"{table.source}, column {column!r}: the {what} are coded {' and '.join(filled)}; {TELL[role]}: {how}, or "
+            f'leave the column as it is with {role}="".'
         )
     for code, text in enumerate(texts):
         if text not in allowed and text not in MISSED:
@@ -52,7 +52,7 @@ def read_transitions(table: cells.Table, column: str, role: str, choice: np.ndar
     lacking = np.flatnonzero((found < 0) & (choice >= 0))
     if lacking.size:
         raise InputError(
-            f"{table.place(lacking[0], column)}: it is empty where a choice was made ({lacking.size:,} such rows); mark "
-            f'these choices as missed (-1), or leave the column as it is with {role}="".'
+            f"{table.place(lacking[0], column)}: it is empty where a choice was made ({lacking.size:,} such rows); "
+            f'mark these choices as missed (-1), or leave the column as it is with {role}="".'
         )
     return found == 1 if role == "common" else found
