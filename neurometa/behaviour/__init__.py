@@ -3,11 +3,15 @@
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.fitting import fit
+from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
+from neurometa.behaviour.sessions import common_transition
+from neurometa.behaviour.stay import stay_probability
+from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_world import drifting_rewards
@@ -17,10 +21,12 @@ __all__ = [
     "aic",
     "bic",
     "block_learning_rate",
+    "common_transition",
     "counts",
     "drifting_rewards",
     "fit",
     "follow_volatility",
+    "history_regression",
     "latents",
     "log_likelihood",
     "log_odds",
@@ -35,6 +41,9 @@ __all__ = [
     "risk_preference",
     "simulate",
     "sliding_learning_rate",
+    "stay_mixed",
+    "stay_probability",
+    "stay_regression",
     "targets",
     "volatility_regression",
 ]

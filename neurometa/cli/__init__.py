@@ -12,6 +12,7 @@ from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
 from neurometa.cli.fitting import fitting
+from neurometa.cli.histories import histories
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.risking import risking
@@ -38,6 +39,7 @@ fitting(app)
 showing(app)
 decoding(app)
 matching(app)
+histories(app)
 comparing(app)
 risking(app)
 
