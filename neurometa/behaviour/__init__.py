@@ -8,8 +8,8 @@ from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.risk import risk_preference
-from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.sessions import common_transition
+from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.stay import stay_probability
 from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean

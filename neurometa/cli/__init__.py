@@ -10,9 +10,9 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
-from neurometa.cli.matching import matching
 from neurometa.cli.fitting import fitting
 from neurometa.cli.histories import histories
+from neurometa.cli.matching import matching
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.risking import risking

@@ -3,4 +3,10 @@
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.geometry import principal_components, project, rank_order
 
-__all__ = ["decode", "hidden_state", "principal_components", "project", "rank_order"]
+__all__ = [
+    "decode",
+    "hidden_state",
+    "principal_components",
+    "project",
+    "rank_order",
+]
