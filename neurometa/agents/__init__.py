@@ -9,6 +9,7 @@ from neurometa.agents.bandits import (
     Thompson,
 )
 from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.observers import (
     AskThenExploit,
@@ -20,6 +21,7 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.reversal import CueLearner, ReversalObserver
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.voting import OptimisticThompson
 
@@ -27,11 +29,13 @@ __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "CueLearner",
     "DawObserver",
     "EpsilonGreedy",
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "HarlowObserver",
     "LSTMAgent",
     "LearningModelAgent",
     "MajorityRule",
@@ -39,6 +43,7 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "ReversalObserver",
     "State",
     "TablePolicy",
     "Thompson",

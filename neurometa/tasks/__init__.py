@@ -2,17 +2,21 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 
 __all__ = [
     "DawTwoStep",
     "DependentBandit",
+    "Harlow",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
     "RestlessBandit",
+    "Reversal",
     "State",
     "Task",
     "TwoStep",
