@@ -9,6 +9,7 @@ from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
 
 STEPS = 4  # of a trial: fixation, cue, response, outcome
+MEAN = 0.5  # what a cue that is yet to come pays: either is as likely, and one of them is rewarded
 N_FEATURES = 6  # one-hot: fixation, cue 0, cue 1, response to cue 0, to cue 1, outcome
 
 
@@ -95,9 +96,9 @@ class CueLearner(Agent):
 
     .. math:: V_c \leftarrow V_c + \alpha (r - V_c)
 
-    It discounts over a trial as `ReversalObserver` does, and expects of later trials the mean of
-    both cues, but an outcome tells it nothing of the other cue: after a reversal it goes on to
-    expect the old of the cue not yet seen (the control of Wang et al. 2018, simulation 3).
+    It discounts over a trial as `ReversalObserver` does and expects 1/2 of a cue to come, but an
+    outcome tells it nothing of the other cue: after a reversal it goes on to expect the old of
+    the cue not seen since (a control for Wang et al. 2018, simulation 3).
 
     Parameters
     ----------
@@ -177,13 +178,13 @@ def _look(observation: Tensor, action: Tensor, state: State) -> _Place:
 
 
 def _value(worth: Tensor, place: _Place, discount: float, n_trials: int | None) -> Tensor:
-    """Discounted reward expected of this trial and of those after it, if each cue pays as `worth`, (episode, 2)."""
+    """Discounted reward expected of this trial, if the cue shown pays as `worth` (episode, 2), and of those after it."""
     to_outcome = STEPS - 1 - place.step
     shown = worth.gather(1, place.cue.clamp(min=0)[:, None])[:, 0]
-    here = torch.where(place.begins, worth.mean(-1), shown)
+    here = torch.where(place.begins, MEAN, shown)
     here = torch.where((place.step == STEPS - 1) & ~place.answered, 0.0, here)
     gamma = torch.tensor(discount, dtype=worth.dtype, device=worth.device)
-    each = worth.mean(-1) * gamma ** (STEPS + to_outcome)  # the next trial, and then one every four steps
+    each = MEAN * gamma ** (STEPS + to_outcome)  # the next trial, and then one every four steps
     decay = gamma**STEPS
     if n_trials is None:
         return here * gamma**to_outcome + each / (1 - decay)

@@ -4,7 +4,9 @@ from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
+from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
@@ -13,9 +15,11 @@ __all__ = [
     "aic",
     "bic",
     "counts",
+    "cue_rpe",
     "fit",
     "follow_volatility",
     "latents",
+    "learning_set_curve",
     "log_likelihood",
     "log_odds",
     "mean_interval",
@@ -25,7 +29,10 @@ __all__ = [
     "posterior_mean",
     "recover",
     "regret",
+    "reversal_conditions",
+    "reversal_contrasts",
     "simulate",
     "targets",
     "volatility_regression",
+    "win_stay_lose_shift",
 ]

@@ -10,8 +10,10 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.learning_set import learning_set
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.reversals import reversals
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
@@ -33,6 +35,8 @@ sweeping(app)
 reading(app)
 showing(app)
 decoding(app)
+learning_set(app)
+reversals(app)
 comparing(app)
 
 
