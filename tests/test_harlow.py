@@ -98,7 +98,9 @@ def test_the_ideal_learner_is_at_chance_once_and_then_always_right(partner, n_tr
     assert (curve.accuracy[1:] == 1).all()
     assert float(curve.accuracy.mean()) == pytest.approx({6: 0.9167, 10: 0.95}[n_trials], abs=0.005)
     assert (trials.value.isel(trial=0).sel(step="choice") == 0).all()
-    assert (trials.value.isel(trial=slice(1, None)) == trials.reward.isel(trial=slice(1, None))).sel(step="fixation").all()
+    assert (
+        (trials.value.isel(trial=slice(1, None)) == trials.reward.isel(trial=slice(1, None))).sel(step="fixation").all()
+    )
 
 
 def test_a_soft_observer_takes_what_it_knows_with_the_stated_slope():
@@ -197,7 +199,10 @@ def test_missed_problems_leave_no_estimate_and_padding_is_left_out():
         (lambda t: behaviour.learning_set_curve(t.drop_vars("side")), "no variable 'side'"),
         (lambda t: behaviour.learning_set_curve(t.assign(side=t.side + 1)), "'side' holds 2; the sides are 0 and 1"),
         (lambda t: behaviour.learning_set_curve(t, by="block"), "There is no 'block' over 'episode'"),
-        (lambda t: behaviour.learning_set_curve(t, by=(8, 4)), r"by is \(8, 4\); the last problems of blocks must rise"),
+        (
+            lambda t: behaviour.learning_set_curve(t, by=(8, 4)),
+            r"by is \(8, 4\); the last problems of blocks must rise",
+        ),
         (lambda t: behaviour.learning_set_curve(t, by=(8, 41)), "at most 40"),
         (lambda t: behaviour.learning_set_curve(t, level=0), "level is 0"),
         (lambda t: behaviour.win_stay_lose_shift(t.isel(trial=[0])), "An episode has one trial"),

@@ -190,7 +190,9 @@ def random_run(n_agents=3, n_episodes=40, n_trials=30, seed=0):
     cue = rng.integers(0, 2, shape)
     choice = np.where(rng.random(shape) < 0.8, cue, rng.integers(-1, 2, shape))
     variables = {"cue": cue, "rewarded_cue": rewarded, "reversed": reverses, "choice": choice}
-    return xr.Dataset({name: (dims, x) for name, x in variables.items()}), xr.DataArray(rng.normal(size=shape), dims=dims)
+    return xr.Dataset({name: (dims, x) for name, x in variables.items()}), xr.DataArray(
+        rng.normal(size=shape), dims=dims
+    )
 
 
 def test_trials_are_named_as_one_by_one_and_never_across_chains():
@@ -198,7 +200,9 @@ def test_trials_are_named_as_one_by_one_and_never_across_chains():
     found = behaviour.reversal_conditions(trials.transpose("trial", "agent", "episode"))
     for agent, episode in itertools.product(range(3), range(40)):
         here = trials.isel(agent=agent, episode=episode)
-        chain = labels(*(here[name].values for name in ("cue", "rewarded_cue", "reversed")), (here.choice == here.cue).values)
+        chain = labels(
+            *(here[name].values for name in ("cue", "rewarded_cue", "reversed")), (here.choice == here.cue).values
+        )
         named = found.isel(agent=agent, episode=episode)
         assert list(zip(named.condition.values, named.role.values, strict=True)) == chain
     assert set(np.unique(found.condition.values.astype(str))) == {"", "before discovery", "experienced", "inferred"}
@@ -217,7 +221,9 @@ def test_means_contrasts_and_ratio_are_those_of_the_named_trials():
         cell = found.sel(condition=condition, role=role).isel(agent=agent)
         assert float(cell["mean"]) == pytest.approx(values.mean())
         assert int(cell.n) == len(values)
-        assert float(cell.se) == pytest.approx(values.std(ddof=1) / len(values) ** 0.5, rel=0.35)  # all independent here
+        assert float(cell.se) == pytest.approx(
+            values.std(ddof=1) / len(values) ** 0.5, rel=0.35
+        )  # all independent here
     gap = found["mean"].sel(role="old") - found["mean"].sel(role="new")
     assert np.allclose(found.contrast, [[1], [-1], [-1]] * gap.transpose("condition", "agent").values)
     share = found.contrast.sel(condition="inferred") / found.contrast.sel(condition="experienced")
@@ -238,20 +244,23 @@ def test_intervals_over_agents_rest_on_the_means_of_agents():
 
 def test_a_bootstrap_interval_holds_the_true_contrast_as_often_as_it_says():
     rng, held = np.random.default_rng(0), 0
-    for i in range(60):
+    for i in range(40):
         trials, x = random_run(1, 40, 30, seed=i)
         effect = 0.5 * (behaviour.reversal_conditions(trials).role == "new")
         x = x + effect + xr.DataArray(rng.normal(size=40), dims="episode")
-        found = behaviour.reversal_contrasts(x, trials, n_boot=300, seed=i).sel(condition="experienced")
+        found = behaviour.reversal_contrasts(x, trials, n_boot=200, seed=i).sel(condition="experienced").isel(agent=0)
         held += float(found.contrast_lower) < 0.5 < float(found.contrast_upper)
-    assert 50 <= held  # of 60, where 57 are expected
+    assert held >= 33  # of 40, where 38 are expected
 
 
 @pytest.mark.parametrize(
     ("call", "told"),
     [
         (lambda t, x: behaviour.reversal_conditions(t.drop_vars("cue")), "no variable 'cue'"),
-        (lambda t, x: behaviour.reversal_conditions(t.assign(cue=t.cue + 1)), "'cue' holds 2; the two cues are 0 and 1"),
+        (
+            lambda t, x: behaviour.reversal_conditions(t.assign(cue=t.cue + 1)),
+            "'cue' holds 2; the two cues are 0 and 1",
+        ),
         (lambda t, x: behaviour.reversal_contrasts(x.isel(trial=0), t), "it must also span 'trial'"),
         (lambda t, x: behaviour.reversal_contrasts(x, t, over="subject"), "it must also span 'subject'"),
         (lambda t, x: behaviour.reversal_contrasts(x, t, level=95), "level is 95; it must lie between 0 and 1"),

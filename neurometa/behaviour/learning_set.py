@@ -10,9 +10,7 @@ from neurometa.dataset import require
 from neurometa.errors import InputError
 
 
-def learning_set_curve(
-    trials: xr.Dataset, *, by: str | Sequence[int] | None = None, level: float = 0.95
-) -> xr.Dataset:
+def learning_set_curve(trials: xr.Dataset, *, by: str | Sequence[int] | None = None, level: float = 0.95) -> xr.Dataset:
     """Share of right choices on each trial of a problem, over all problems or by groups of them.
 
     Parameters

@@ -178,9 +178,8 @@ def reversal_contrasts(
     tails = ((1 - level) / 2, (1 + level) / 2)
     for name, measure in {"contrast": _contrast, "ratio": _inferred_share}.items():
         found[name] = measure(mean)
-        # samples in which a condition does not occur are left out
-        ends = measure(sampled).quantile(tails, "sample", skipna=True).drop_vars("quantile")
-        found[f"{name}_lower"], found[f"{name}_upper"] = ends.isel(quantile=0), ends.isel(quantile=1)
+        ends = _percentiles(measure(sampled), tails)
+        found[f"{name}_lower"], found[f"{name}_upper"] = ends.isel(bound=0), ends.isel(bound=1)
     units = {"units": x.attrs["units"]} if "units" in x.attrs else {}
     for name in ("mean", "se", "contrast", "contrast_lower", "contrast_upper"):
         found[name].attrs.update(units)
@@ -193,6 +192,13 @@ def _named(x: xr.DataArray) -> xr.DataArray:
 
 def _ratio(total: xr.DataArray, n: xr.DataArray) -> xr.DataArray:
     return total / n.where(n > 0)
+
+
+def _percentiles(sampled: xr.DataArray, tails: tuple[float, float]) -> xr.DataArray:
+    """Percentiles over the samples in which the condition occurs; NaN where it never does."""
+    known = sampled.notnull().any("sample")
+    found = sampled.where(known, 0.0).quantile(tails, "sample", skipna=True)
+    return found.drop_vars("quantile").rename(quantile="bound").where(known)
 
 
 def _contrast(mean: xr.DataArray) -> xr.DataArray:
