@@ -178,7 +178,7 @@ def _look(observation: Tensor, action: Tensor, state: State) -> _Place:
 
 
 def _value(worth: Tensor, place: _Place, discount: float, n_trials: int | None) -> Tensor:
-    """Discounted reward expected of this trial, if the cue shown pays as `worth` (episode, 2), and of those after it."""
+    """Discounted reward expected of this trial, its cue paying as `worth` (episode, 2), and of those after it."""
     to_outcome = STEPS - 1 - place.step
     shown = worth.gather(1, place.cue.clamp(min=0)[:, None])[:, 0]
     here = torch.where(place.begins, MEAN, shown)

@@ -1,5 +1,6 @@
 """Learning to learn: how soon a new problem is solved, after one trial or many (Harlow 1949)."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,7 +86,8 @@ def win_stay_lose_shift(trials: xr.Dataset, *, level: float = 0.95) -> xr.Datase
     # of two stimuli, to take the rewarded one again is to stay, and to take it after the other is to shift
     for name, before in (("win_stay", 1.0), ("lose_shift", 0.0)):
         share = _share(second.where(first == before), ("episode",), level)
-        found = found.merge(share.rename(accuracy=name, **{part: f"{name}_{part}" for part in ("lower", "upper", "n")}))
+        names = {"accuracy": name} | {part: f"{name}_{part}" for part in ("lower", "upper", "n")}
+        found = found.merge(share.rename(names))
         found[name].attrs = {"long_name": name.replace("_", "-") + " at trial 2"}
     a, b = found.win_stay, found.lose_shift
     found["difference"] = a - b
@@ -138,7 +140,7 @@ def _groups(trials: xr.Dataset, by: str | Sequence[int]) -> tuple[str, dict[obje
             raise InputError("Every problem has its own 'episode'; group by another coordinate, or by blocks.")
         return label, {value: np.flatnonzero(values == value) for value in dict.fromkeys(values.tolist())}
     ends = [int(end) for end in by]
-    if not ends or ends[0] < 1 or any(b <= a for a, b in zip(ends, ends[1:], strict=False)) or ends[-1] > n:
+    if not ends or ends[0] < 1 or any(b <= a for a, b in itertools.pairwise(ends)) or ends[-1] > n:
         raise InputError(f"by is {tuple(by)}; the last problems of blocks must rise from 1 or more to at most {n}.")
     starts = [0, *ends[:-1]]
     return "block", {f"{a + 1}-{b}": np.arange(a, b) for a, b in zip(starts, ends, strict=True)}
