@@ -71,7 +71,7 @@ _REVERSAL = a2c.Config(
     discount=0.9,
     gae_lambda=0.8,
     value_weight=0.5,
-    entropy_weight=Linear(0.3, 0.0),
+    entropy_weight=Linear(0.2, 0.0),
 )
 
 # A choice changes nothing but what it pays and tells, so that looking ahead buys little: a low discount.
