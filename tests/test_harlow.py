@@ -32,7 +32,8 @@ def play(task, agent, n_episodes=1000, seed=0):
 
 def shown(trials):
     """The stimuli of each trial, rewarded one first, (episode, trial, 2, feature)."""
-    seen = trials.observation.sel(step="choice").values[..., 1:]
+    seen = trials.observation.sel(step="choice").values[..., 2:]
+    seen = seen[..., : seen.shape[-1] * 2 // 3]
     sides = seen.reshape(*seen.shape[:2], 2, -1)
     return np.take_along_axis(sides, np.stack([trials.side, 1 - trials.side], -1)[..., None], 2)
 
@@ -55,7 +56,7 @@ def test_stimuli_are_drawn_for_an_episode_and_never_again():
 
 def test_training_and_evaluation_see_different_stimuli_even_under_one_seed():
     seen = [
-        rollout.unroll(Harlow(), agents.HarlowObserver(), 200, rng)["observation"][0, 1, :, 1:].reshape(-1, 8)
+        rollout.unroll(Harlow(), agents.HarlowObserver(), 200, rng)["observation"][0, 1, :, 2:18].reshape(-1, 8)
         for rng in (torch.Generator().manual_seed(1), runs.evaluation_rng(1))
     ]
     assert len(torch.unique(torch.cat(seen), dim=0)) == 800
@@ -85,7 +86,14 @@ def test_sides_are_drawn_anew_in_each_trial_and_pay_as_stated(partner):
     assert (worth.where(trials.choice >= 0, 0) == paid).all()
     assert (trials.choice == -1).mean() == pytest.approx(1 / 3, abs=0.02)
     assert not trials.observation.sel(step="fixation").isel(feature=slice(1, None)).any()
-    assert (trials.observation.isel(feature=0) == [1, 0]).all()
+    assert (trials.observation.isel(feature=0) == [1, 0, 0]).all()
+    assert (trials.observation.isel(feature=1) == [0, 0, 1]).all()
+    size = Harlow().n_stimulus_features
+    blocks = trials.observation.isel(feature=slice(2, None)).values.reshape(*trials.choice.shape, 3, 3, size)
+    assert not blocks[:, :, 1, 2].any() and not blocks[:, :, 2, :2].any()  # the centre is empty until one is taken
+    side = trials.choice.values[..., None, None].clip(0)
+    taken = np.take_along_axis(blocks[:, :, 1, :2], side, 2)[:, :, 0] * (trials.choice.values >= 0)[..., None]
+    np.testing.assert_array_equal(blocks[:, :, 2, 2], taken)
 
 
 @EVERY_PARTNER

@@ -48,11 +48,11 @@ class HarlowObserver(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
-        size, odd = divmod(observation.shape[-1] - 1, 2)
+        size, odd = divmod(observation.shape[-1] - 2, 3)
         if odd or size < 1:
             raise InputError(
-                f"An observation has {observation.shape[-1]} features; those of Harlow's task are 1 for the fixation "
-                "and as many for each of two stimuli."
+                f"An observation has {observation.shape[-1]} features; those of Harlow's task are 2 for the fixation and "
+                "the outcome, and as many for each of two stimuli and for the one taken."
             )
         good, bad, pair = (
             state[name] if state[name].shape[-1] else observation.new_zeros(len(observation), width)
@@ -64,9 +64,11 @@ class HarlowObserver(Agent):
         good = torch.where(told[:, None], torch.where(left_is_good, left, right), good)
         bad = torch.where(told[:, None], torch.where(left_is_good, right, left), bad)
         known = state["known"] | told
-        fixates = observation[:, 0] > 0
-        pair = torch.where(fixates[:, None], pair, observation[:, 1:])
-        sides = observation[:, 1:].unflatten(-1, (2, size))
+        fixates, ends = observation[:, :2].unbind(-1)
+        chooses = fixates + ends == 0
+        shown = observation[:, 2 : 2 + 2 * size]
+        pair = torch.where(chooses[:, None], shown, pair)
+        sides = shown.unflatten(-1, (2, size))
         is_good, is_bad = ((sides == x[:, None]).all(-1).to(reward.dtype) for x in (good, bad))
         worth = (is_good - is_bad) * known[:, None]
         worth = torch.where(worth == 0, -worth.flip(-1), worth)  # of a new partner: the opposite of the one that stays
@@ -74,12 +76,12 @@ class HarlowObserver(Agent):
         gain = known.to(reward.dtype)
         if self.inverse_temperature is not None:
             gain = gain * torch.tanh(torch.as_tensor(self.inverse_temperature, dtype=reward.dtype))
-        value = torch.where(fixates, gain + self.fixation_reward, gain)
-        state = {"good": good, "bad": bad, "pair": pair, "known": known, "chose": ~fixates}
-        return Output(self._logits(choose, fixates), value, state, {})
+        value = (gain + self.fixation_reward * fixates) * (1 - ends)
+        state = {"good": good, "bad": bad, "pair": pair, "known": known, "chose": chooses}
+        return Output(self._logits(choose, chooses), value, state, {})
 
-    def _logits(self, choose: Tensor, fixates: Tensor) -> Tensor:
-        """The centre at the fixation, one of the sides at the choice."""
-        sides = torch.where(fixates[:, None], -torch.inf, choose)
-        centre = torch.where(fixates, 0.0, -torch.inf).to(choose.dtype)
+    def _logits(self, choose: Tensor, chooses: Tensor) -> Tensor:
+        """One of the sides at the choice, else the centre."""
+        sides = torch.where(chooses[:, None], choose, -torch.inf)
+        centre = torch.where(chooses, -torch.inf, 0.0).to(choose.dtype)
         return pad(sides, (0, 1)) + pad(centre[:, None], (2, 0))

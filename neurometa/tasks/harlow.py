@@ -19,11 +19,13 @@ PARTNERS = ("kept", "new")
 class Harlow(Task):
     r"""One of two stimuli never seen before is rewarded, wherever it appears, for a whole episode.
 
-    A trial has two steps. At the ``fixation`` the centre (action 2) pays `fixation_reward`,
+    A trial has three steps. At the ``fixation`` the centre (action 2) pays `fixation_reward`,
     anything else nothing. At the ``choice`` the two stimuli are side by side, on sides drawn
     anew in each trial: the side of the rewarded one pays 1, the other -1; the centre takes
-    neither, pays nothing and is no choice. Which stimulus is rewarded is seen by chance on
-    trial 1 and known from then on.
+    neither, pays nothing and is no choice. At the ``outcome`` the stimulus taken is alone in the
+    centre and nothing is asked, as in the papers, where an image is taken by turning to it until it
+    is in the centre of the view. Which stimulus is rewarded is seen by chance on trial 1 and
+    known from then on.
 
     A stimulus is a vector of `n_stimulus_features` independent standard normal numbers, drawn
     for its episode and never again, so that what is learned cannot be about single stimuli.
@@ -45,7 +47,7 @@ class Harlow(Task):
     partner: str = "kept"
     fixation_reward: float = 0.2
 
-    steps = ("fixation", "choice")
+    steps = ("fixation", "choice", "outcome")
     latents = {"side": (), "expected_reward": ("arm",)}
 
     def __post_init__(self) -> None:
@@ -60,8 +62,8 @@ class Harlow(Task):
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
-        """Whether this is the fixation, then the left and the right stimulus."""
-        return 1 + 2 * self.n_stimulus_features
+        """Whether this is the fixation, or the outcome; then the left stimulus, the right, and the one in the centre."""
+        return 2 + 3 * self.n_stimulus_features
 
     @property
     def n_actions(self) -> int:
@@ -79,22 +81,30 @@ class Harlow(Task):
         kept = torch.randint(2, (n_episodes,), generator=rng, device=rng.device)
         side = torch.zeros(n_episodes, dtype=torch.int8, device=rng.device)
         worth = torch.zeros(n_episodes, 2, device=rng.device)
-        return {"side": side, "expected_reward": worth, "stimuli": stimuli, "kept": kept, "begun": side > 0}
+        now = {"side": side, "expected_reward": worth, "taken": torch.zeros_like(stimuli[:, 0])}
+        return now | {"stimuli": stimuli, "kept": kept, "begun": side > 0}
 
     def observe(self, state, step):
-        """Show the fixation, or the stimuli, left then right; the other entries are 0."""
-        stimuli = state["stimuli"]
-        if step == "fixation":
-            return torch.eye(1, self.n_features, device=stimuli.device).expand(len(stimuli), -1)
+        """Show the fixation, or the stimuli on their sides, or the one taken; the other entries are 0."""
+        taken = state["taken"]
+        flags = torch.eye(2, device=taken.device)[["fixation", "outcome"].index(step)] if step != "choice" else 0.0
+        sides = self._sides(state).flatten(1)
+        parts = [taken.new_zeros(len(taken), 2) + flags, sides * (step == "choice"), taken * (step == "outcome")]
+        return torch.cat(parts, -1)
+
+    def _sides(self, state):
+        """The stimuli, left then right, (episode, side, feature); the rewarded one comes first in the state."""
         on_right = (state["side"] == 1)[:, None, None]
-        sides = torch.where(on_right, stimuli.flip(1), stimuli)  # the rewarded one comes first
-        return torch.cat([torch.zeros_like(stimuli[:, 0, :1]), sides.flatten(1)], -1)
+        return torch.where(on_right, state["stimuli"].flip(1), state["stimuli"])
 
     def step(self, state, action, step, rng):
         """Draw the sides, and a new partner, at the fixation; pay 1 or -1 at the choice."""
+        if step == "outcome":
+            return torch.zeros_like(state["expected_reward"][:, 0]), state
         if step == "choice":
             won = (action == state["side"]).float() - (action == 1 - state["side"]).float()
-            return won, state
+            chosen = torch.arange(2, device=action.device) == action[:, None]
+            return won, state | {"taken": (self._sides(state) * chosen[..., None]).sum(1)}
         side = torch.randint(2, action.shape, generator=rng, device=rng.device).to(torch.int8)
         right = side.float()
         worth = torch.stack([1 - 2 * right, 2 * right - 1], -1)
