@@ -74,6 +74,20 @@ _REVERSAL = a2c.Config(
     entropy_weight=Linear(0.2, 0.0),
 )
 
+# A choice changes nothing but what it pays and tells, so that looking ahead buys little: a low discount.
+_HARLOW = a2c.Config(
+    task=tasks.Harlow(),
+    inputs=("observation", "action", "reward"),
+    n_units=64,
+    n_updates=4000,
+    batch_size=128,
+    step_size=Linear(5e-3, 0.0),
+    discount=0.5,
+    gae_lambda=0.5,
+    value_weight=0.5,
+    entropy_weight=Linear(0.1, 0.0),
+)
+
 EXPERIMENTS = {
     "restless": Experiment(
         _MYOPIC,
@@ -181,6 +195,24 @@ EXPERIMENTS = {
         dataclasses.replace(_REVERSAL, task=tasks.Reversal(block_length=5)),
         source="Wang et al. 2018, simulation 3, Fig 4",
         about="The same in the published form: roles may change after every fifth trial.",
+        cpu_minutes=1.0,
+    ),
+    "harlow": Experiment(
+        _HARLOW,
+        source="Harlow 1949; Wang et al. 2018, simulation 5, Fig 6",
+        about="Does a network learn to learn: what pays, from one trial with things never seen before?",
+        cpu_minutes=1.0,
+    ),
+    "harlow-w16": Experiment(
+        dataclasses.replace(_HARLOW, task=tasks.Harlow(n_trials=10)),
+        source="Wang et al. 2016, experiment 6, Fig 6",
+        about="The same over ten trials.",
+        cpu_minutes=1.0,
+    ),
+    "harlow-partner": Experiment(
+        dataclasses.replace(_HARLOW, task=tasks.Harlow(partner="new")),
+        source="Wang et al. 2016, experiment 6, the control in which one stimulus changes",
+        about="The same where only one stimulus stays and its partner is new in each trial.",
         cpu_minutes=1.0,
     ),
 }

@@ -10,6 +10,7 @@ from scipy import stats
 
 from neurometa import agents, baselines, behaviour, dataset, rollout, runs
 from neurometa.errors import InputError
+from neurometa.experiments import EXPERIMENTS
 from neurometa.tasks import Harlow
 from neurometa.training import a2c
 from tests import test_tasks as laws
@@ -247,3 +248,9 @@ def test_the_command_prints_and_keeps_what_the_function_returns(tmp_path):
     assert neurometa("learning-set", tmp_path, "--by", "20,60", "--json")[0] == 0
     assert dataset.read(tmp_path / "learning_set.nc").block.values.tolist() == ["1-20", "21-60"]
     assert "There is no 'phase'" in neurometa("learning-set", tmp_path, "--by", "phase")[2]
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("harlow")])
+def test_every_harlow_experiment_trains(name, tmp_path):
+    code, _, err = neurometa("train", name, "--out", tmp_path / name, "--set", "n_updates=2", "--set", "batch_size=2")
+    assert code == 0, err
