@@ -74,18 +74,19 @@ _REVERSAL = a2c.Config(
     entropy_weight=Linear(0.2, 0.0),
 )
 
-# A choice changes nothing but what it pays and tells, so that looking ahead buys little: a low discount.
+# A first choice is paid no more than none, and tells which stimulus to take from then on: a discount above 0 makes it worth
+# while.
 _HARLOW = a2c.Config(
     task=tasks.Harlow(),
     inputs=("observation", "action", "reward"),
     n_units=64,
-    n_updates=4000,
-    batch_size=128,
+    n_updates=2000,
+    batch_size=256,
     step_size=Linear(5e-3, 0.0),
-    discount=0.5,
-    gae_lambda=0.5,
+    discount=0.7,
+    gae_lambda=0.7,
     value_weight=0.5,
-    entropy_weight=Linear(0.1, 0.0),
+    entropy_weight=Linear(0.05, 0.0),
 )
 
 EXPERIMENTS = {
