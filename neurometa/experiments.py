@@ -65,13 +65,13 @@ _TWO_STEP = a2c.Config(
 _REVERSAL = a2c.Config(
     task=tasks.Reversal(),
     inputs=("observation", "action", "reward"),
-    n_updates=600,
+    n_updates=1500,
     batch_size=32,
-    step_size=Linear(5e-3, 0.0),
+    step_size=Linear(1e-2, 0.0),
     discount=0.9,
-    gae_lambda=0.8,
-    value_weight=0.5,
-    entropy_weight=Linear(0.2, 0.0),
+    gae_lambda=0.3,
+    value_weight=2.0,
+    entropy_weight=Linear(0.1, 0.0, over=0.3),
 )
 
 # A first choice is paid no more than none, and tells which stimulus to take from then on: a discount above 0 makes it worth
