@@ -13,9 +13,11 @@ from neurometa.models import RescorlaWagner, SingleValue
 from neurometa.tasks import (
     DependentBandit,
     Foraging,
+    Harlow,
     IndependentBandit,
     InformativeBandit,
     RestlessBandit,
+    Reversal,
     RiskySafe,
     Task,
     TwoStep,
@@ -41,7 +43,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     Parameters
     ----------
     task : Task
-        A bandit, or the two-step task of one choice. Of the restless one, its reading of the
+        A bandit, the two-step task of one choice, reversal or Harlow's. Of the restless one, its reading of the
         volatility and its training range become the ideal observer's prior.
 
     Returns
@@ -49,7 +51,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     dict of Agent
         By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
         for two arms that keep still (independent ones up to 100 trials), the informative and
-        the restless bandit, the two-step task, and a safe arm against a risky one.
+        the restless bandit, the two-step, reversal and Harlow tasks, and a safe arm against a risky one.
 
     Raises
     ------
@@ -81,7 +83,11 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
         return _two_step(task)
     if isinstance(task, RiskySafe):
         return _risky_safe(task)
-    allowed = "bandits, Foraging, RiskySafe, TwoStep and Volatility"
+    if isinstance(task, Reversal):
+        return _reversal(task)
+    if isinstance(task, Harlow):
+        return _harlow(task)
+    allowed = "bandits, Foraging, Harlow, Reversal, RiskySafe, TwoStep and Volatility"
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 
 
@@ -172,6 +178,10 @@ def exact_regret(task: Task) -> dict[str, float]:
         if n_free and task.n_forced:
             lost["Bayes-optimal"] = n_free * best - exact_risky.bayes_optimal(n_free, task.n_forced // 2)[1]
         return lost
+    if isinstance(task, Reversal):
+        return {"ideal observer": 0.0, "cue learner": 0.0}  # what a cue asks for is known; only its worth is not
+    if isinstance(task, Harlow):
+        return {"Bayes-optimal": 1.0, "random": float(n_trials)}  # each wrong choice gives up 2
     if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
         return {}
     prior = _prior(task)
@@ -244,6 +254,26 @@ def _two_step(task: TwoStep) -> dict[str, agents.Agent]:
         "softmax Bayes": agents.TwoStepObserver(*world, inverse_temperature=10.0),
         "model-free": agents.ModelFreeTwoStep(),
         "random": agents.TwoStepObserver(*world, inverse_temperature=0.0),  # keeps to the fixation, where there is one
+    }
+
+
+def _reversal(task: Reversal) -> dict[str, agents.Agent]:
+    """Return the ideal observer, a learner of each cue by itself, and chance."""
+    return {
+        "ideal observer": agents.ReversalObserver(
+            task.p_reversal, block_length=task.block_length, p_switch=task.p_switch, n_trials=task.n_trials
+        ),
+        "cue learner": agents.CueLearner(n_trials=task.n_trials),
+        "random": agents.RandomChoice(task.n_actions),
+    }
+
+
+def _harlow(task: Harlow) -> dict[str, agents.Agent]:
+    """Return win-stay, lose-shift on identity, and chance, which keeps to the fixation."""
+    paid = task.fixation_reward
+    return {
+        "Bayes-optimal": agents.HarlowObserver(fixation_reward=paid),
+        "random": agents.HarlowObserver(inverse_temperature=0.0, fixation_reward=paid),
     }
 
 

@@ -32,6 +32,8 @@ COMMANDS = (
     "compare",
     "decode",
     "risk",
+    "learning-set",
+    "reversals",
 )
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]

@@ -3,6 +3,7 @@
 from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
+from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
 from neurometa.agents.observers import (
@@ -15,6 +16,7 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.reversal import CueLearner, ReversalObserver
 from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
@@ -25,12 +27,14 @@ __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "CueLearner",
     "DawObserver",
     "EpsilonGreedy",
     "ForagingObserver",
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "HarlowObserver",
     "KnownForaging",
     "LSTMAgent",
     "LearningModelAgent",
@@ -41,6 +45,7 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "ReversalObserver",
     "RiskyLearner",
     "RiskySafeObserver",
     "SeparateActorCritic",

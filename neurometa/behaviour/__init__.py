@@ -5,8 +5,10 @@ from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
+from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
 from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sessions import common_transition
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
@@ -23,11 +25,13 @@ __all__ = [
     "block_learning_rate",
     "common_transition",
     "counts",
+    "cue_rpe",
     "drifting_rewards",
     "fit",
     "follow_volatility",
     "history_regression",
     "latents",
+    "learning_set_curve",
     "log_likelihood",
     "log_odds",
     "matching",
@@ -38,6 +42,8 @@ __all__ = [
     "posterior_mean",
     "recover",
     "regret",
+    "reversal_conditions",
+    "reversal_contrasts",
     "risk_preference",
     "simulate",
     "sliding_learning_rate",
@@ -46,4 +52,5 @@ __all__ = [
     "stay_regression",
     "targets",
     "volatility_regression",
+    "win_stay_lose_shift",
 ]

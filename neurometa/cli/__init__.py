@@ -12,9 +12,11 @@ from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.fitting import fitting
 from neurometa.cli.histories import histories
+from neurometa.cli.learning_set import learning_set
 from neurometa.cli.matching import matching
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.reversals import reversals
 from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
@@ -40,6 +42,8 @@ showing(app)
 decoding(app)
 matching(app)
 histories(app)
+learning_set(app)
+reversals(app)
 comparing(app)
 risking(app)
 
