@@ -2,16 +2,19 @@
 
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
+from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
+from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
+    "coding_factors",
     "counts",
     "fit",
     "follow_volatility",
@@ -23,7 +26,9 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "previous_trial",
     "recover",
+    "reference_rpes",
     "regret",
     "simulate",
     "targets",

@@ -10,6 +10,8 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.encoding import encoding
+from neurometa.cli.erring import erring
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -33,6 +35,8 @@ sweeping(app)
 reading(app)
 showing(app)
 decoding(app)
+encoding(app)
+erring(app)
 comparing(app)
 
 
