@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import xarray as xr
 
 from neurometa.dataset import n_options, require
@@ -46,7 +45,7 @@ def previous_trial(trials: xr.Dataset) -> xr.Dataset:
     if valid is not None:
         valid = valid.any("step") if "step" in valid.dims else valid
         played = played & valid
-    choice = trials.choice.where(played).shift(trial=1)
+    choice = trials.choice.astype(float).where(played).shift(trial=1)
     reward = trials.reward.astype(float).where(played).shift(trial=1)
     found = xr.Dataset({"previous_choice": choice, "previous_reward": reward})
     found.previous_choice.attrs = {"long_name": "choice of the trial before"}

@@ -66,9 +66,9 @@ def reference_rpes(
     given = {"p_common": p_common, "p_reversal": p_reversal, "p_reward": p_reward}
     world = _world(trials) | {name: x for name, x in given.items() if x is not None}
     settings = world | {"discount": discount, "learning_rate": learning_rate}
-    for name, x in settings.items():
-        if not 0 <= x <= 1:
-            raise InputError(f"{name} is {x}; it must lie between 0 and 1.")
+    for name, setting in settings.items():
+        if not 0 <= setting <= 1:
+            raise InputError(f"{name} is {setting}; it must lie between 0 and 1.")
     outcome = trials.reward
     if "step_reward" in trials and "second_stage" in trials.get("step", xr.DataArray([])).values:
         outcome = trials.step_reward.sel(step="second_stage", drop=True)

@@ -75,7 +75,7 @@ def _tell(result: Any, file: Path, *, as_json: bool) -> None:
     rows = []
     for name in result.factor.values:
         here = result.sel(factor=name)
-        row = {"factor": str(name), "share": float(here.share.mean())}
+        row: dict[str, Any] = {"factor": str(name), "share": float(here.share.mean())}
         for kind in ("spearman", "pearson"):
             row[f"{kind}_mean"] = float(here[f"{kind}_mean"].mean())
             row[f"{kind}_largest"] = float(abs(here[kind]).max())

@@ -43,9 +43,8 @@ def rpe(
 
 
 def _tell(found: Any, settings: dict[str, float], file: Path, *, as_json: bool) -> None:
-    parts = {"both events": ("", {})} | {
-        str(event).replace("_", " "): ("_event", {"event": event}) for event in found.event.values
-    }
+    parts: dict[str, tuple[str, dict[str, str]]] = {"both events": ("", {})}
+    parts |= {str(event).replace("_", " "): ("_event", {"event": str(event)}) for event in found.event.values}
     record: dict[str, Any] = {"file": str(file), **settings}
     for part, (ending, where) in parts.items():
         here = {name: found[f"{name}{ending}"].sel(where) for name in ("n", "n_episodes", "r_squared_between", "note")}

@@ -68,8 +68,8 @@ def encode(
           ``spearman_p_value`` and ``pearson_p_value`` = (1 + permutations at least as large) / (1 + permutations);
         - ``share``: of the units that can be tested, those significant; ``spearman_mean``, ``pearson_mean``: absolute
           correlations, mean over units;
-        - ``n`` samples, from ``n_episodes`` if `dim` is in `sample`; ``n_left_out``; over ``unit`` its ``note``: why it is NaN, or "";
-          ``n_constant_units`` that do not vary.
+        - ``n`` samples, from ``n_episodes`` if `dim` is in `sample`; ``n_left_out``; ``n_constant_units`` that do not
+          vary; over ``unit`` its ``note``: why it is NaN, or "".
 
     Raises
     ------
@@ -140,7 +140,9 @@ def _checked(
         for shared in set(factor.dims) & set(activity.dims):
             if factor.sizes[shared] != activity.sizes[shared]:
                 count = activity.sizes[shared], factor.sizes[shared]
-                raise InputError(f"The activity has {count[0]} values of {shared!r} and the factor {name!r} {count[1]}.")
+                raise InputError(
+                    f"The activity has {count[0]} values of {shared!r} and the factor {name!r} {count[1]}."
+                )
     if correction not in CORRECTIONS:
         raise InputError(f"correction is {correction!r}; allowed are {', '.join(CORRECTIONS)}.")
     if not 0 < level < 1:
@@ -246,7 +248,11 @@ def _labelled(
         values = values.reshape((*shape, *values.shape[1:]))
         result[name] = ([*apart, "factor", "unit"], values, {"long_name": long_name})
     note = np.array([each["note"] for each in found], dtype=object)
-    result["note"] = ([*apart, "unit"], note.reshape((*shape, note.shape[-1])), {"long_name": "why there is no estimate"})
+    result["note"] = (
+        [*apart, "unit"],
+        note.reshape((*shape, note.shape[-1])),
+        {"long_name": "why there is no estimate"},
+    )
     for name, long_name in COUNTS.items():
         counted = np.array([each[name] for each in found]).reshape(shape)
         result[name] = (apart, counted, {"long_name": long_name})
@@ -275,6 +281,6 @@ def _corrected(result: xr.Dataset, correction: str, level: float) -> xr.Dataset:
     result["share"] = result.significant.sum("unit") / tested.where(tested > 0)
     result["share"].attrs = {"long_name": "share of units that code it"}
     for name in ("spearman", "pearson"):
-        result[f"{name}_mean"] = np.abs(result[name]).mean("unit")
+        result[f"{name}_mean"] = abs(result[name]).mean("unit")
         result[f"{name}_mean"].attrs = {"long_name": f"absolute {MEASURES[name]}, mean over units"}
     return result

@@ -72,7 +72,12 @@ def rpe(run: xr.Dataset, discount: float | None = None, *, terminal: Terminal = 
     last = OUTCOME if OUTCOME not in steps else f"next_{steps[0]}"
     found = found.rename(step="event").assign_coords(event=np.array([*steps[1:], last], dtype=object))
     found = found.assign_coords(step=("event", np.array(steps, dtype=object)))
-    found.attrs = {"long_name": "reward prediction error", "units": "reward", "discount": discount, "terminal": terminal}
+    found.attrs = {
+        "long_name": "reward prediction error",
+        "units": "reward",
+        "discount": discount,
+        "terminal": terminal,
+    }
     return found
 
 
@@ -100,7 +105,7 @@ def training_discount(run: xr.Dataset) -> float:
 
 
 def compare_rpes(agent: xr.DataArray, references: xr.Dataset, *, dim: str = "episode", seed: int = 0) -> xr.Dataset:
-    """Ask how much of an agent's prediction errors a planner and a model-free learner explain, and each beyond the other.
+    """Ask how much of an agent's prediction errors a planner and a model-free learner explain, alone and beyond the other.
 
     The two references err alike on most trials, as both follow reward. What speaks for one of them is therefore what it
     explains once the other has been regressed out of it (Wang et al. 2018, Fig 5f, g).

@@ -58,7 +58,7 @@ def shares(samples: np.ndarray, rng: np.random.Generator) -> Shares:
         return Shares(nothing, nothing, nothing, np.nan, three, three, three, **count, note=note)
     explained, between = _explained(sums.sum(0))
     weight = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=N_BOOTSTRAP)
-    drawn, _ = _explained(np.einsum("bg,gij->bij", weight, sums))
+    drawn, _ = _explained((weight @ sums.reshape(n_clusters, -1)).reshape(-1, 4, 4))
     lower, upper = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     whole = sums.sum(0)
     at = np.array([0, 2, 3])
