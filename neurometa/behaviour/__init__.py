@@ -2,6 +2,7 @@
 
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
+from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
@@ -17,6 +18,7 @@ from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_world import drifting_rewards
+from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "bic",
     "block_learning_rate",
     "common_transition",
+    "coding_factors",
     "counts",
     "cue_rpe",
     "drifting_rewards",
@@ -40,7 +43,9 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "previous_trial",
     "recover",
+    "reference_rpes",
     "regret",
     "reversal_conditions",
     "reversal_contrasts",

@@ -14,6 +14,8 @@ from neurometa.cli.fitting import fitting
 from neurometa.cli.histories import histories
 from neurometa.cli.learning_set import learning_set
 from neurometa.cli.matching import matching
+from neurometa.cli.encoding import encoding
+from neurometa.cli.erring import erring
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.reversals import reversals
@@ -44,6 +46,8 @@ matching(app)
 histories(app)
 learning_set(app)
 reversals(app)
+encoding(app)
+erring(app)
 comparing(app)
 risking(app)
 
