@@ -13,9 +13,11 @@ from neurometa.models import RescorlaWagner, SingleValue
 from neurometa.tasks import (
     DependentBandit,
     Foraging,
+    Harlow,
     IndependentBandit,
     InformativeBandit,
     RestlessBandit,
+    Reversal,
     Task,
     TwoStep,
     Volatility,
@@ -40,7 +42,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     Parameters
     ----------
     task : Task
-        A bandit, or the two-step task of one choice. Of the restless one, its reading of the
+        A bandit, the two-step task of one choice, reversal or Harlow's. Of the restless one, its reading of the
         volatility and its training range become the ideal observer's prior.
 
     Returns
@@ -48,7 +50,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     dict of Agent
         By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
         for two arms that keep still (independent ones up to 100 trials), the informative and
-        the restless bandit, and the two-step task.
+        the restless bandit, and the two-step, reversal and Harlow tasks.
 
     Raises
     ------
@@ -78,7 +80,11 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
         raise InputError("There are no baselines for foraging with a fixation; there are with fixation=false.")
     if isinstance(task, TwoStep):
         return _two_step(task)
-    allowed = "bandits, Foraging, TwoStep and Volatility"
+    if isinstance(task, Reversal):
+        return _reversal(task)
+    if isinstance(task, Harlow):
+        return _harlow(task)
+    allowed = "bandits, Foraging, TwoStep, Volatility, Reversal and Harlow"
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 
 
@@ -159,6 +165,10 @@ def exact_regret(task: Task) -> dict[str, float]:
             ideal = exact_two_step.ideal_reward(n_trials, task.p_common, task.p_reversal, task.p_reward)
             lost["Bayes-optimal"] = n_trials * best - float(ideal.sum())
         return lost
+    if isinstance(task, Reversal):
+        return {"ideal observer": 0.0, "cue learner": 0.0}  # what a cue asks for is known; only its worth is not
+    if isinstance(task, Harlow):
+        return {"Bayes-optimal": 1.0, "random": float(n_trials)}  # each wrong choice gives up 2
     if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
         return {}
     prior = _prior(task)
@@ -219,6 +229,26 @@ def _two_step(task: TwoStep) -> dict[str, agents.Agent]:
         "softmax Bayes": agents.TwoStepObserver(*world, inverse_temperature=10.0),
         "model-free": agents.ModelFreeTwoStep(),
         "random": agents.TwoStepObserver(*world, inverse_temperature=0.0),  # keeps to the fixation, where there is one
+    }
+
+
+def _reversal(task: Reversal) -> dict[str, agents.Agent]:
+    """Return the ideal observer, a learner of each cue by itself, and chance."""
+    return {
+        "ideal observer": agents.ReversalObserver(
+            task.p_reversal, block_length=task.block_length, p_switch=task.p_switch, n_trials=task.n_trials
+        ),
+        "cue learner": agents.CueLearner(n_trials=task.n_trials),
+        "random": agents.RandomChoice(task.n_actions),
+    }
+
+
+def _harlow(task: Harlow) -> dict[str, agents.Agent]:
+    """Return win-stay, lose-shift on identity, and chance, which keeps to the fixation."""
+    paid = task.fixation_reward
+    return {
+        "Bayes-optimal": agents.HarlowObserver(fixation_reward=paid),
+        "random": agents.HarlowObserver(inverse_temperature=0.0, fixation_reward=paid),
     }
 
 

@@ -74,6 +74,34 @@ _W18 = a2c.Config(
     entropy_weight=0.05,
 )
 
+# The critic is what is looked at, hence its weight; without a clock, which would tell where a block begins. The
+# dictated responses are soon learned, if the entropy weight keeps the policy from settling on one action before.
+_REVERSAL = a2c.Config(
+    task=tasks.Reversal(),
+    inputs=("observation", "action", "reward"),
+    n_updates=600,
+    batch_size=32,
+    step_size=Linear(5e-3, 0.0),
+    discount=0.9,
+    gae_lambda=0.8,
+    value_weight=0.5,
+    entropy_weight=Linear(0.3, 0.0),
+)
+
+# A choice changes nothing but what it pays and tells, so that looking ahead buys little: a low discount.
+_HARLOW = a2c.Config(
+    task=tasks.Harlow(),
+    inputs=("observation", "action", "reward"),
+    n_units=64,
+    n_updates=4000,
+    batch_size=128,
+    step_size=Linear(5e-3, 0.0),
+    discount=0.5,
+    gae_lambda=0.5,
+    value_weight=0.5,
+    entropy_weight=Linear(0.1, 0.0),
+)
+
 EXPERIMENTS = {
     "restless": Experiment(
         _MYOPIC,
@@ -208,6 +236,36 @@ EXPERIMENTS = {
         source="Wang et al. 2018, simulation 2, Methods",
         about="The same with the paper's own settings, one episode per update.",
         cpu_minutes=30,
+    ),
+    "reversal": Experiment(
+        _REVERSAL,
+        source="Wang et al. 2018, simulation 3, Fig 4, with reversals at any time",
+        about="Does a network's critic infer what a cue is worth from the outcome of another?",
+        cpu_minutes=1.0,
+    ),
+    "reversal-w18": Experiment(
+        dataclasses.replace(_REVERSAL, task=tasks.Reversal(block_length=5)),
+        source="Wang et al. 2018, simulation 3, Fig 4",
+        about="The same in the published form: roles may change after every fifth trial.",
+        cpu_minutes=1.0,
+    ),
+    "harlow": Experiment(
+        _HARLOW,
+        source="Harlow 1949; Wang et al. 2018, simulation 5, Fig 6",
+        about="Does a network learn to learn: what pays, from one trial with things never seen before?",
+        cpu_minutes=1.0,
+    ),
+    "harlow-w16": Experiment(
+        dataclasses.replace(_HARLOW, task=tasks.Harlow(n_trials=10)),
+        source="Wang et al. 2016, experiment 6, Fig 6",
+        about="The same over ten trials.",
+        cpu_minutes=1.0,
+    ),
+    "harlow-partner": Experiment(
+        dataclasses.replace(_HARLOW, task=tasks.Harlow(partner="new")),
+        source="Wang et al. 2016, experiment 6, the control in which one stimulus changes",
+        about="The same where only one stimulus stays and its partner is new in each trial.",
+        cpu_minutes=1.0,
     ),
 }
 

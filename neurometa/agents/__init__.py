@@ -3,6 +3,7 @@
 from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
+from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.observers import (
     AskThenExploit,
@@ -14,6 +15,7 @@ from neurometa.agents.observers import (
 )
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.reversal import CueLearner, ReversalObserver
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
@@ -22,6 +24,7 @@ __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "CueLearner",
     "DawObserver",
     "EpsilonGreedy",
     "ForagingObserver",
@@ -29,6 +32,7 @@ __all__ = [
     "Greedy",
     "GreedyWalk",
     "KnownForaging",
+    "HarlowObserver",
     "LSTMAgent",
     "LearningModelAgent",
     "MagnitudeLearner",
@@ -37,6 +41,7 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "ReversalObserver",
     "State",
     "TablePolicy",
     "Thompson",

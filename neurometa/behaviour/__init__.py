@@ -7,6 +7,9 @@ from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
+from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
+from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
@@ -16,9 +19,11 @@ __all__ = [
     "bic",
     "block_learning_rate",
     "counts",
+    "cue_rpe",
     "fit",
     "follow_volatility",
     "latents",
+    "learning_set_curve",
     "log_likelihood",
     "log_odds",
     "matching",
@@ -29,8 +34,11 @@ __all__ = [
     "posterior_mean",
     "recover",
     "regret",
+    "reversal_conditions",
+    "reversal_contrasts",
     "simulate",
     "sliding_learning_rate",
     "targets",
     "volatility_regression",
+    "win_stay_lose_shift",
 ]

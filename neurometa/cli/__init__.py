@@ -11,8 +11,10 @@ import typer
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
+from neurometa.cli.learning_set import learning_set
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.reversals import reversals
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
@@ -35,6 +37,8 @@ reading(app)
 showing(app)
 decoding(app)
 matching(app)
+learning_set(app)
+reversals(app)
 comparing(app)
 
 

@@ -4,8 +4,10 @@ from neurometa.tasks.bandit import DependentBandit, IndependentBandit, Informati
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
+from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
+from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -14,10 +16,12 @@ __all__ = [
     "DependentBandit",
     "Foraging",
     "GymnasiumTask",
+    "Harlow",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
     "RestlessBandit",
+    "Reversal",
     "State",
     "Task",
     "TwoStep",

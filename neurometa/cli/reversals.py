@@ -1,0 +1,79 @@
+"""The command that sets inferred beside experienced value: reversals. It needs no torch."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.errors import InputError
+
+
+def reversals(app: typer.Typer) -> None:
+    """Add the command that looks at reversals."""
+    app.command("reversals", epilog="Example: neurometa reversals runs/reversal")(contrast)
+
+
+def contrast(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file with values.", show_default=False)],
+    discount: Annotated[
+        float | None, typer.Option(help="Gamma of the critic.", show_default="that of the training")
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Take an agent's prediction errors at a cue before and after reversals, experienced and inferred.
+
+    Positive contrasts follow the roles of the cues; the ratio of inferred to experienced is 1 for full
+    inference. Intervals are of a bootstrap over episodes. Writes reversals.nc.
+    """
+    from neurometa import behaviour, dataset
+    from neurometa.storage import only_writer
+
+    trials = dataset.open_run(run)
+    known = _discount(trials) if discount is None else discount
+    found = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, known), trials)
+    if odd := list(found.ratio.dims):
+        raise InputError(f"{run} also spans {odd}; select one of them, or use behaviour.reversal_contrasts.")
+    found = found.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs}, discount=known)
+    folder = run if run.is_dir() else run.parent
+    with only_writer(folder):
+        file = dataset.save_run(found, folder / ("reversals.nc" if run.is_dir() else f"{run.stem}_reversals.nc"))
+    _tell(found, file, as_json=as_json)
+
+
+def _discount(trials: Any) -> float:
+    """Gamma that a run was trained with; of a schedule its last value."""
+    text = str(trials.attrs.get("config", ""))
+    found = json.loads(text).get("discount") if text[:1] == "{" else None
+    found = found.get("end") if isinstance(found, dict) else found
+    if found is None:
+        raise InputError("The run does not say with which discount it was trained; state it, e.g. --discount 0.9.")
+    return float(found)
+
+
+def _tell(found: Any, file: Path, *, as_json: bool) -> None:
+    record: dict[str, Any] = {}
+    for condition in found.condition.values.tolist():
+        here = found.sel(condition=condition)
+        record[condition] = {name: float(here[name]) for name in ("contrast", "contrast_lower", "contrast_upper")}
+        for role in found.role.values.tolist():
+            cell = here.sel(role=role)
+            record[condition][role] = {name: float(cell[name]) for name in ("mean", "se")} | {"n": int(cell.n)}
+    ratio = {name: float(found[name]) for name in ("ratio", "ratio_lower", "ratio_upper")}
+    if as_json:
+        say_json({"file": str(file), "conditions": record, **ratio})
+        return
+    rows = []
+    for condition, x in record.items():
+        cells = [f"{x[role]['mean']:+.3f} ± {x[role]['se']:.3f} ({x[role]['n']})" for role in ("old", "new")]
+        between = interval(x["contrast_lower"], x["contrast_upper"])
+        rows.append([condition, *cells, number(x["contrast"]), between])
+    table(
+        ["trial", "cue rewarded before", "cue rewarded now", "contrast", "95 %"],
+        rows,
+        "Prediction error at the cue, mean ± SE (trials)",
+    )
+    between = interval(ratio["ratio_lower"], ratio["ratio_upper"])
+    say(f"Inferred / experienced: {number(ratio['ratio'])} {between}; {found.attrs['n_over']} episodes.")
+    say(f"Everything is in {file}.")
