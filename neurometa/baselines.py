@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 import xarray as xr
 
-from neurometa import agents, exact, exact_two_step, rollout
+from neurometa import agents, exact, exact_risky, exact_two_step, rollout
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.gittins import LONGEST
@@ -18,6 +18,7 @@ from neurometa.tasks import (
     InformativeBandit,
     RestlessBandit,
     Reversal,
+    RiskySafe,
     Task,
     TwoStep,
     Volatility,
@@ -50,7 +51,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     dict of Agent
         By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
         for two arms that keep still (independent ones up to 100 trials), the informative and
-        the restless bandit, and the two-step, reversal and Harlow tasks.
+        the restless bandit, the two-step, reversal and Harlow tasks, and a safe arm against a risky one.
 
     Raises
     ------
@@ -84,7 +85,9 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
         return _reversal(task)
     if isinstance(task, Harlow):
         return _harlow(task)
-    allowed = "bandits, Foraging, TwoStep, Volatility, Reversal and Harlow"
+    if isinstance(task, RiskySafe):
+        return _risky_safe(task)
+    allowed = "bandits, Foraging, TwoStep, Volatility, Reversal, Harlow and RiskySafe"
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 
 
@@ -142,7 +145,8 @@ def exact_regret(task: Task) -> dict[str, float]:
     ----------
     task : Task
         As for `baselines`; values are known for two arms that keep still, up to 100 trials, the
-        informative bandit, and the two-step task whose states do not pay surely or alike.
+        informative bandit, a safe arm against a risky one, and the two-step task whose states
+        do not pay surely or alike.
 
     Returns
     -------
@@ -169,6 +173,15 @@ def exact_regret(task: Task) -> dict[str, float]:
         return {"ideal observer": 0.0, "cue learner": 0.0}  # what a cue asks for is known; only its worth is not
     if isinstance(task, Harlow):
         return {"Bayes-optimal": 1.0, "random": float(n_trials)}  # each wrong choice gives up 2
+    if isinstance(task, RiskySafe):
+        n_free = task.n_trials - task.n_forced
+        worth = [exact_risky.RISKY_REWARD * p for p in exact_risky.RISKY_PROBS]
+        best = sum(max(x, exact_risky.SAFE_REWARD) for x in worth) / 2
+        by_chance = sum(x + exact_risky.SAFE_REWARD for x in worth) / 4
+        lost = {"random": n_free * (best - by_chance)}
+        if n_free and task.n_forced:
+            lost["Bayes-optimal"] = n_free * best - exact_risky.bayes_optimal(n_free, task.n_forced // 2)[1]
+        return lost
     if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
         return {}
     prior = _prior(task)
@@ -212,6 +225,18 @@ def _policies(n_trials: int, task: IndependentBandit | DependentBandit) -> dict[
         "Thompson": lambda: exact.thompson(n_trials),
         "UCB": lambda: exact.ucb(n_trials, bonus=PYMABANDITS),
         "UCB1": lambda: exact.ucb(n_trials, bonus=UCB1),
+    }
+
+
+def _risky_safe(task: RiskySafe) -> dict[str, agents.Agent]:
+    """Return the optimum, the learner whose values Wang et al. 2018 would have to tell apart, and chance."""
+    n_free = task.n_trials - task.n_forced
+    learners: dict[str, agents.Agent] = {}
+    if n_free and task.n_forced:
+        learners["Bayes-optimal"] = agents.RiskySafeObserver(n_free, n_forced=task.n_forced, fixation=task.fixation)
+    return learners | {
+        "Q-learner": agents.RiskyLearner(fixation=task.fixation),
+        "random": agents.RiskyLearner(inverse_temperature=0.0, fixation=task.fixation),  # does what it is forced to
     }
 
 

@@ -267,6 +267,24 @@ EXPERIMENTS = {
         about="The same where only one stimulus stays and its partner is new in each trial.",
         cpu_minutes=1.0,
     ),
+    "risky-safe": Experiment(
+        a2c.Config(
+            task=tasks.RiskySafe(),
+            separate=True,
+            inputs=("observation", "action", "reward"),
+            learned_start=True,
+            n_updates=2000,
+            batch_size=128,
+            step_size=Linear(5e-3, 0.0),
+            discount=0.9,
+            gae_lambda=0.9,
+            value_weight=0.5,
+            entropy_weight=Linear(0.1, 0.0),
+        ),
+        source="Wang et al. 2018, simulation 6, Fig 7",
+        about="Do choices bend when the prediction errors that an agent is told are tampered with?",
+        cpu_minutes=3,
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from neurometa import dataset
 from neurometa.agents import Agent
 from neurometa.errors import InputError
 from neurometa.tasks import Task
+from neurometa.tasks.risky_safe import Perturb
 
 ACTIVITY = ("hidden", "cell")
 MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
@@ -23,13 +24,14 @@ def play(
     rng: torch.Generator,
     *,
     log: tuple[str, ...] = (),
+    perturb: Perturb | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Play any number of episodes, so many at once that memory does not grow with them.
 
     Parameters
     ----------
-    task, agent, n_episodes, rng, log
+    task, agent, n_episodes, rng, log, perturb
         As for `unroll`.
     progress : callable, optional
         Called with the number of trials played so far in all batches.
@@ -51,7 +53,7 @@ def play(
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
         tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, progress=tick)))
+        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick)))
     return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
 
 
@@ -63,6 +65,7 @@ def unroll(
     rng: torch.Generator,
     *,
     log: tuple[str, ...] = (),
+    perturb: Perturb | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Play a batch of fresh episodes with the agent's weights as they are.
@@ -79,6 +82,8 @@ def unroll(
         The only source of randomness; its device is where everything runs.
     log : tuple of str
         What of the agent's record to keep, e.g. ``("hidden", "cell")``.
+    perturb : callable, optional
+        What is added to the prediction error that the agent makes of a choice, e.g. `tasks.risky_safe.perturbation`.
     progress : callable, optional
         Called after each trial with its number.
 
@@ -94,6 +99,11 @@ def unroll(
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
     action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
+    if perturb is not None and "perturbation" not in memory:
+        raise InputError(
+            f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
+            "an agent trained with separate=true is."
+        )
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
     steps: dict[str, list[Tensor]] = {name: [] for name in ("action", "reward", "value", "logits", "observation", *log)}
@@ -105,6 +115,8 @@ def unroll(
             chosen = draw(logits, rng)
             reward, state = task.step(state, chosen, step, rng)
             action = one_hot[chosen]
+            if perturb is not None and step == task.choice_step:
+                memory = memory | {"perturbation": perturb(state, chosen, reward)}
             now = {"action": chosen, "reward": reward, "value": value, "logits": logits, "observation": observation}
             for name, x in now.items():
                 steps[name].append(x)

@@ -21,7 +21,8 @@ from neurometa.errors import InputError
 from neurometa.experiments import find
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, write_text
-from neurometa.tasks import RecordedBandit
+from neurometa.tasks import RecordedBandit, RiskySafe
+from neurometa.tasks.risky_safe import perturbation as perturbation_named
 from neurometa.training import a2c
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 
@@ -36,7 +37,7 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> agents.LSTMAgent:
+) -> a2c.Network:
     """Train an agent into a run folder: settings, provenance, learning curve, checkpoints, weights.
 
     Parameters
@@ -56,7 +57,7 @@ def train(
 
     Returns
     -------
-    LSTMAgent
+    LSTMAgent or SeparateActorCritic
         The trained agent.
 
     Raises
@@ -91,6 +92,8 @@ def evaluate(
     device: str = "cpu",
     on: str = "",
     untrained: bool = False,
+    perturbation: str = "",
+    lesion: str = "",
     assignments: tuple[str, ...] = (),
     log: tuple[str, ...] = ACTIVITY,
     progress: Callable[[int], None] | None = None,
@@ -111,6 +114,10 @@ def evaluate(
         Experiment whose test task is played instead of the run's own, e.g. ``"dependent-easy"``.
     untrained : bool
         Let the agent play as it was before training: a control for what is read from its state.
+    perturbation : str
+        Of the prediction errors given to the actor, on the risky-safe task: see `tasks.risky_safe.perturbation`.
+    lesion : {"", "reset", "silence"}
+        Of the recurrent state: see `agents.Lesioned`.
     assignments : tuple of str
         ``field=value`` for the test task, e.g. ``"n_trials=50"``.
     log : tuple of str
@@ -127,8 +134,8 @@ def evaluate(
     Raises
     ------
     InputError
-        There is no trained agent or no such experiment, the test task does not fit the agent, or
-        another argument is wrong.
+        There is no trained agent, no such experiment, perturbation or lesion, the test task does not
+        fit the agent, or another argument is wrong.
     """
     check_device(device)
     config = open_config(run)
@@ -138,11 +145,21 @@ def evaluate(
             f"The agent was trained for {config.task.n_actions} actions and {config.task.n_features} features of an "
             f"observation; the test task has {task.n_actions} and {task.n_features}."
         )
-    agent = (a2c.build(config) if untrained else load_agent(run)).to(device)
-    trials = play(task, agent, n_episodes, evaluation_rng(seed, device), log=log, progress=progress)
+    if perturbation and not isinstance(task, RiskySafe):
+        raise InputError(f"Perturbations are of the risky-safe task, and this one is {type(task).__name__}.")
+    perturb = perturbation_named(perturbation) if perturbation else None
+    network = (a2c.build(config) if untrained else load_agent(run)).to(device)
+    agent = agents.Lesioned(network, lesion, n_steps=len(task.steps)) if lesion else network
+    if isinstance(network, agents.SeparateActorCritic):
+        log = (*log, "rpe_input")
+    trials = play(
+        task, agent, n_episodes, evaluation_rng(seed, device), log=log, perturb=perturb, progress=progress
+    )
+    done = {"perturbation": perturbation, "lesion": lesion}
     return trials.assign_attrs(
+        {name: x for name, x in done.items() if x},
         task=json.dumps(settings.to_json(task)),
-        agent=f"{type(agent).__name__}{', untrained' if untrained else ''}",
+        agent=f"{type(network).__name__}{', untrained' if untrained else ''}",
         config=json.dumps(settings.to_json(config)),
         seed=config.seed,
         evaluation_seed=seed,
@@ -192,7 +209,7 @@ def record(run: Path) -> dict[str, Any]:
     return found
 
 
-def load_agent(run: Path) -> agents.LSTMAgent:
+def load_agent(run: Path) -> a2c.Network:
     """Load a run's trained agent.
 
     Raises

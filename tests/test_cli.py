@@ -31,6 +31,7 @@ COMMANDS = (
     "show",
     "compare",
     "decode",
+    "risk",
 )
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]

@@ -16,7 +16,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("errors",),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact_foraging", "gittins", "reference"),
-    ("exact", "exact_two_step", "results"),
+    ("exact", "exact_risky", "exact_two_step", "results"),
     ("tables", "behaviour", "neural", "expected", "tasks", "agents"),
     ("plotting", "rollout", "criteria"),
     ("training", "baselines", "compare"),
@@ -27,7 +27,8 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
-    *("errors", "storage", "settings", "share", "models", "gittins", "exact", "exact_foraging", "exact_two_step"),
+    *("errors", "storage", "settings", "share", "models", "gittins", "exact", "exact_foraging", "exact_risky"),
+    "exact_two_step",
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
     *("results", "expected", "criteria", "neural"),
 )

@@ -60,6 +60,10 @@ configs = (
         value_weight=scheduled,
         entropy_weight=scheduled,
         max_grad_norm=positive,
+        recurrent=st.booleans(),
+        separate=st.booleans(),
+        rpe_gain=numbers,
+        rpe_noise=numbers,
         seed=st.integers(0, 2**63 - 1),
     )
     | st.builds(a2c.Config, task=all_tasks, gae_lambda=fractions)

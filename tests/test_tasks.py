@@ -20,6 +20,7 @@ from neurometa.tasks import (
     InformativeBandit,
     RecordedBandit,
     RestlessBandit,
+    RiskySafe,
     TwoStep,
     Volatility,
 )
@@ -40,6 +41,7 @@ TASKS = [
     Foraging(n_trials=7),
     Volatility(n_trials=7),
     Volatility(n_trials=7, order="either"),
+    RiskySafe(7, n_forced=4, fixation=False),
 ]
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
@@ -277,6 +279,9 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: RestlessBandit(test_volatility_ranges=((-0.1, 0.1),)), r"test_volatility_ranges holds \(-0.1, 0.1\)"),
         (lambda: RestlessBandit(volatility_ranges=((0.1, float("inf")),)), r"volatility_ranges holds \(0.1, inf\)"),
         (lambda: RestlessBandit(volatility_ranges=((0, 0.2), (0.1, 0.3))), r"volatility_ranges .* overlap"),
+        (lambda: RiskySafe(0, n_forced=0), "n_trials is 0"),
+        (lambda: RiskySafe(n_forced=3), "n_forced is 3; forced trials come in pairs, so it must be even, and from 0 to"),
+        (lambda: RiskySafe(4, n_forced=6), "n_forced is 6"),
         (lambda: TwoStep(0), "n_trials is 0"),
         (lambda: TwoStep(form="stage"), r"form is 'stage'; allowed are .* Did you mean 'stages'\?"),
         (lambda: TwoStep(p_common=0.2), "p_common is 0.2; it must lie between 0.5 and 1"),

@@ -5,6 +5,7 @@ from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
+from neurometa.agents.lesions import Lesioned
 from neurometa.agents.observers import (
     AskThenExploit,
     GreedyWalk,
@@ -16,6 +17,8 @@ from neurometa.agents.observers import (
 from neurometa.agents.planned import Gittins, TablePolicy
 from neurometa.agents.recurrent import LSTMAgent
 from neurometa.agents.reversal import CueLearner, ReversalObserver
+from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
+from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
@@ -36,12 +39,16 @@ __all__ = [
     "LSTMAgent",
     "LearningModelAgent",
     "MagnitudeLearner",
+    "Lesioned",
     "MajorityRule",
     "ModelFreeTwoStep",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
     "ReversalObserver",
+    "RiskyLearner",
+    "RiskySafeObserver",
+    "SeparateActorCritic",
     "State",
     "TablePolicy",
     "Thompson",

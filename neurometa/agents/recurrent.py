@@ -29,6 +29,8 @@ class LSTMAgent(Agent):
         What the network is given; leaving out ``"reward"`` is the no-reward ablation.
     learned_start : bool
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
+    recurrent : bool
+        False puts the state back to its start before every step: the feed-forward control.
     """
 
     reward_levels: Tensor
@@ -43,9 +45,11 @@ class LSTMAgent(Agent):
         n_units: int = 48,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
+        recurrent: bool = True,
     ) -> None:
         super().__init__()
         check_inputs(inputs, n_features)
+        self.recurrent = recurrent
         self.n_actions, self.n_steps, self.n_units, self.inputs = n_actions, n_steps, n_units, tuple(inputs)
         widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
         self.n_inputs = sum(widths[name] for name in self.inputs)
@@ -77,7 +81,8 @@ class LSTMAgent(Agent):
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; ``record`` holds ``hidden`` and ``cell``, both (episode, unit)."""
         inputs = self.encode(observation, action, reward, state["time"])
-        hidden, cell = self.core(inputs, (state["hidden"], state["cell"]))
+        before = state if self.recurrent else self.begin(len(reward))
+        hidden, cell = self.core(inputs, (before["hidden"], before["cell"]))
         out = self.head(hidden)
         state = {"hidden": hidden, "cell": cell, "time": state["time"] + 1}
         return Output(out[:, :-1], out[:, -1], state, {"hidden": hidden, "cell": cell})

@@ -10,6 +10,7 @@ from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_ra
 from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
+from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
@@ -36,6 +37,7 @@ __all__ = [
     "regret",
     "reversal_conditions",
     "reversal_contrasts",
+    "risk_preference",
     "simulate",
     "sliding_learning_rate",
     "targets",

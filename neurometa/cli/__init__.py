@@ -15,6 +15,7 @@ from neurometa.cli.learning_set import learning_set
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.reversals import reversals
+from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
 from neurometa.cli.sweeping import sweeping
 from neurometa.cli.writing import Interrupted, writing
@@ -40,6 +41,7 @@ matching(app)
 learning_set(app)
 reversals(app)
 comparing(app)
+risking(app)
 
 
 def main() -> None:

@@ -36,6 +36,12 @@ def rollout(
         typer.Option(metavar="EXPERIMENT", help="Play the test task of another experiment; may be given again."),
     ] = None,
     untrained: Annotated[bool, typer.Option("--untrained", help="Play as before training, for a control.")] = False,
+    perturbation: Annotated[
+        str, typer.Option(metavar="NAME", help="Perturb the actor's prediction errors, e.g. block-risky-reward.")
+    ] = "",
+    lesion: Annotated[
+        str, typer.Option(metavar="HOW", help="Reset the recurrent state every trial, or silence it every step.")
+    ] = "",
     activity: Annotated[bool, typer.Option(help="Log hidden and cell state, most of the file.")] = True,
     assignments: Assignments = None,
     device: Device = "cpu",
@@ -45,7 +51,8 @@ def rollout(
 
     Choices, rewards, what the world hid, values, policy, hidden and cell state. --set changes
     the test task, e.g. --set n_trials=300. With --on the file is on-EXPERIMENT.nc, with --untrained
-    untrained.nc. Without a run of your own: neurometa rollout restless --pretrained
+    untrained.nc, with --perturbation NAME perturbation-NAME.nc, with --lesion HOW lesion-HOW.nc.
+    Without a run of your own: neurometa rollout restless --pretrained
     """
     from neurometa import runs, sweep
     from neurometa.pretrained import unpack
@@ -56,6 +63,7 @@ def rollout(
         raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
     if untrained and on:
         raise InputError("--untrained and --on exclude each other; a control plays the run's own task.")
+    _check_one(perturbation=perturbation, lesion=lesion, on=on, untrained=untrained)
     if pretrained:
         experiment, run = str(run), out or Path("runs") / run
         unpack(experiment, run)
@@ -65,9 +73,11 @@ def rollout(
         for name in on or [""]:
             own = name and runs.record(folder).get("experiment") == name
             file = "untrained.nc" if untrained else f"on-{name}.nc" if name and not own else "behaviour.nc"
+            done = {"perturbation": perturbation, "lesion": lesion}
+            file = next((f"{what}-{how}.nc" for what, how in done.items() if how), file)
             how: dict[str, Any] = {"n_episodes": episodes, "seed": seed, "device": device, "on": name}
             how |= {"untrained": untrained, "assignments": tuple(assignments or ())}
-            how |= {"log": ACTIVITY if activity else ()}
+            how |= done | {"log": ACTIVITY if activity else ()}
             records.append(_play(folder, folder / file, how, as_json=as_json))
     if as_json:
         say_json(records[0] if len(records) == 1 else {"rollouts": records})
@@ -78,8 +88,15 @@ def rollout(
         reward = record["reward_per_trial"]
         between = interval(reward["lower"], reward["upper"], 4)
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
-    if on is None and not untrained and len(folders) == 1 and "reward_prob" in runs.open_config(run).task.latents:
+    if records[0]["file"].endswith("behaviour.nc") and len(folders) == 1 and "reward_prob" in runs.open_config(run).task.latents:
         say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
+
+
+def _check_one(**chosen: Any) -> None:
+    """Raise where trials are asked for that differ from the run's own in two ways, one of them done to the agent."""
+    given = [f"--{name}" for name, value in chosen.items() if value]
+    if len(given) > 1:
+        raise InputError(f"{given[0]} and {given[1]} exclude each other; play them one by one.")
 
 
 def _play(run: Path, file: Path, how: dict[str, Any], *, as_json: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
+from neurometa.tasks.risky_safe import RiskySafe
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -22,6 +23,7 @@ __all__ = [
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
+    "RiskySafe",
     "State",
     "Task",
     "TwoStep",

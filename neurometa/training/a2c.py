@@ -4,25 +4,29 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from neurometa.agents import LSTMAgent
+from neurometa.agents import LSTMAgent, SeparateActorCritic
 from neurometa.agents.recurrent import INPUTS, check_inputs
 from neurometa.errors import InputError, nearest
 from neurometa.rollout import unroll
 from neurometa.tasks import Task
 from neurometa.training import curve
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
-from neurometa.training.fused import FusedLSTM
+from neurometa.training.fused import FusedLSTM, FusedSeparate
 from neurometa.training.replay import replay
-from neurometa.training.returns import advantages, n_step_returns
+from neurometa.training.returns import advantages, disturbed, n_step_returns
 from neurometa.training.schedules import Linear, Scheduled, at
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
+
+Network = LSTMAgent | SeparateActorCritic
+Player = FusedLSTM | FusedSeparate
 
 
 class DivergedError(InputError):
@@ -63,6 +67,16 @@ class Config:
         Beta_v, on half the squared error of the value; beta_e, on the policy's entropy.
     max_grad_norm : float
         The gradient's norm is cut to this.
+    recurrent : bool
+        False cuts the state before every step: the feed-forward control.
+    separate : bool
+        Actor and critic are two LSTMs of `n_units` each, and the actor gets the critic's prediction
+        error where it would get the reward (Wang et al. 2018, simulation 6). Its discount is that
+        with which training ends.
+    rpe_gain, rpe_delay, rpe_noise : float, int, float
+        Disturb the prediction errors by which weights are changed (and no others): multiply them by
+        the gain, let each teach the step so many steps later, and add normal noise of this SD, in
+        units of reward (Wang et al. 2018, predictions). 1, 0 and 0 leave them alone.
     seed : int
         Fixes initial weights, tasks and choices.
     """
@@ -83,6 +97,11 @@ class Config:
     value_weight: Scheduled = 0.05
     entropy_weight: Scheduled = 0.05
     max_grad_norm: float = 50.0
+    recurrent: bool = True
+    separate: bool = False
+    rpe_gain: float = 1.0
+    rpe_delay: int = 0
+    rpe_noise: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -101,6 +120,12 @@ class Config:
             _check_range(name, getattr(self, name))
         if not self.max_grad_norm > 0:
             raise InputError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        for name in ("rpe_gain", "rpe_noise"):
+            _check_range(name, getattr(self, name))
+        if not 0 <= self.rpe_delay < self.n_steps:
+            raise InputError(
+                f"rpe_delay is {self.rpe_delay}; it must be at least 0 and below the {self.n_steps} steps of an episode."
+            )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
 
@@ -123,12 +148,13 @@ def _check_range(name: str, setting: Scheduled, top: float = math.inf) -> None:
             )
 
 
-def build(config: Config, device: str = "cpu") -> LSTMAgent:
+def build(config: Config, device: str = "cpu") -> Network:
     """Make the untrained agent that `config` describes."""
     task = config.task
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
         torch.manual_seed(config.seed)
-        agent = LSTMAgent(
+        make = partial(SeparateActorCritic, discount=at(config.discount, 1.0)) if config.separate else LSTMAgent
+        agent = make(
             task.n_features,
             task.n_actions,
             config.n_steps,
@@ -136,6 +162,7 @@ def build(config: Config, device: str = "cpu") -> LSTMAgent:
             n_units=config.n_units,
             inputs=config.inputs,
             learned_start=config.learned_start,
+            recurrent=config.recurrent,
         )
     return agent.to(device)
 
@@ -146,7 +173,7 @@ def train(
     *,
     device: str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> LSTMAgent:
+) -> Network:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
     Parameters
@@ -163,7 +190,7 @@ def train(
 
     Returns
     -------
-    LSTMAgent
+    LSTMAgent or SeparateActorCritic
         The trained agent.
 
     Raises
@@ -174,7 +201,7 @@ def train(
     agent = build(config, device)
     optimizer = _optimizer(config, agent)
     rng = torch.Generator(device).manual_seed(config.seed)
-    player = FusedLSTM(agent, config.batch_size) if device == "cpu" else None
+    player = quick(agent, config.batch_size) if device == "cpu" and config.recurrent else None
     done = 0
     if run is not None and (run / CHECKPOINT).exists():
         done = load_state(run / CHECKPOINT, agent, optimizer, rng)
@@ -191,10 +218,15 @@ def train(
     return agent
 
 
+def quick(agent: Network, n_episodes: int) -> Player:
+    """Return the agent's quick path for batches of `n_episodes`, on a CPU."""
+    return FusedLSTM(agent, n_episodes) if isinstance(agent, LSTMAgent) else FusedSeparate(agent, n_episodes)
+
+
 def _update(
     config: Config,
-    agent: LSTMAgent,
-    player: FusedLSTM | None,
+    agent: Network,
+    player: Player | None,
     optimizer: Optimizer,
     rng: torch.Generator,
     update: int,
@@ -204,7 +236,7 @@ def _update(
     played = unroll(config.task, player or agent, config.batch_size, rng)
     logits, value = player.replay() if player else replay(agent, played)
     action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
-    total, terms = loss(logits, value, action, reward, config, share)
+    total, terms = loss(logits, value, action, reward, config, share, rng)
     for group in optimizer.param_groups:
         group["lr"] = at(config.step_size, share)
     optimizer.zero_grad()
@@ -223,7 +255,13 @@ def _update(
 
 
 def loss(
-    logits: Tensor, value: Tensor, action: Tensor, reward: Tensor, config: Config, share: float
+    logits: Tensor,
+    value: Tensor,
+    action: Tensor,
+    reward: Tensor,
+    config: Config,
+    share: float,
+    rng: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     r"""Policy, value and entropy terms, averaged over episodes and time.
 
@@ -238,6 +276,8 @@ def loss(
     config : Config
     share : float
         Fraction of the updates done, which places the schedules.
+    rng : torch.Generator, optional
+        Of the noise on the prediction errors A; nothing is drawn where `config` asks for none.
 
     Returns
     -------
@@ -251,6 +291,9 @@ def loss(
         advantage = advantages(reward, known, discount, at(config.gae_lambda, share))
     else:
         advantage = n_step_returns(reward, known, discount, config.horizon) - known
+    advantage = disturbed(
+        advantage, gain=config.rpe_gain, delay=config.rpe_delay, noise_sd=config.rpe_noise, rng=rng
+    )
     log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
     policy_loss = -(advantage * log_policy.gather(0, action[None])[0]).mean()
     value_loss = 0.5 * (advantage + known - value).square().mean()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import Agent, LSTMAgent, Output, State
+from neurometa.agents import Agent, LSTMAgent, Output, SeparateActorCritic, State
 from neurometa.training import kernels
 
 ROWS_AT_ONCE = 2048  # of the product for the weights' gradient: fewer waste its start, more leave the cache
@@ -103,6 +103,41 @@ class FusedLSTM(Agent):
         d_core_bias, d_head_bias = d_bias[0, :n_gates], d_bias[0, n_gates:]
         d_head = d_hh[:, n_gates:].T
         return d_ih[:, :n_gates].T, d_hh[:, :n_gates].T, d_core_bias, d_core_bias, d_head, d_head_bias, d_start
+
+
+class FusedSeparate(Agent):
+    """The same of actor and critic apart, which share no weight and no gradient.
+
+    Parameters
+    ----------
+    agent : SeparateActorCritic
+        Whose weights are used; they are shared, not copied. On a CPU, float32.
+    n_episodes : int
+        Episodes in a batch.
+    """
+
+    def __init__(self, agent: SeparateActorCritic, n_episodes: int) -> None:
+        super().__init__()
+        self.agent = agent
+        self.actor, self.critic = FusedLSTM(agent.actor, n_episodes), FusedLSTM(agent.critic, n_episodes)
+
+    def begin(self, n_episodes: int) -> State:
+        """Start a batch of both, with nothing to have been mistaken about."""
+        self.actor.begin(n_episodes)
+        self.critic.begin(n_episodes)
+        none = self.agent.actor.start.new_zeros(n_episodes)
+        return {"value": none, "started": none, "perturbation": none}
+
+    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
+        """Answer one step, as `SeparateActorCritic.forward` does, and keep what the backward pass needs."""
+        value = self.critic(observation, action, reward, {}).value
+        logits = self.actor(observation, action, self.agent.rpe(value, reward, state), {}).logits
+        after = {"value": value, "started": torch.ones_like(reward), "perturbation": torch.zeros_like(reward)}
+        return Output(logits, value, after, {})
+
+    def replay(self) -> tuple[Tensor, Tensor]:
+        """Return the batch's logits (time, episode, option) and values (time, episode), with a gradient."""
+        return self.actor.replay()[0], self.critic.replay()[1]
 
 
 class _Played(torch.autograd.Function):

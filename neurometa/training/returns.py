@@ -63,3 +63,39 @@ def discounted_sum(x: Tensor, discount: float) -> Tensor:
         for t in range(len(x) - 2, -1, -1):
             total[t] += discount * total[t + 1]
     return total
+
+
+def disturbed(
+    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: torch.Generator | None = None
+) -> Tensor:
+    r"""Weaken, delay or corrupt the prediction errors that change weights (Wang et al. 2018, predictions).
+
+    .. math:: \delta'_t = g\,\delta_{t-d} + \sigma z_t, \qquad z_t \sim N(0, 1)
+
+    with 0 for the first d steps.
+
+    Parameters
+    ----------
+    rpe : Tensor (time, episode)
+        Prediction errors, or advantages, in units of reward.
+    gain : float
+        g; 0 leaves nothing but noise.
+    delay : int
+        d, in steps.
+    noise_sd : float
+        SD of the noise, in units of reward.
+    rng : torch.Generator, optional
+        Of the noise; needed where there is any, and not drawn from otherwise.
+
+    Returns
+    -------
+    Tensor (time, episode)
+        `rpe` itself where nothing is asked for.
+    """
+    if delay:
+        rpe = torch.cat([torch.zeros_like(rpe[:delay]), rpe[:-delay]])
+    if gain != 1:
+        rpe = gain * rpe
+    if noise_sd:
+        rpe = rpe + noise_sd * torch.randn(rpe.shape, generator=rng, device=rpe.device)
+    return rpe

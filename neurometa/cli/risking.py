@@ -1,0 +1,77 @@
+"""The command that reads risky choices: risk. It does not need torch."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, MADE_BY, interval, say, say_json, table
+from neurometa.errors import InputError
+
+PERTURBED = "perturbation-"  # before the name of a perturbation, in the name of a file
+NUMBERS = ("mean", "se", "lower", "upper", "n")
+
+
+def risking(app: typer.Typer) -> None:
+    """Add the command that reads risky choices."""
+    app.command("risk", epilog="Example: neurometa risk runs/risky-safe")(risk)
+
+
+def risk(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)],
+    as_json: JSON = False,
+) -> None:
+    """Say how often the risky arm was taken on free trials, in control and under every perturbation played.
+
+    Of a run folder every perturbation-NAME.nc is set beside behaviour.nc, episode by episode.
+    Writes risk.nc.
+    """
+    import xarray as xr
+
+    from neurometa import behaviour, dataset
+    from neurometa.storage import only_writer
+
+    control = dataset.open_run(run)
+    shares, changes = {"control": behaviour.risk_preference(control)}, {}
+    for file in sorted(run.glob(f"{PERTURBED}*.nc")) if run.is_dir() else []:
+        name, trials = file.stem.removeprefix(PERTURBED), dataset.open_run(file)
+        shares[name] = behaviour.risk_preference(trials)
+        try:
+            changes[name] = behaviour.risk_preference(trials, control)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+    names = list(dict.fromkeys([*shares, *changes]))
+    found = xr.concat([shares[name] for name in names], "perturbation").assign_coords(perturbation=names)
+    if changes:
+        changed = xr.concat([changes[name] for name in changes], "perturbation").assign_coords(
+            perturbation=list(changes)
+        )
+        found = found.merge(changed.rename({name: f"change_{name}" for name in NUMBERS}), join="outer")
+    found = found.assign_attrs({name: control.attrs[name] for name in MADE_BY if name in control.attrs})
+    folder = run if run.is_dir() else run.parent
+    with only_writer(folder):
+        path = dataset.save_run(found, folder / ("risk.nc" if run.is_dir() else f"{run.stem}_risk.nc"))
+    if as_json:
+        say_json({"file": str(path), "risk": {name: _record(found.sel(perturbation=name)) for name in names}})
+        return
+    rows = []
+    for name in names:
+        for prob in found.risky_prob.values:
+            here = found.sel(perturbation=name, risky_prob=prob)
+            rows.append([name, f"{prob:g}", *_cells(here, ""), *_cells(here, "change_"), f"{int(here.n)}"])
+    columns = ["perturbation", "risk pays with", "% risky", "95 % interval", "change", "95 % interval", "episodes"]
+    table(columns, rows, "Risky choices on free trials")
+    say(f"All numbers are in {path}.")
+
+
+def _record(found: Any) -> dict[str, dict[str, float]]:
+    names = [str(name) for name in found.data_vars]
+    return {f"{prob:g}": {name: float(found[name].sel(risky_prob=prob)) for name in names} for prob in found.risky_prob.values}
+
+
+def _cells(here: Any, kind: str) -> list[str]:
+    """A share or a change in points, and its interval; a dash where there is none."""
+    if f"{kind}mean" not in here or not bool(here[f"{kind}mean"].notnull()):
+        return ["-", "-"]
+    mean, lower, upper = (100 * float(here[f"{kind}{name}"]) for name in ("mean", "lower", "upper"))
+    return [f"{mean:{'+' if kind else ''}.1f}", interval(lower, upper)]
