@@ -2,6 +2,7 @@
 
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
+from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
@@ -13,12 +14,14 @@ from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal
 from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
+from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
     "block_learning_rate",
+    "coding_factors",
     "counts",
     "cue_rpe",
     "fit",
@@ -33,7 +36,9 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "previous_trial",
     "recover",
+    "reference_rpes",
     "regret",
     "reversal_conditions",
     "reversal_contrasts",

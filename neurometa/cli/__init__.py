@@ -12,6 +12,8 @@ from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
 from neurometa.cli.learning_set import learning_set
+from neurometa.cli.encoding import encoding
+from neurometa.cli.erring import erring
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.reversals import reversals
@@ -40,6 +42,8 @@ decoding(app)
 matching(app)
 learning_set(app)
 reversals(app)
+encoding(app)
+erring(app)
 comparing(app)
 risking(app)
 
