@@ -11,6 +11,9 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.cue_values import cue_responses, states_by_role
+from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
 
@@ -22,8 +25,10 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "cue_responses",
     "end_points",
     "foot",
+    "learning_set_curves",
     "load_figure",
     "matrix",
     "mean_curve",
@@ -31,6 +36,8 @@ __all__ = [
     "raster",
     "rate_by_volatility",
     "regret_curves",
+    "risk_by_probability",
     "save_figure",
+    "states_by_role",
     "trajectory",
 ]
