@@ -38,14 +38,16 @@ def draw(runs: list[Path]) -> Figure:
     panels["b"].set_title("b  Agents, published")
     panels["m"].set_title("b  Agents, ours")
     for panel in "bm":
-        panels[panel].set(ylabel="prediction error at the cue (reward)", ylim=(-0.48, 0.48))
+        panels[panel].set(ylabel="RPE at the cue (reward)")
+    panels["b"].sharey(panels["m"])
+    panels["b"].autoscale()
     above.legend(*panels["m"].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
     n_episodes, seed = states(below, agents[0])
     spread = "over agents" if len(agents) > 1 else "over episodes"
     plotting.foot(
         fig,
-        f"a, b: {published.attrs['n']}; no response to the newly rewarded cue was read for the monkeys before discovery. "
+        f"a, b: {published.attrs['n']}; monkeys' response to the new cue before discovery was not read. "
         f"Ours: {results.about_agents(agents)}, {n_episodes:,} test episodes each; 95 % intervals {spread}. "
         f"c: seed {seed}, at most {MOST} states in a panel",
     )
@@ -89,9 +91,7 @@ def states(fig: Figure, run: results.Run) -> tuple[int, int]:
         for row, when in enumerate(("reversal trial", "next trial")):
             here = {"episode": xr.DataArray(episode, dims="state"), "trial": xr.DataArray(trial + row, dims="state")}
             ax = panels[row, column]
-            plotting.states_by_role(
-                ax, found.score.isel(here), trials.cue.isel(here), trials.rewarded_cue.isel(here)
-            )
+            plotting.states_by_role(ax, found.score.isel(here), trials.cue.isel(here), trials.rewarded_cue.isel(here))
             if row == 0:
                 ax.set_title(f"{'' if column else 'c  '}{str(step).capitalize()}")
             share = found.variance_explained.values

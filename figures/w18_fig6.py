@@ -23,7 +23,9 @@ def draw(runs: list[Path]) -> Figure:
     plotting.learning_set_curves(panels[0], monkeys, "problem")
     plotting.learning_set_curves(panels[1], published, "stage")
     ours = [("before training", agents, "untrained.nc")]
-    ours += [(f"{each[0].config[LENGTH]:,} updates", each, "behaviour.nc") for each in [*shorter(found, agents), agents]]
+    ours += [
+        (f"{each[0].config[LENGTH]:,} updates", each, "behaviour.nc") for each in [*shorter(found, agents), agents]
+    ]
     curves = [curve(each, file) for _, each, file in ours]
     n_episodes = {int(one.n_problems) for one in curves}
     together = xr.concat(curves, "stage").assign_coords(stage=[name for name, *_ in ours])
@@ -40,8 +42,8 @@ def draw(runs: list[Path]) -> Figure:
     batch = f"of {agents[0].config['batch_size']} problems"
     plotting.foot(
         fig,
-        f"b: {monkeys.attrs['n']}. c, published: {published.attrs['n']}. Ours: {results.about_agents(agents)}; {several} "
-        f"problems with stimuli never met before; updates {batch}; answered trials; 95 % intervals {spread}. "
+        f"b: {monkeys.attrs['n']}. c, published: {published.attrs['n']}. Ours: {results.about_agents(agents)}; "
+        f"{several} problems with stimuli never met before; updates {batch}; answered trials; 95 % intervals {spread}. "
         "Each length of training is a training of its own, to the end of its schedule",
     )
     return fig

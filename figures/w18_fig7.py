@@ -44,8 +44,8 @@ def draw(runs: list[Path]) -> Figure:
     spread = "over agents" if len(agents) > 1 else "over episodes"
     plotting.foot(
         fig,
-        f"Published: {published.attrs['n']}. Ours: {results.about_agents(agents)}, {n_episodes:,} test episodes in each "
-        f"condition, the same worlds in all; free trials; 95 % intervals {spread}",
+        f"Published: {published.attrs['n']}. Ours: {results.about_agents(agents)}, {n_episodes:,} test episodes "
+        f"in each condition, the same worlds in all; free trials; 95 % intervals {spread}",
     )
     return fig
 
@@ -58,7 +58,9 @@ def risk(agents: list[results.Run]) -> tuple[xr.Dataset, int]:
         there = results.read_result(run.path, "risk.nc").perturbation.values
         if missing := [name for name in PERTURBATIONS if name not in there]:
             command = results.command_for(run.path, "risk.nc")
-            raise results.MissingError(f"{run.path / 'risk.nc'} is without {missing[0]}; make it anew: {command}", command)
+            raise results.MissingError(
+                f"{run.path / 'risk.nc'} is without {missing[0]}; make it anew: {command}", command
+            )
     found = results.read_pooled(agents, "risk.nc")
     n_episodes = int(found.n.isel(agent=0).sum("risky_prob").max())
     if found.sizes["agent"] > 1:

@@ -2,6 +2,7 @@
 
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
+from neurometa.plotting.cue_values import cue_responses, states_by_role
 from neurometa.plotting.curves import (
     agent_interval,
     baseline_curves,
@@ -11,7 +12,6 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
-from neurometa.plotting.cue_values import cue_responses, states_by_role
 from neurometa.plotting.learning_sets import learning_set_curves
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
