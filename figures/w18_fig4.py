@@ -40,7 +40,7 @@ def draw(runs: list[Path]) -> Figure:
     for panel in "bm":
         panels[panel].set(ylabel="RPE at the cue (reward)")
     panels["b"].sharey(panels["m"])
-    panels["b"].autoscale()
+    panels["b"].autoscale(axis="y")
     above.legend(*panels["m"].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
     n_episodes, seed = states(below, agents[0])
