@@ -16,7 +16,11 @@ from neurometa.errors import InputError
 from neurometa.share import folder
 
 FIGURES = sorted(path.stem.replace("_", "-") for path in folder("figures").glob("*.py"))
-TRIALS = {"w16-fig3": (), "w16-fig4": ("n_trials=20",)}  # how long their episodes are; the others' 12 trials
+TRIALS = {
+    "w16-fig3": (),
+    "w16-fig4": ("n_trials=20",),
+    "w18-fig6": (),
+}  # how long their episodes are; the others' 12 trials
 
 
 @pytest.fixture(scope="module", autouse=True)

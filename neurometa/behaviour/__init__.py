@@ -17,16 +17,16 @@ from neurometa.behaviour.stay import stay_probability
 from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
-from neurometa.behaviour.two_step_world import drifting_rewards
 from neurometa.behaviour.two_step_rpe import reference_rpes
+from neurometa.behaviour.two_step_world import drifting_rewards
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
     "block_learning_rate",
-    "common_transition",
     "coding_factors",
+    "common_transition",
     "counts",
     "cue_rpe",
     "drifting_rewards",

@@ -10,12 +10,12 @@ import typer
 
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
+from neurometa.cli.encoding import encoding
+from neurometa.cli.erring import erring
 from neurometa.cli.fitting import fitting
 from neurometa.cli.histories import histories
 from neurometa.cli.learning_set import learning_set
 from neurometa.cli.matching import matching
-from neurometa.cli.encoding import encoding
-from neurometa.cli.erring import erring
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.reversals import reversals

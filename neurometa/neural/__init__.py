@@ -6,7 +6,6 @@ from neurometa.neural.geometry import principal_components, project, rank_order
 from neurometa.neural.rpe import compare_rpes, rpe, training_discount
 
 __all__ = [
-    "decode",
     "compare_rpes",
     "decode",
     "encode",

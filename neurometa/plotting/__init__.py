@@ -3,6 +3,7 @@
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
 from neurometa.plotting.coding import generalisation, rpe_scatter, unit_coding
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
+from neurometa.plotting.cue_values import cue_responses, states_by_role
 from neurometa.plotting.curves import (
     agent_interval,
     baseline_curves,
@@ -13,6 +14,8 @@ from neurometa.plotting.curves import (
     regret_curves,
 )
 from neurometa.plotting.histories import history_kernels, stay_bars
+from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
 
@@ -24,10 +27,12 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "cue_responses",
     "end_points",
     "foot",
-    "history_kernels",
     "generalisation",
+    "history_kernels",
+    "learning_set_curves",
     "load_figure",
     "matrix",
     "mean_curve",
@@ -35,8 +40,10 @@ __all__ = [
     "raster",
     "rate_by_volatility",
     "regret_curves",
+    "risk_by_probability",
     "rpe_scatter",
     "save_figure",
+    "states_by_role",
     "stay_bars",
     "trajectory",
     "unit_coding",
