@@ -131,7 +131,8 @@ def _fit(
         x, y, weight = (np.zeros((len(these), width, *more)) for more in ((k,), (), ()))
         for i, group in enumerate(these):
             n = length[group]
-            x[i, :n], y[i, :n], weight[i, :n] = *designs[group], 1.0
+            x[i, :n], y[i, :n] = designs[group]
+            weight[i, :n] = 1.0
         parts.append(logistic.fit(x, y, weight, penalty=penalty, ridge=strength))
         at = end
     back = np.argsort(order)

@@ -93,10 +93,10 @@ def arrange(
         if each is None or (each in dims and each != "trial"):
             continue
         if name == "pool" or each not in kept.coords or kept[each].dims != ("episode",):
-            coords = [str(c) for c in kept.coords if kept[c].dims == ("episode",)]
+            known = [str(c) for c in kept.coords if kept[c].dims == ("episode",)]
             raise InputError(
                 f"{name} is {each!r}; it must be one of "
-                f"{sorted({*dims} - {'trial'} | {*coords} - {'trial'})}, the dims "
+                f"{sorted({*dims} - {'trial'} | {*known} - {'trial'})}, the dims "
                 "of the trials and the coordinates of their episodes."
             )
     pooled = ["episode", *(dim for dim in dict.fromkeys(pool) if dim != "episode")]

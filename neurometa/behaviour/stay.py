@@ -141,9 +141,9 @@ def by_cluster(counts: np.ndarray, sessions: Sessions) -> list[np.ndarray]:
     for group in range(sessions.n_groups):
         members = sessions.group == group
         clusters, index = np.unique(sessions.cluster[members], return_inverse=True)
-        summed = np.zeros((len(counts), len(clusters), 2, 2), np.int64)
-        np.add.at(summed, (slice(None), index), counts[:, members])
-        found.append(summed)
+        summed = np.zeros((len(clusters), len(counts), 2, 2), np.int64)
+        np.add.at(summed, index, counts[:, members].swapaxes(0, 1))
+        found.append(summed.swapaxes(0, 1))
     return found
 
 

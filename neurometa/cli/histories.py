@@ -107,7 +107,8 @@ def _mean(x: Any, bounds: Any) -> tuple[float, float, float]:
 
 
 def _tell_stay(result: Any, file: Path, *, as_json: bool) -> None:
-    groups, cells = [dim for dim in result.n_trials.dims if not str(dim).startswith("previous")], []
+    groups = [dim for dim in result.n_trials.dims if not str(dim).startswith("previous")]
+    cells: list[dict[str, Any]] = []
     for outcome in result.previous_outcome.values:
         for transition in result.previous_transition.values:
             one = result.sel(previous_outcome=outcome, previous_transition=transition)
@@ -128,7 +129,7 @@ def _tell_stay(result: Any, file: Path, *, as_json: bool) -> None:
         effects[name] = {"value": value, "lower": lower, "upper": upper}
     n, reasons = int(result.reason.size), _reasons(result.reason)
     weights = result.regression_coef
-    told = {
+    told: dict[str, Any] = {
         "file": str(file),
         "groups": n,
         "by": [str(dim) for dim in groups],
