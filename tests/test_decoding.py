@@ -216,13 +216,39 @@ def test_each_trial_can_have_its_own_decoder():
 def test_a_code_that_turns_generalises_only_as_far_as_it_is_the_same():
     activity = noise(150, 4, 6)
     target = xr.concat([activity.isel(unit=0 if trial < 2 else 1, trial=trial) for trial in range(4)], "trial")
-    found = decode(activity, target, generalise=True)
+    found = decode(activity, target, generalise="trial")
     assert found.r_squared.dims == ("trial", "test_trial")
     same = np.kron(np.eye(2), np.ones((2, 2))).astype(bool)
     assert (found.r_squared.values[same] > 0.99).all()
     assert (found.r_squared.values[~same] < 0).all()
     each = decode(activity, target, pool=())
     np.testing.assert_allclose(np.diag(found.r_squared), each.r_squared)
+
+
+def test_a_decoder_generalises_over_the_time_bins_of_trials_that_are_held_out_in_blocks():
+    activity = noise(120, 3, 5, dims=("trial", "bin", "unit")).assign_coords(bin=[-500, 0, 500])
+    target = activity.isel(unit=0, bin=1, drop=True)
+    activity[:, 2, 0] = target + 0.1 * activity[:, 2, 1]  # what is held at bin 1 is kept at bin 2
+    found = decode(activity, target > 0, dim="trial", generalise="bin")
+    assert found.accuracy.dims == ("bin", "test_bin")
+    assert found.test_bin.values.tolist() == [-500, 0, 500]
+    assert (found.accuracy.values[1:, 1:] > 0.8).all()
+    assert (found.accuracy.values[0, 1:] < 0.65).all()
+    alone = decode(activity.isel(bin=2, drop=True), target > 0, dim="trial")
+    assert found.accuracy[2, 2] == alone.accuracy
+    by_hand = decode(
+        activity.rename(bin="trial", trial="episode"), (target > 0).rename(trial="episode"), generalise="trial"
+    )
+    np.testing.assert_allclose(found.accuracy, by_hand.accuracy)
+
+
+def test_a_decoder_of_one_step_is_tested_on_the_others_over_all_trials():
+    activity = noise(60, 5, 2, 4, dims=("episode", "trial", "step", "unit")).assign_coords(step=["look", "choose"])
+    target = activity.isel(unit=0).sel(step="look", drop=True)
+    found = decode(activity, target, generalise="step")
+    assert found.r_squared.sel(step="look", test_step="look") > 0.99
+    assert found.r_squared.sel(step="look", test_step="choose") < 0
+    assert found.n.values.tolist() == [[300, 300], [300, 300]]
 
 
 def test_missing_samples_are_left_out_and_counted():
@@ -343,7 +369,8 @@ def test_the_order_of_episodes_within_the_same_blocks_is_no_matter():
         ),
         ({"target": noise(5, dims=("trial",))}, "The target spans \\('trial',\\); it must also span \\('episode',\\)"),
         ({"target": noise(20, 3, dims=("episode", "unit"))}, "The target spans 'unit'"),
-        ({"generalise": True, "pool": ("trial",)}, "generalise needs a dim 'trial'"),
+        ({"generalise": "trial", "pool": ("trial",)}, "generalise is 'trial'; it must be a dim .* neither pooled"),
+        ({"generalise": "bin"}, "generalise is 'bin'; it must be a dim of the activity"),
         ({"activity": noise(20, 5, 3).astype(str)}, "The activity is <U"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
+from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
@@ -9,12 +10,14 @@ from neurometa.behaviour.performance import mean_interval, median_interval, regr
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
+from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import follow_volatility, volatility_regression
 
 __all__ = [
     "aic",
     "bic",
     "block_learning_rate",
+    "coding_factors",
     "counts",
     "fit",
     "follow_volatility",
@@ -27,7 +30,9 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "previous_trial",
     "recover",
+    "reference_rpes",
     "regret",
     "simulate",
     "sliding_learning_rate",

@@ -11,6 +11,8 @@ import typer
 from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
+from neurometa.cli.encoding import encoding
+from neurometa.cli.erring import erring
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -35,6 +37,8 @@ reading(app)
 showing(app)
 decoding(app)
 matching(app)
+encoding(app)
+erring(app)
 comparing(app)
 
 

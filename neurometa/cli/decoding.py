@@ -57,7 +57,7 @@ def decode(
     files = {_name(path): path for path in others}
     if len(files) < len(others):
         raise InputError(f"Two of the files to set beside are called alike: {', '.join(map(_name, others))}.")
-    how: dict[str, Any] = {"folds": folds, "generalise": generalise}
+    how: dict[str, Any] = {"folds": folds, "generalise": "trial" if generalise else None}
     how["pool"] = () if per_trial or generalise else None
     found = {}
     for i, (name, path) in enumerate({"run": run, **files}.items()):

@@ -1,6 +1,18 @@
-"""What a network holds in mind: where its state goes, and what can be read from it."""
+"""What a network holds in mind and how it errs: where its state goes, what can be read from it, what its units code."""
 
 from neurometa.neural.decoding import decode, hidden_state
+from neurometa.neural.encoding import encode
 from neurometa.neural.geometry import principal_components, project, rank_order
+from neurometa.neural.rpe import compare_rpes, rpe, training_discount
 
-__all__ = ["decode", "hidden_state", "principal_components", "project", "rank_order"]
+__all__ = [
+    "compare_rpes",
+    "decode",
+    "encode",
+    "hidden_state",
+    "principal_components",
+    "project",
+    "rank_order",
+    "rpe",
+    "training_discount",
+]

@@ -58,7 +58,7 @@ def decode(
     dim: str = "episode",
     folds: int = 5,
     pool: Sequence[str] | None = None,
-    generalise: bool = False,
+    generalise: str | None = None,
     permutations: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -83,10 +83,11 @@ def decode(
     folds : int
         How many, at least 3.
     pool : sequence of str, optional
-        Dims whose values are further samples for one decoder. By default ``trial``, or nothing if `generalise`. Every
+        Dims whose values are further samples for one decoder. By default ``trial``, unless that is `dim` or `generalise`. Every
         value of any other dim (with ``pool=()``, of ``trial`` too) has its own.
-    generalise : bool
-        Test the decoder of each ``trial`` on every ``test_trial``.
+    generalise : str, optional
+        A dim of time, such as ``trial``, ``step`` or the time bins of a recording: the decoder of each of its values is
+        also tested on all the others, in the same folds, over a new dim (``test_trial``, ``test_step``, ...).
     permutations : int
         How many times the targets of whole episodes are permuted against the activity. The cost of each is that of
         fitting anew, which is small for numbers.
@@ -98,7 +99,7 @@ def decode(
     Returns
     -------
     Dataset
-        Over the dims that are neither `dim`, ``unit`` nor pooled (and ``test_trial``):
+        Over the dims that are neither `dim`, ``unit`` nor pooled (and ``test_...``):
 
         - numbers: ``r_squared`` on all held-out episodes, at most 1 (0: no better than each fold's own mean), with
           ``lower`` and ``upper``; ``correlation`` of target and prediction within folds, averaged over them;
@@ -125,12 +126,12 @@ def decode(
     Ojala and Garriga 2010, J Mach Learn Res 11, test 1 (permutation). Cochran 1977, Sampling Techniques, chapter 6
     (ratio).
     """
-    pool = tuple(pool if pool is not None else () if generalise or dim == "trial" else ("trial",))
+    pool = tuple(pool if pool is not None else () if "trial" in (generalise, dim) else ("trial",))
     activity, target = _checked(activity, target, dim, folds, pool, generalise)
     pool = tuple(name for name in pool if name in activity.dims)
     classes = None if target.dtype.kind in "iuf" else _classes(target)
     apart = [str(name) for name in (*activity.dims, *target.dims) if name not in (dim, "unit", *pool)]
-    apart = sorted(dict.fromkeys(apart), key="trial".__eq__)  # trial last, so that its tests are gathered once
+    apart = sorted(dict.fromkeys(apart), key=lambda name: name == generalise)  # last: its tests are gathered once
     activity, target = activity.transpose(..., dim, *pool, "unit"), _coded(target, classes)
     target = target.broadcast_like(activity.isel(unit=0, drop=True)).transpose(*apart, dim, *pool)
     fold = np.repeat(np.arange(folds), [len(part) for part in np.array_split(np.arange(target.sizes[dim]), folds)])
@@ -141,13 +142,13 @@ def decode(
         x = activity.isel({name: i for name, i in where.items() if name in activity.dims}).values
         return Samples.of(x.reshape(len(fold), -1, x.shape[-1]), target.isel(where).values.reshape(len(fold), -1))
 
-    trials = range(target.sizes["trial"]) if generalise else ()
+    times = range(target.sizes[generalise]) if generalise else ()
     places = [dict(zip(apart, i, strict=True)) for i in np.ndindex(*(target.sizes[name] for name in apart))]
     found, tests, tests_of = [], [], None
     for done, where in enumerate(places):
-        train, others = samples(where), {name: i for name, i in where.items() if name != "trial"}
+        train, others = samples(where), {name: i for name, i in where.items() if name != generalise}
         if generalise and others != tests_of:
-            tests, tests_of = [samples(where | {"trial": trial}) for trial in trials], others
+            tests, tests_of = [samples(where | {str(generalise): time}) for time in times], others
         found.append(decoder(train, tests if generalise else [train], fold, orders, classes))
         if progress is not None:
             progress(done + 1, len(places))
@@ -158,7 +159,7 @@ def decode(
 
 
 def _checked(
-    activity: xr.DataArray, target: xr.DataArray, dim: str, folds: int, pool: tuple[str, ...], generalise: bool
+    activity: xr.DataArray, target: xr.DataArray, dim: str, folds: int, pool: tuple[str, ...], generalise: str | None
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Activity and target with the labels they share, or one sentence on what is wrong with them."""
     for name, x, needed in (("activity", activity, (dim, "unit")), ("target", target, (dim,))):
@@ -172,8 +173,10 @@ def _checked(
         raise InputError(
             f"There are {activity.sizes[dim]} values of {dim!r} for {folds} folds; play more, or ask for fewer folds."
         )
-    if generalise and ("trial" not in activity.dims or "trial" in pool or dim == "trial"):
-        raise InputError("generalise needs a dim 'trial' in the activity that is neither pooled nor held out.")
+    if generalise and (generalise not in activity.dims or generalise in (*pool, dim, "unit")):
+        raise InputError(
+            f"generalise is {generalise!r}; it must be a dim of the activity that is neither pooled nor held out."
+        )
     if activity.dtype.kind not in "biuf":
         raise InputError(f"The activity is {activity.dtype}; it must be numbers.")
     for shared in set(activity.dims) & set(target.dims):
@@ -234,16 +237,16 @@ def _labelled(
     sampled: tuple[str, ...],
     classes: list[Any] | None,
     *,
-    generalise: bool,
+    generalise: str | None,
 ) -> xr.Dataset:
     """Give everything its dims; `found` is one list of tests per place."""
     places = tuple(target.sizes[name] for name in apart)
     dims, shape = list(apart), places
     if generalise:
-        dims, shape = [*apart, "test_trial"], (*places, target.sizes["trial"])
+        dims, shape = [*apart, f"test_{generalise}"], (*places, target.sizes[generalise])
     coords = {name: target.indexes[name] for name in target.dims if name in target.indexes}
-    if generalise and "trial" in coords:
-        coords["test_trial"] = coords["trial"].rename("test_trial")
+    if generalise and generalise in coords:
+        coords[f"test_{generalise}"] = coords[generalise].rename(f"test_{generalise}")
     result = xr.Dataset(coords=coords)
     extra = {"penalty": ["fold"], f"{measures(classes)[0]}_fold": ["fold"], "null": ["permutation"]}
     for name, long_name in LONG_NAMES.items():

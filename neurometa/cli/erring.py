@@ -1,0 +1,83 @@
+"""The command that sets an agent's prediction errors beside those of reference learners: rpe. It needs no torch."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+
+
+def erring(app: typer.Typer) -> None:
+    """Add the command that compares prediction errors."""
+    app.command("rpe", epilog="Example: neurometa rpe runs/two-step-fixation")(rpe)
+
+
+def rpe(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file, of a two-step task.", show_default=False)],
+    discount: Annotated[
+        float | None, typer.Option(help="Gamma of the agent's prediction errors.", show_default="that of its training")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of the model-free learner.")] = 0.4,
+    as_json: JSON = False,
+) -> None:
+    """Ask whether an agent's prediction errors are a planner's or a model-free learner's, on its own trials.
+
+    Both learners watch the choices, states and rewards of a two-step task; each one's share is also told beyond the
+    other's. Writes rpe.nc.
+    """
+    from neurometa import behaviour, dataset, neural
+    from neurometa.storage import only_writer
+
+    trials = dataset.open_run(run)
+    agent = neural.rpe(trials, discount)
+    references = behaviour.reference_rpes(trials, agent.attrs["discount"], learning_rate=learning_rate)
+    found = neural.compare_rpes(agent, references)
+    whole = references.reindex(event=agent.event.values).merge(found.reindex(event=agent.event.values))
+    attrs = references.attrs | {key: trials.attrs[key] for key in MADE_BY if key in trials.attrs}
+    result = whole.assign(rpe=agent.drop_vars("step")).assign_attrs(attrs | {"terminal": agent.attrs["terminal"]})
+    folder = run if run.is_dir() else run.parent
+    with only_writer(folder):
+        file = dataset.save_run(result, folder / ("rpe.nc" if run.is_dir() else f"{run.stem}_rpe.nc"))
+    _tell(found, references.attrs, file, as_json=as_json)
+
+
+def _tell(found: Any, settings: dict[str, float], file: Path, *, as_json: bool) -> None:
+    parts: dict[str, tuple[str, dict[str, str]]] = {"both events": ("", {})}
+    parts |= {str(event).replace("_", " "): ("_event", {"event": str(event)}) for event in found.event.values}
+    record: dict[str, Any] = {"file": str(file), **settings}
+    for part, (ending, where) in parts.items():
+        here = {name: found[f"{name}{ending}"].sel(where) for name in ("n", "n_episodes", "r_squared_between", "note")}
+        told: dict[str, Any] = {name: (x if name == "note" else x.mean()).item() for name, x in here.items()}
+        for name in ("r_squared", "lower", "upper"):
+            x = found[f"{name}{ending}"].sel(where)
+            told[name] = {str(which): float(x.sel(reference=which).mean()) for which in found.reference.values}
+        for name in ("coef", "se"):
+            x = found[f"{name}{ending}"].sel(where)
+            told[name] = {str(which): float(x.sel(regressor=which).mean()) for which in found.regressor.values}
+        record[part] = told
+    if as_json:
+        say_json(record)
+        return
+    rows = []
+    for reference in map(str, found.reference.values):
+        cells = []
+        for part in parts:
+            x = record[part]
+            cells.append(f"{x['r_squared'][reference]:.3f} {interval(x['lower'][reference], x['upper'][reference], 2)}")
+        rows.append([reference, *cells])
+    table(["r² with", *parts], rows)
+    for part in parts:
+        x = record[part]
+        both = ", ".join(f"{name} {number(x['coef'][name])} ± {number(x['se'][name], 2)}" for name in ROWS)
+        say(f"Regression on both, {part}: {both}; the two share r² {x['r_squared_between']:.2f}.")
+    for note in {record[part]["note"] for part in parts} - {""}:
+        say(f"No estimate where {note}.")
+    x = record["both events"]
+    rate, discount = settings["learning_rate"], settings["discount"]
+    say(f"{x['n']:.0f} prediction errors of {x['n_episodes']:.0f} episodes; discount {discount:g}.")
+    say(f"Learning rate of the model-free learner {rate:g}; 95 % intervals by bootstrap of episodes.")
+    say(f"Everything is in {file}.")
+
+
+ROWS = ("model-based", "model-free")
