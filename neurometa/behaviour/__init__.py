@@ -4,10 +4,14 @@ from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
+from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
+from neurometa.behaviour.sessions import common_transition
+from neurometa.behaviour.stay import stay_probability
+from neurometa.behaviour.stay_models import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_rpe import reference_rpes
@@ -18,9 +22,11 @@ __all__ = [
     "bic",
     "block_learning_rate",
     "coding_factors",
+    "common_transition",
     "counts",
     "fit",
     "follow_volatility",
+    "history_regression",
     "latents",
     "log_likelihood",
     "log_odds",
@@ -36,6 +42,9 @@ __all__ = [
     "regret",
     "simulate",
     "sliding_learning_rate",
+    "stay_mixed",
+    "stay_probability",
+    "stay_regression",
     "targets",
     "volatility_regression",
 ]

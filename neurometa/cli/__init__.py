@@ -13,6 +13,7 @@ from neurometa.cli.decoding import decoding
 from neurometa.cli.matching import matching
 from neurometa.cli.encoding import encoding
 from neurometa.cli.erring import erring
+from neurometa.cli.histories import histories
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
 from neurometa.cli.showing import showing
@@ -39,6 +40,7 @@ decoding(app)
 matching(app)
 encoding(app)
 erring(app)
+histories(app)
 comparing(app)
 
 

@@ -11,6 +11,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
 
@@ -24,6 +25,7 @@ __all__ = [
     "choices_on_probability",
     "end_points",
     "foot",
+    "history_kernels",
     "load_figure",
     "matrix",
     "mean_curve",
@@ -32,5 +34,6 @@ __all__ = [
     "rate_by_volatility",
     "regret_curves",
     "save_figure",
+    "stay_bars",
     "trajectory",
 ]
