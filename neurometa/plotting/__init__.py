@@ -14,6 +14,7 @@ from neurometa.plotting.curves import (
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
+from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 
 __all__ = [
     "BASELINES",
@@ -35,5 +36,8 @@ __all__ = [
     "regret_curves",
     "save_figure",
     "stay_bars",
+    "stay_levels",
+    "stay_scale",
     "trajectory",
+    "two_step_sketch",
 ]
