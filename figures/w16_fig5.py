@@ -32,7 +32,7 @@ def draw(runs: list[Path]) -> plt.Figure:
     plotting.stay_scale([panels[name] for name in "fpc"])
     interaction, main = (float(stay[name].mean()) for name in ("interaction", "main_effect"))
     panels["c"].set_title(f"c  Agent: interaction {interaction:.2f}, main effect {main:.2f}")
-    fig.legend(*panels["c"].get_legend_handles_labels(), title="transition", loc="outside right center")
+    fig.legend(*panels["c"].get_legend_handles_labels(), title="last transition", loc="outside right center")
     spread = "points agents, error bars their standard error" if len(agents) > 1 else "error bars 95 % over episodes"
     n = f"{trials.sizes['episode']:,} test episodes of {n_trials} trials"
     plotting.foot(fig, f"c: {results.about_agents(agents)}, {n} each; {spread}. b: as sketched in Wang et al. 2018, Fig 5b")

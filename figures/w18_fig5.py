@@ -16,6 +16,7 @@ TWO_STEP = "two-step"
 NEEDS = {TWO_STEP: ["behaviour.nc", "stay.nc", "history.nc", "rpe.nc"]}
 MILLER = "--encoding miller --lags 5 --penalty ridge"
 KINDS = ENCODINGS["miller"]
+IDEAL = "ideal observer\n(exact)"
 N_SHOWN = 30  # episodes of one network in f and g, as in the paper
 
 
@@ -31,15 +32,15 @@ def draw(runs: list[Path]) -> Figure:
     stays(parts[1], agents, exact_two_step.ideal_stay(trials.sizes["trial"], **world))
     history = kernels(parts[2], agents)
     errors(parts[3], agents)
-    n = f"{trials.sizes['episode']:,} test episodes"
-    told = f"{results.about_agents(agents)}, {n} each. c, d: bars and lines are means"
-    several = "points agents, error bars their standard error (e: twice that)"
-    one = "error bars 95 % (c, over episodes) and two standard errors (e)"
+    n, shown = trials.sizes["episode"], min(N_SHOWN, trials.sizes["episode"])
+    several = "points in c are agents, error bars the standard error (c) and twice that (e) over agents"
+    one = "error bars: 95 % (c), two standard errors (e)"
     plotting.foot(
         fig,
-        f"{told}, {several if len(agents) > 1 else one}; rats (Miller et al. 2017): standard error; published agents: "
-        f"range of 8 seeds. Ours in e with a {history.attrs['penalty']} penalty. f, g: {min(N_SHOWN, trials.sizes['episode'])} "
-        f"episodes of the agent of training seed {agents[0].seed}; r² of all its episodes",
+        f"Ours: {results.about_agents(agents)}, {n:,} test episodes each; {several if len(agents) > 1 else one}. "
+        f"Weights and indices in e with a {history.attrs['penalty']} penalty. f, g: {shown} episodes of training seed "
+        f"{agents[0].seed}; r² of all its episodes. Rats: Miller et al. 2017, standard error. Agents, published: the "
+        f"range of 8 seeds",
     )
     return fig
 
@@ -53,7 +54,7 @@ def patterns(fig: Figure, world: dict[str, float]) -> None:
         plotting.stay_bars(panels[panel], published[["stay_probability"]].sel(who=f"canonical {kind}", drop=True))
         panels[panel].set_title(f"{'b  Canonical: ' if panel == 'f' else ''}{kind}")
     plotting.stay_scale([panels["f"], panels["p"]])
-    panels["p"].legend(title="transition", loc="center left", bbox_to_anchor=(1, 0.5))
+    panels["p"].legend(title="last transition", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def stays(fig: Figure, agents: list[results.Run], ideal: xr.DataArray) -> None:
@@ -70,9 +71,11 @@ def stays(fig: Figure, agents: list[results.Run], ideal: xr.DataArray) -> None:
     for ax, (title, stay) in zip(panels, drawn.items(), strict=True):
         plotting.stay_bars(ax, stay)
         ax.set_title(title)
-    plotting.stay_levels(panels[-1], ideal, label="ideal observer, exact")
+    plotting.stay_levels(panels[-1], ideal, label=IDEAL)
     plotting.stay_scale(panels)
-    panels[-1].legend(title="transition", loc="center left", bbox_to_anchor=(1, 0.5))
+    handles, labels = panels[-1].get_legend_handles_labels()
+    told = dict(zip(labels, handles, strict=True))
+    panels[-1].legend([told[IDEAL]], [IDEAL], loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def kernels(fig: Figure, agents: list[results.Run]) -> xr.Dataset:
@@ -83,14 +86,14 @@ def kernels(fig: Figure, agents: list[results.Run]) -> xr.Dataset:
         "d  Rats": _published_history(table.sel(who="rats", drop=True)),
         "e  Agents, published": _published_history(table.sel(who="agent (published)", drop=True)),
         "Agents, ours": _alone(ours),
-        "Softmax of the ideal": _published_history(table.sel(who="ideal observer with softmax (computed)", drop=True)),
+        "Softmax Bayes (lags 1, 2)": _published_history(table.sel(who="ideal observer with softmax (computed)", drop=True)),
     }
     for ax, (title, history) in zip(panels, drawn.items(), strict=True):
         plotting.history_kernels(ax, history.sel(regressor=list(KINDS)))
         ax.set(xlim=(0.6, 5.4), xticks=range(1, 6), title=title, ylabel="")
         planning, model_free = (float(history[name].mean()) for name in ("planning", "model_free"))
         if np.isfinite(planning):
-            told = f"planning {planning:.1f}\nmodel-free {model_free:.1f}"
+            told = f"planning {planning:.1f}\nmodel-free {model_free:.1f}".replace(" -", " −")
             ax.text(0.97, 0.97, told, transform=ax.transAxes, ha="right", va="top", fontsize=6.3)
     panels[0].set_ylabel("weight (log odds)")
     ends = np.array([ax.get_ylim() for ax in panels[1:]])
@@ -130,11 +133,13 @@ def errors(fig: Figure, agents: list[results.Run]) -> None:
         ax.text(0.02, 0.98, "\n".join(rows), transform=ax.transAxes, va="top", fontsize=6.3)
     panels[0].set_ylabel("agent's reward prediction error (reward)")
     panels[1].set_ylabel("")
-    panels[1].legend(loc="lower right", markerscale=3)
+    top = float(abs(one.rpe).max())
+    panels[1].set_ylim(-1.1 * top, 1.75 * top)  # room for what is written above the points
+    panels[0].legend(loc="lower right", markerscale=3)
 
 
 def _small(x: float) -> str:
-    return f"{x:.2f}" if x >= 0.005 else f"{x:.0e}"
+    return f"{x:.3g}" if x >= 0.005 else f"{x:.1e}"
 
 
 def _alone(x: xr.Dataset) -> xr.Dataset:
