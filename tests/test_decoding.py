@@ -1,8 +1,10 @@
 """What a linear readout may claim: planted codes are found, and nothing that another episode does not share."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -398,6 +400,25 @@ def test_several_steps_want_one_named():
     assert hidden_state(trials, step="look").dims == ("episode", "trial", "unit")
     with pytest.raises(InputError, match=r"\['look', 'choose'\]"):
         hidden_state(trials)
+
+
+@pytest.mark.slow
+def test_choices_and_rewards_of_monkeys_are_read_from_prefrontal_counts_when_they_have_happened_and_only_then():
+    """Blocks held out as a whole, beside the shuffled reference (Bartolo et al. 2020, a session of monkey V)."""
+    folder = Path(__file__).parents[2] / "shared" / "datasets" / "bartolo2020_monkey_pfc"
+    if not folder.exists():
+        pytest.skip("the monkey recordings, shared/datasets/bartolo2020_monkey_pfc, are not here")
+    table = pd.read_csv(folder / "V20161017_trials.csv.gz")
+    whole = (table.block_completed == 1).values  # 24 blocks of 80 trials
+    count = np.load(folder / "V20161017.npz")["X"][:, whole].reshape(590, 24, 80, 6)
+    counts = xr.DataArray(count[::6], dims=("unit", "block", "trial", "bin"))  # every sixth unit, for time
+    reference = json.loads((folder / "reference_decode_5fold.json").read_text())["V20161017"]
+    for name, late in (("chosen_loc", 3), ("reward", 5)):
+        target = xr.DataArray(table[name][whole].values.reshape(24, 80) == 1, dims=("block", "trial"))
+        found = decode(counts.isel(bin=[0, late]), target, dim="block")
+        assert found.auc[0] < 0.65
+        assert found.accuracy[1] == pytest.approx(reference[name][late], abs=0.08)
+        assert (found.n == 1920).all()
 
 
 @pytest.fixture

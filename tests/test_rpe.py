@@ -1,4 +1,4 @@
-"""Prediction errors stand under the event that caused them, and are told to be a planner's or a model-free learner's."""
+"""Prediction errors stand under the event that caused them, and are a planner's or a model-free learner's."""
 
 import itertools
 import json

@@ -39,7 +39,8 @@ def encode(
 ) -> None:
     """Ask of every unit which factors it codes, each beside all the others.
 
-    Partial correlations of ranks and of numbers, and a regression, with chance from permuted episodes. Writes encode.nc.
+    Partial correlations of ranks and of numbers, and a regression, with chance from permuted episodes. Writes
+    encode.nc.
     """
     from neurometa import behaviour, dataset, neural
     from neurometa.behaviour.factors import SETS

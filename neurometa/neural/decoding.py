@@ -83,8 +83,8 @@ def decode(
     folds : int
         How many, at least 3.
     pool : sequence of str, optional
-        Dims whose values are further samples for one decoder. By default ``trial``, unless that is `dim` or `generalise`. Every
-        value of any other dim (with ``pool=()``, of ``trial`` too) has its own.
+        Dims whose values are further samples for one decoder. By default ``trial``, unless that is `dim` or
+        `generalise`. Every value of any other dim (with ``pool=()``, of ``trial`` too) has its own.
     generalise : str, optional
         A dim of time, such as ``trial``, ``step`` or the time bins of a recording: the decoder of each of its values is
         also tested on all the others, in the same folds, over a new dim (``test_trial``, ``test_step``, ...).

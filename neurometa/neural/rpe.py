@@ -105,7 +105,7 @@ def training_discount(run: xr.Dataset) -> float:
 
 
 def compare_rpes(agent: xr.DataArray, references: xr.Dataset, *, dim: str = "episode", seed: int = 0) -> xr.Dataset:
-    """Ask how much of an agent's prediction errors a planner and a model-free learner explain, alone and beyond the other.
+    """Ask how much of an agent's prediction errors a planner and a model-free learner explain, also beyond the other.
 
     The two references err alike on most trials, as both follow reward. What speaks for one of them is therefore what it
     explains once the other has been regressed out of it (Wang et al. 2018, Fig 5f, g).

@@ -1,6 +1,7 @@
 """Drawing: labelled data and axes in, axes out; and the figures of the papers by name."""
 
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
+from neurometa.plotting.coding import generalisation, rpe_scatter, unit_coding
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
 from neurometa.plotting.curves import (
     agent_interval,
@@ -27,6 +28,7 @@ __all__ = [
     "end_points",
     "foot",
     "history_kernels",
+    "generalisation",
     "load_figure",
     "matrix",
     "mean_curve",
@@ -34,10 +36,12 @@ __all__ = [
     "raster",
     "rate_by_volatility",
     "regret_curves",
+    "rpe_scatter",
     "save_figure",
     "stay_bars",
     "stay_levels",
     "stay_scale",
     "trajectory",
     "two_step_sketch",
+    "unit_coding",
 ]
