@@ -20,7 +20,7 @@ def draw(runs: list[Path]) -> plt.Figure:
     stay = results.read_pooled(agents, "stay.nc")
     ideal = exact_two_step.ideal_stay(n_trials, **world)
 
-    fig = plt.figure(figsize=(7.0, 3.9), layout="constrained")
+    fig = plt.figure(figsize=(7.0, 3.4), layout="constrained")
     panels = fig.subplot_mosaic("afp;acc", width_ratios=(1.5, 1, 1))
     plotting.two_step_sketch(panels["a"], **world)
     panels["a"].set_title("a  A trial")
@@ -37,7 +37,7 @@ def draw(runs: list[Path]) -> plt.Figure:
     handles, labels = panels["c"].get_legend_handles_labels()
     told = dict(zip(labels, handles, strict=True))
     kinds = {"common": "last transition common", "rare": "last transition rare", IDEAL: IDEAL}
-    fig.legend([told[kind] for kind in kinds], list(kinds.values()), loc="outside lower center", ncols=3)
+    panels["c"].legend([told[kind] for kind in kinds], list(kinds.values()), loc="center", bbox_to_anchor=(0.5, 0.65))
     spread = "points agents, error bars their standard error" if len(agents) > 1 else "error bars 95 % over episodes"
     n = f"{trials.sizes['episode']:,} test episodes of {n_trials} trials"
     plotting.foot(fig, f"c: {results.about_agents(agents)}, {n} each; {spread}. b: as sketched in Wang et al. 2018, Fig 5b")

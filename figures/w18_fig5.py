@@ -134,7 +134,7 @@ def errors(fig: Figure, agents: list[results.Run]) -> None:
     panels[0].set_ylabel("agent's reward prediction error (reward)")
     panels[1].set_ylabel("")
     top = float(abs(one.rpe).max())
-    panels[1].set_ylim(-1.1 * top, 1.75 * top)  # room for what is written above the points
+    panels[1].set_ylim(-1.1 * top, 2.1 * top)  # room for what is written above the points
     panels[0].legend(loc="lower right", markerscale=3)
 
 

@@ -34,11 +34,11 @@ def two_step_sketch(ax: Axes, *, p_common: float, p_reward: float, p_reversal: f
     for name, (x, y) in CENTRES.items():
         ax.text(x, y, names[name], ha="center", va="center", bbox=box, zorder=3)
     for action, side in ((0, -1), (1, 1)):
-        start = (0.5 + 0.12 * side, 0.77)
+        start = (0.5 + 0.1 * side, CENTRES["choice"][1])  # the boxes lie on top of the ends
         for state in (0, 1):
             common = action == state
-            end = (CENTRES[str(state)][0] + (0.0 if common else 0.1 * side), 0.53)
-            style = {"arrowstyle": "-|>", "lw": 1.6 if common else 0.8, "shrinkA": 0, "shrinkB": 0}
+            end = CENTRES[str(state)]
+            style = {"arrowstyle": "-|>", "lw": 1.6 if common else 0.8, "shrinkA": 0, "shrinkB": 11}
             style |= {"color": COLOURS[0] if common else COLOURS[2], "ls": "-" if common else "--"}
             ax.annotate("", end, start, arrowprops=style, zorder=2)
         at = {"ha": "right" if side < 0 else "left", "va": "center"}
@@ -46,7 +46,8 @@ def two_step_sketch(ax: Axes, *, p_common: float, p_reward: float, p_reversal: f
     ax.text(0.5, 0.5, f"rare: {1 - p_common:g}", color=COLOURS[2], ha="center", va="center")
     for state, p in (("0", p_reward), ("1", 1 - p_reward)):
         x, y = CENTRES[state]
-        ax.annotate("", (x, 0.19), (x, y - 0.1), arrowprops={"arrowstyle": "-|>", "color": "0.3", "lw": 0.8})
+        style = {"arrowstyle": "-|>", "color": "0.3", "lw": 0.8, "shrinkA": 0, "shrinkB": 5}
+        ax.annotate("", (x, 0.13), (x, y), arrowprops=style, zorder=2)
         ax.text(x, 0.13, f"reward: {p:.2g}", ha="center", va="center")
     swap = f"or the reverse; swapped with probability {p_reversal:g}" if p_reversal else "or the reverse, drawn per episode"
     ax.text(0.5, -0.02, swap, ha="center", va="center", color="0.35")
