@@ -142,7 +142,7 @@ def _designs(
     sessions: Sessions, encoding: str, n_lags: int, burn_in: float
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:
     """Regressors (choice, 1 + regressor × lag) and choices of each (other, group)."""
-    n_others, n_members, n_trials = sessions.choice.shape
+    n_others = len(sessions.choice)
     made = sessions.choice >= 0
     order = np.argsort(~made, axis=-1, kind="stable")  # the choices first, in order: lags count them alone
 

@@ -93,16 +93,15 @@ def _fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: str | None, 
 
     coef, converged = np.full((n, k), np.nan), np.zeros(n, bool)
     coef[sound], converged[sound] = climb(x[sound], y[sound], weight[sound], None, plain)
-    for group in sound[~converged[sound]]:
+    for group in np.flatnonzero(~converged & (total > 0) & ~alone):
         rows = weight[group] > 0
         separated[group] = is_separated(x[group, rows], y[group, rows])
-        reason[group] = SEPARATED if separated[group] else UNFINISHED
+        if reason[group] == "":
+            reason[group] = SEPARATED if separated[group] else UNFINISHED
     coef[~converged] = np.nan
     if penalty is not None:
-        if penalty == "firth":  # the determinant of the information must not be 0
-            able = np.flatnonzero(regular)
-        else:
-            able = np.flatnonzero((total > 0) & ~alone)
+        # for Firth's the determinant of the information must not be 0
+        able = np.flatnonzero(regular if penalty == "firth" else total > 0)
         coef[:], converged[:] = np.nan, False
         coef[able], converged[able] = climb(
             x[able], y[able], weight[able], penalty, ridge if penalty == "ridge" else plain

@@ -95,7 +95,8 @@ def arrange(
         if name == "pool" or each not in kept.coords or kept[each].dims != ("episode",):
             coords = [str(c) for c in kept.coords if kept[c].dims == ("episode",)]
             raise InputError(
-                f"{name} is {each!r}; it must be one of {sorted({*dims} - {'trial'} | {*coords} - {'trial'})}, the dims "
+                f"{name} is {each!r}; it must be one of "
+                f"{sorted({*dims} - {'trial'} | {*coords} - {'trial'})}, the dims "
                 "of the trials and the coordinates of their episodes."
             )
     pooled = ["episode", *(dim for dim in dict.fromkeys(pool) if dim != "episode")]
@@ -162,13 +163,17 @@ def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
     common = common_of(trials, choice) if transitions else None
     reward = trials.reward.astype(float)
     given = {"choice": choice, "reward": reward, "played": played}
-    whole = xr.Dataset({name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {}))
+    whole = xr.Dataset(
+        {name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {})
+    )
     spread = dict(zip(whole.data_vars, xr.broadcast(*whole.data_vars.values()), strict=True))
     whole = whole.assign(spread)
     made = whole.choice >= 0
     wrong = made & ~np.isfinite(whole.reward)
     if wrong.any():
-        raise InputError("'reward' is not finite somewhere where a choice was made; give it a number there, or choice -1.")
+        raise InputError(
+            "'reward' is not finite somewhere where a choice was made; give it a number there, or choice -1."
+        )
     return whole.assign(reward=whole.reward.where(made, 0.0))
 
 

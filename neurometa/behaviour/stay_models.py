@@ -1,4 +1,4 @@
-"""Staying as a regression on the last outcome, the last transition and their product, pooled or with subjects at random.
+"""Staying as a regression on the last outcome, the last transition and their product, pooled or by subject.
 
 Outcome and transition are +1 (rewarded, common) or -1, so that a weight is half the difference
 that it makes in log odds; the product is +1 where a planner stays.
@@ -152,7 +152,11 @@ def _mixed(pairs: np.ndarray, stays: np.ndarray) -> dict[str, np.ndarray]:
     some = pairs.sum(1) > 0
     pairs, stays = pairs[some].astype(float), stays[some].astype(float)
     found: dict[str, np.ndarray] = {name: np.full(4, np.nan) for name in ("coef", "se", "subject_sd")}
-    found |= {"log_likelihood": np.array(np.nan), "n_trials": np.array(int(pairs.sum())), "n_subjects": np.array(len(pairs))}
+    found |= {
+        "log_likelihood": np.array(np.nan),
+        "n_trials": np.array(int(pairs.sum())),
+        "n_subjects": np.array(len(pairs)),
+    }
     found |= {"converged": np.array(False), "reason": np.array("fewer than two subjects have pairs of trials", object)}
     if len(pairs) < 2:
         return found
@@ -162,7 +166,9 @@ def _mixed(pairs: np.ndarray, stays: np.ndarray) -> dict[str, np.ndarray]:
     def loss(at: np.ndarray) -> float:
         return -_laplace(at[:4], at[4:], pairs, stays)
 
-    best = optimize.minimize(loss, np.concatenate([guess, np.full(4, 0.5)]), bounds=bounds, method="L-BFGS-B", tol=1e-11)
+    best = optimize.minimize(
+        loss, np.concatenate([guess, np.full(4, 0.5)]), bounds=bounds, method="L-BFGS-B", tol=1e-11
+    )
     free = np.concatenate([np.ones(4, bool), (best.x[4:] > 1e-3) & (best.x[4:] < MOST_SD)])
     curvature = _curvature(loss, best.x, np.flatnonzero(free))
     sound = bool(np.isfinite(curvature).all() and np.linalg.eigvalsh(curvature)[0] > 0)

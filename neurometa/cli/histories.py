@@ -14,7 +14,9 @@ By = Annotated[
 ]
 Penalty = Annotated[
     str | None,
-    typer.Option(help="ridge or firth, where choices are separated; else such weights are left out.", show_default="none"),
+    typer.Option(
+        help="ridge or firth, where choices are separated; else such weights are left out.", show_default="none"
+    ),
 ]
 SHOWN = 15  # lags that are printed
 
@@ -145,7 +147,8 @@ def _tell_stay(result: Any, file: Path, *, as_json: bool) -> None:
         for c in cells
     ]
     rows += [
-        [name.replace("_", " "), number(e["value"]), interval(e["lower"], e["upper"]), ""] for name, e in effects.items()
+        [name.replace("_", " "), number(e["value"]), interval(e["lower"], e["upper"]), ""]
+        for name, e in effects.items()
     ]
     table(["after", "stay probability", "95 %", "n"], rows, of)
     if not groups and bool(result.regression_converged):

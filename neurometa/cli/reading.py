@@ -28,6 +28,10 @@ def import_table(
     trial: Annotated[str | None, typer.Option(help="Column of the trial number.", show_default="guessed")] = None,
     choice: Annotated[str | None, typer.Option(help="Column of the choice.", show_default="guessed")] = None,
     reward: Annotated[str | None, typer.Option(help="Column of the reward.", show_default="guessed")] = None,
+    common: Annotated[str | None, typer.Option(help="Column of the transition.", show_default="guessed")] = None,
+    second_state: Annotated[
+        str | None, typer.Option(help="Column of the second-stage state.", show_default="guessed")
+    ] = None,
     choice_coding: Annotated[
         str | None, typer.Option(metavar="ENTRY=OPTION,...", help="What entries stand for: L=0,R=1,none=missed.")
     ] = None,
@@ -58,6 +62,8 @@ def import_table(
         trial=trial,
         choice=choice,
         reward=reward,
+        common=common,
+        second_state=second_state,
         choice_coding=_coding("--choice-coding", choice_coding),
         reward_coding=_numbers("--reward-coding", reward_coding),
         n_options=options,

@@ -74,7 +74,9 @@ def history_kernels(ax: Axes, history: xr.Dataset) -> Axes:
         colour = COLOURS[i % len(COLOURS)]
         at = {"regressor": name}
         reach = 2 * error.sel(at).values
-        ax.errorbar(history.lag, mean.sel(at), yerr=reach, color=colour, marker="o", ms=3, lw=1, label=str(name))
+        ax.errorbar(
+            history.lag.values, mean.sel(at).values, yerr=reach, color=colour, marker="o", ms=3, lw=1, label=str(name)
+        )
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set(xlabel="lag (choices)", ylabel="weight (log odds)")
     return ax

@@ -98,9 +98,10 @@ class Report:
             ("choice", ", ".join(f"{label}: {n / made:.1%}" for label, n in self.options.items()), ""),
             ("reward", reward, ""),
         )
+        two_step = [(role, "", "") for role in ("common", "second_state") if role in self.columns]
         told = []
-        for role, found, absent in roles:
+        for role, found, absent in [*roles, *two_step]:
             guess = " (guessed)" if role in self.guessed else ""
             column = f"{self.columns[role]}{guess}; {found}" if role in self.columns else f"no column; {absent}"
-            told.append(f"  {role:<8} {column}")
+            told.append(f"  {role:<8} {column}".removesuffix("; "))
         return told

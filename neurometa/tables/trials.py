@@ -17,6 +17,7 @@ from neurometa.tables import cells
 from neurometa.tables.coding import MOST_OPTIONS, read_choices, read_rewards
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
+from neurometa.tables.transitions import ROLES, may_be, read_transitions
 
 # Names that columns go by, in lower case and without punctuation.
 NAMES = {
@@ -26,6 +27,8 @@ NAMES = {
     "trial": "trial trialnumber trialnum trialno trialid trialindex trialidx trialblock trialinblock trialinsession t",
     "choice": "choice choices chosen choiceright chosenoption chosenarm action response resp decision",
     "reward": "reward rewards rewarded rew outcome outcomes win points payoff feedback",
+    "common": "common commontransition iscommon transition transitiontype",
+    "second_state": "secondstate secondstagestate state2 stage2state",
 }
 REQUIRED = ("choice", "reward")
 LOSSES = frozenset({"loss", "losses", "lose", "punishment", "cost"})
@@ -43,6 +46,8 @@ def read_trials(
     trial: str | None = None,
     choice: str | None = None,
     reward: str | None = None,
+    common: str | None = None,
+    second_state: str | None = None,
     choice_coding: Mapping | None = None,
     reward_coding: Mapping | None = None,
     n_options: int | None = None,
@@ -61,6 +66,11 @@ def read_trials(
         their case (mouse, subjID; session, block; trial_number; response; outcome); the
         report says so. ``""`` says that the table has none: no `subject` or `episode`
         column means a single one, no `trial` column means the order of the rows.
+    common, second_state : str, optional
+        Columns of a two-step task, guessed likewise (transition; state2) where their entries could
+        be such: whether the transition was common (1, true, "common") or rare, and the second-stage
+        state, 0 or 1. ``""`` leaves a column as it is, among the further ones, and a guessed one that is coded
+        otherwise, e.g. from 1, is left so too, with a warning.
     choice_coding : mapping, optional
         The option that each entry stands for, e.g. ``{"L": 0, "R": 1, "none": "missed"}``;
         ``"missed"`` (or -1) where no choice was made. Without it whole numbers are read
@@ -108,16 +118,27 @@ def read_trials(
         raise InputError(f"n_options is {n_options}; it must be 2 to {MOST_OPTIONS}.")
     rows = cells.open_table(table)
     columns, guessed = _columns(
-        rows, {"subject": subject, "episode": episode, "trial": trial, "choice": choice, "reward": reward}
+        rows,
+        {
+            "subject": subject,
+            "episode": episode,
+            "trial": trial,
+            "choice": choice,
+            "reward": reward,
+            "common": common,
+            "second_state": second_state,
+        },
     )
     if columns.keys() - REQUIRED:  # else a row with nothing in it is a missed trial
         rows = cells.drop_empty(rows)
-    further = _further_columns(rows, columns, keep)
     chosen, options, coded, odd = read_choices(rows, columns["choice"], choice_coding, n_options)
+    transitions, unread = _transitions(rows, columns, guessed, chosen)
+    further = _further_columns(rows, columns, keep)
     paid, valued, odd_rewards = read_rewards(rows, columns["reward"], reward_coding, chosen)
     grid = arrange(rows, columns)
 
     trials = _assemble(rows, columns, further, grid, chosen, options, paid)
+    trials = dataset.describe(trials.assign({role: (GRAIN, grid.spread(x)) for role, x in transitions.items()}))
     kept = {str(name): x for name, x in trials.variables.items() if name not in OURS}
     made = chosen >= 0
     report = Report(
@@ -139,7 +160,7 @@ def read_trials(
         kept={name: ", ".join(map(str, x.dims)) for name, x in kept.items()},
         dropped={"empty rows": rows.n_empty} if rows.n_empty else {},
         recoded=coded + valued + grid.recoded,
-        warnings=_odd(rows, columns) + odd + odd_rewards,
+        warnings=_odd(rows, columns) + odd + odd_rewards + unread,
     )
     trials.attrs["report"] = json.dumps(dataclasses.asdict(report))
     return trials, report
@@ -159,6 +180,8 @@ def _columns(table: cells.Table, named: dict[str, str | None]) -> tuple[dict[str
         if not name:
             known = NAMES[role].split()
             alike = [c for c in there if re.sub(r"[\W_]", "", c.casefold()) in known and c not in columns.values()]
+            if role in ROLES:
+                alike = [c for c in alike if may_be(table, c)]
             if len(alike) > 1:
                 raise InputError(
                     f"{table.source} has several columns that could be {role}: {alike}; name one, {role}={alike[0]!r}."
@@ -171,6 +194,25 @@ def _columns(table: cells.Table, named: dict[str, str | None]) -> tuple[dict[str
                     f"{table.source} has no column that is known as {role}; name it with {role}=..., one of {there}."
                 )
     return {role: columns[role] for role in NAMES if role in columns}, guessed
+
+
+def _transitions(
+    table: cells.Table, columns: dict[str, str], guessed: list[str], choice: np.ndarray
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Transitions and second-stage states; a column that was only guessed and is coded otherwise stays as it is."""
+    found, unread = {}, []
+    for role in ROLES:
+        if role not in columns:
+            continue
+        try:
+            found[role] = read_transitions(table, columns[role], role, choice)
+        except InputError as error:
+            if role not in guessed:
+                raise
+            unread.append(f"not read as {role}: {error}")
+            guessed.remove(role)
+            del columns[role]
+    return found, unread
 
 
 def _odd(table: cells.Table, columns: dict[str, str]) -> list[str]:
@@ -228,7 +270,7 @@ def _assemble(
             trials.coords[name] = ("episode", values[grid.first], label)
         else:
             trials[name] = (GRAIN, grid.spread(values), label)
-    return dataset.describe(trials)
+    return trials
 
 
 def _variable_name(column: str, others: set) -> str:
