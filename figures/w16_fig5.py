@@ -40,7 +40,9 @@ def draw(runs: list[Path]) -> plt.Figure:
     panels["c"].legend([told[kind] for kind in kinds], list(kinds.values()), loc="center", bbox_to_anchor=(0.5, 0.65))
     spread = "points agents, error bars their standard error" if len(agents) > 1 else "error bars 95 % over episodes"
     n = f"{trials.sizes['episode']:,} test episodes of {n_trials} trials"
-    plotting.foot(fig, f"c: {results.about_agents(agents)}, {n} each; {spread}. b: as sketched in Wang et al. 2018, Fig 5b")
+    plotting.foot(
+        fig, f"c: {results.about_agents(agents)}, {n} each; {spread}. b: as sketched in Wang et al. 2018, Fig 5b"
+    )
     return fig
 
 

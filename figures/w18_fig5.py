@@ -86,7 +86,9 @@ def kernels(fig: Figure, agents: list[results.Run]) -> xr.Dataset:
         "d  Rats": _published_history(table.sel(who="rats", drop=True)),
         "e  Agents, published": _published_history(table.sel(who="agent (published)", drop=True)),
         "Agents, ours": _alone(ours),
-        "Softmax Bayes (lags 1, 2)": _published_history(table.sel(who="ideal observer with softmax (computed)", drop=True)),
+        "Softmax Bayes (lags 1, 2)": _published_history(
+            table.sel(who="ideal observer with softmax (computed)", drop=True)
+        ),
     }
     for ax, (title, history) in zip(panels, drawn.items(), strict=True):
         plotting.history_kernels(ax, history.sel(regressor=list(KINDS)))
@@ -155,7 +157,9 @@ def _history(run: Path) -> xr.Dataset:
     found = results.read_result(run, "history.nc", options=MILLER)
     if found.attrs["encoding"] != "miller":
         command = results.command_for(run, "history.nc", MILLER)
-        raise InputError(f"{run / 'history.nc'} is of the encoding {found.attrs['encoding']!r}; make it with: {command}")
+        raise InputError(
+            f"{run / 'history.nc'} is of the encoding {found.attrs['encoding']!r}; make it with: {command}"
+        )
     return found
 
 

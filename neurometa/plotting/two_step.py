@@ -49,7 +49,11 @@ def two_step_sketch(ax: Axes, *, p_common: float, p_reward: float, p_reversal: f
         style = {"arrowstyle": "-|>", "color": "0.3", "lw": 0.8, "shrinkA": 0, "shrinkB": 5}
         ax.annotate("", (x, 0.13), (x, y), arrowprops=style, zorder=2)
         ax.text(x, 0.13, f"reward: {p:.2g}", ha="center", va="center")
-    swap = f"or the reverse; swapped with probability {p_reversal:g}" if p_reversal else "or the reverse, drawn per episode"
+    swap = (
+        f"or the reverse; swapped with probability {p_reversal:g}"
+        if p_reversal
+        else "or the reverse, drawn per episode"
+    )
     ax.text(0.5, -0.02, swap, ha="center", va="center", color="0.35")
     ax.set(xlim=(0, 1), ylim=(-0.08, 1))
     ax.axis("off")
