@@ -18,6 +18,7 @@ from neurometa.plotting.learning_sets import learning_set_curves
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
+from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 
 __all__ = [
     "BASELINES",
@@ -45,6 +46,9 @@ __all__ = [
     "save_figure",
     "states_by_role",
     "stay_bars",
+    "stay_levels",
+    "stay_scale",
     "trajectory",
+    "two_step_sketch",
     "unit_coding",
 ]
