@@ -14,7 +14,7 @@ from neurometa import behaviour, criteria, reference
 from neurometa.errors import InputError, nearest
 from neurometa.results import MissingError, Run, find_runs
 
-ENOUGH = 8  # agents, of which one in eight may miss an ordering or a bound
+ENOUGH = 8  # agents, of which one in eight may miss an ordering or a bound, where the claim says no other share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Comparison:
     budget : int
         Environment steps of training, per agent.
     verdict : {"reproduced", "not reproduced", "not run"}
-        Reproduced if the bounds hold in every agent (of 8 or more, in seven eighths), or in the mean over agents
-        where the claim is of a mean (``on_mean``).
+        Reproduced if the bounds hold in every agent (of 8 or more, in seven eighths, or in the claim's own
+        ``share_of_agents``), or in the mean over agents where the claim is of a mean (``on_mean``).
     note : str
         What to run, what was left out, and why a verdict must be read with care.
     """
@@ -97,8 +97,11 @@ def compare(which: str | None = None, runs: Path | None = None, *, place: Path |
         for claim in record["claim"]
         if which in (None, record["paper"], name, claim["id"])
     ]
+    if not chosen and which in records:
+        raise InputError(f"The record {which!r} claims nothing; its table comes with reference.load({which!r}).")
     if not chosen:
-        allowed = sorted({record["paper"] for record in records.values()}) + list(records)
+        claiming = {name: record for name, record in records.items() if record["claim"]}
+        allowed = sorted({record["paper"] for record in claiming.values()}) + list(claiming)
         ids = [claim["id"] for record in records.values() for claim in record["claim"]]
         hint = nearest(str(which), allowed + ids)
         raise InputError(f"There is no paper, record or claim {which!r}.{hint} There are: {', '.join(allowed)}.")
@@ -129,14 +132,15 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
     try:
         values, pooled, episodes, left_out = criteria.measure(criterion, runs, base)
     except MissingError as missing:
-        return dataclasses.replace(result, note=_join(f"Needs: {missing.needs}", note))
+        return dataclasses.replace(result, note=f"Needs: {missing.needs}")  # there is nothing yet to read with care
     each = [float(value.mean()) for value in values]
     if not np.isfinite(each).all():
         return dataclasses.replace(result, note=_join("A value is undefined (NaN).", note))
     held = sum(_holds(x, criterion) for x in each)
     seeds = tuple(sorted({run.seed for run in pooled}))
-    kinds = tuple(Counter((run.experiment, run.ablated) for run in pooled).values())
-    needed = len(each) if max(kinds) < ENOUGH else math.ceil(len(each) * (ENOUGH - 1) / ENOUGH)
+    kinds = tuple(Counter((run.experiment, run.group()) for run in pooled).values())
+    share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(kinds) >= ENOUGH else 1
+    needed = math.ceil(len(each) * share)
     ours, lower, upper = _interval(values, each, kinds)
     if criterion.get("largest"):
         ours, lower, upper = max(each), math.nan, math.nan

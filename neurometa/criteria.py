@@ -13,6 +13,8 @@ from neurometa.errors import InputError
 from neurometa.neural import geometry
 from neurometa.results import MissingError, Run
 
+AGENTS = ("experiment", "ablated", "config")  # what tells one kind of agents from another
+
 
 def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[list[xr.DataArray], list[Run], int, str]:
     """Work out a criterion's quantity from runs.
@@ -55,7 +57,7 @@ def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[lis
             values = [join(value, known) for value in values]
             continue
         other = one | criterion[how]
-        if all(other.get(field) == one.get(field) for field in ("experiment", "ablated")):
+        if all(other.get(field) == one.get(field) for field in AGENTS):
             beside = [_quantity(other, run, criterion) for run in pooled]
             paired = list(zip(values, beside, strict=True))
         else:
@@ -64,7 +66,7 @@ def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[lis
             paired = [(a, b) for a in values for b in beside]
             pooled, left_out = pooled + others, _join(left_out, more)
             episodes += sum(_episodes(other, run) for run in others)
-        if how == "over" or other["experiment"] != one["experiment"] or _file(other) != _file(one):
+        if how == "over" or _episodes_of(other) != _episodes_of(one):
             paired = [(a.mean(), b.mean()) for a, b in paired]  # not of the same episodes
         values = [join(a, b) for a, b in paired]
     return values, pooled, episodes, left_out
@@ -72,11 +74,12 @@ def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[lis
 
 def _quantity(quantity: dict[str, Any], run: Run, criterion: dict[str, Any]) -> xr.DataArray:
     """Value of each episode, or one value, of one run."""
-    variable, file = quantity["variable"], _file(quantity)
-    data, place = _read(run.path, file, activity=variable == "end_point_order"), run.path / file
+    variable, file, options = quantity["variable"], _file(quantity), quantity.get("options", "")
+    data = _read(run.path, file, options, activity=variable == "end_point_order")
+    place = run.path / file
     if "episode" in data.sizes and data.sizes["episode"] < criterion.get("episodes", 1):
         least = criterion["episodes"]
-        command = results.command_for(run.path, dataset.BEHAVIOUR if file in results.MADE_BY else file)
+        command = results.command_for(run.path, results.trials_of(file))
         raise _missing(
             f"{least} test episodes at least, and {place} has {data.sizes['episode']}: {command} --episodes {least}"
         )
@@ -86,26 +89,53 @@ def _quantity(quantity: dict[str, Any], run: Run, criterion: dict[str, Any]) -> 
         x = x.sel(select).astype(float) if variable != "choice" else x.sel(select)
     except (KeyError, InputError) as error:
         lacking = f"{variable!r}" + (f" at {select}" if select else "")
-        raise _missing(f"{lacking} in {place}, which lacks it ({str(error).strip(chr(34))})") from error
+        how = f"; make it anew with: {results.command_for(run.path, file, options)}" if options else ""
+        raise _missing(f"{lacking} in {place}, which lacks it ({str(error).strip(chr(34))}){how}") from error
+    if "equals" in quantity:
+        equal = quantity["equals"]
+        wanted = _of_trials(equal, data, run, file) if isinstance(equal, str) else equal
+        x = (x == wanted).where(x.notnull()).astype(float)
+    for name, value in quantity.get("where", {}).items():
+        x = x.where(_of_trials(name, data, run, file).isin(value))
     if "trials" in quantity:
         first, last = quantity["trials"]
         if last > x.sizes["trial"]:
             raise _missing(f"{last} trials an episode, and {place} has {x.sizes['trial']}")
         x = x.isel(trial=slice(first - 1, last))
-    if "equals" in quantity:
-        equal = quantity["equals"]
-        wanted = data[equal].isel(trial=slice(*_span(quantity, data))) if isinstance(equal, str) else equal
-        x = (x == wanted).astype(float)
     if "trial" in x.dims:
         x = x.sum("trial") if quantity.get("total") else x.mean("trial")
+    x = _reduce(x, quantity)
     if quantity.get("statistic", "mean") != "mean":
         x = behaviour.mean_interval(x)[quantity["statistic"]]
     return x.reset_coords(drop=True)
 
 
-def _span(quantity: dict[str, Any], data: xr.Dataset) -> tuple[int, int]:
-    first, last = quantity.get("trials", (1, data.sizes["trial"]))
-    return first - 1, last
+def _of_trials(name: str, data: xr.Dataset, run: Run, file: str) -> xr.DataArray:
+    """Return a variable of a file, or else of the trials that the file was worked out from."""
+    trials = results.trials_of(file)
+    if name not in data and trials != file:
+        data = _read(run.path, trials)
+    if name not in data:
+        raise _missing(f"{name!r} in {run.path / trials}, which lacks it")
+    return data[name]
+
+
+def _reduce(x: xr.DataArray, quantity: dict[str, Any]) -> xr.DataArray:
+    """Without its sign, as a share beyond a bound, or its extremes over dims; of anything else the mean is taken."""
+    if quantity.get("absolute"):
+        x = abs(x)
+    if "beyond" in quantity:
+        x = (abs(x) > quantity["beyond"]).where(x.notnull())
+    if "least" in quantity:
+        x = x.min(quantity["least"], skipna=False)
+    if "most" in quantity:
+        x = x.max(quantity["most"], skipna=False)
+    return x
+
+
+def _episodes_of(quantity: dict[str, Any]) -> tuple[Any, ...]:
+    """What two quantities have in common whose values are of the same episodes."""
+    return *(quantity.get(field) for field in AGENTS), _file(quantity), quantity.get("where")
 
 
 def _missing(needs: str) -> MissingError:
@@ -118,16 +148,18 @@ def _file(quantity: dict[str, Any]) -> str:
 
 
 def _pool(quantity: dict[str, Any], runs: list[Run], base: Path) -> tuple[list[Run], str]:
-    return results.pool(runs, quantity["experiment"], ablated=quantity.get("ablated", False), base=base)
+    ablated, config = quantity.get("ablated", False), quantity.get("config", {})
+    return results.pool(runs, quantity["experiment"], ablated=ablated, config=config, base=base)
 
 
-def _read(run: Path, file: str, *, activity: bool = False) -> xr.Dataset:
+def _read(run: Path, file: str, options: str = "", *, activity: bool = False) -> xr.Dataset:
     """A result that is whole; of a rollout, the hidden state only where it is asked for."""
     try:
         if activity:
             return results.read_result(run, file)
-        made = [(run / name).stat().st_mtime_ns for name in (file, dataset.BEHAVIOUR) if (run / name).exists()]
-        return _light(run, file, tuple(made))
+        files = {file, results.trials_of(file)}
+        made = [(run / name).stat().st_mtime_ns for name in sorted(files) if (run / name).exists()]
+        return _light(run, file, options, tuple(made))
     except MissingError:
         raise
     except InputError as error:
@@ -135,19 +167,22 @@ def _read(run: Path, file: str, *, activity: bool = False) -> xr.Dataset:
 
 
 @lru_cache(maxsize=64)
-def _light(run: Path, file: str, made: tuple[int, ...]) -> xr.Dataset:
-    return results.read_result(run, file, without=results.ACTIVITY)
+def _light(run: Path, file: str, options: str, made: tuple[int, ...]) -> xr.Dataset:
+    return results.read_result(run, file, without=results.ACTIVITY, options=options)
 
 
 def _episodes(quantity: dict[str, Any], run: Run) -> int:
-    return _read(run.path, _file(quantity)).sizes.get("episode", 0)
+    return _read(run.path, _file(quantity), quantity.get("options", "")).sizes.get("episode", 0)
 
 
 def budget(run: Run) -> int:
     """Environment steps of training, as the results of a run carry them; 0 where none does."""
     for file in sorted(path.name for path in run.path.glob("*.nc")):
-        if file in results.MADE_BY or file.startswith(results.ON):
-            attrs = _read(run.path, file).attrs
+        if results.trials_of(file) == dataset.BEHAVIOUR or file.startswith(tuple(results.PLAYED)):
+            try:
+                attrs = _read(run.path, file).attrs
+            except MissingError:  # of an earlier rollout; another file tells as well
+                continue
             if "budget" in attrs:
                 return int(attrs["budget"])
     return 0
@@ -165,15 +200,23 @@ def _end_point_order(data: xr.Dataset) -> xr.DataArray:
     return abs(geometry.rank_order(first, data.reward_prob.isel(trial=-1, arm=0)))
 
 
+def _readout(data: xr.Dataset) -> xr.DataArray:
+    """Which of 0, 1, ... a decoder took a variable for, on episodes that it was not fitted to."""
+    return data.prediction.round()
+
+
 DERIVED: dict[str, Callable[[xr.Dataset], xr.DataArray]] = {
     "regret": behaviour.regret,
     "suboptimal": _suboptimal,
     "end_point_order": _end_point_order,
+    "readout": _readout,
 }
 
 
 def exact_value(about: dict[str, Any]) -> float:
-    """Return the expected cumulative regret of a policy at a trial, as a criterion describes them."""
+    """Return what exact theory says, up to a trial, of a policy's regret or of what an ideal observer earns."""
+    if about["exact"] == "two-step":
+        return float(expected.two_step(about["prior"], about["trial"])[-1])
     curve = expected.regret(about["exact"], about["prior"], bonus=about.get("bonus"), discount=about.get("discount"))
     return float(curve[about["trial"] - 1])
 

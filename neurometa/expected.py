@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import xarray as xr
 
-from neurometa import exact
+from neurometa import exact, exact_two_step
 from neurometa.errors import InputError
 
 
@@ -81,6 +81,32 @@ def baselines(prior: str | float, n_trials: int = 100) -> xr.DataArray:
     asked = {"Bayes-optimal": "optimal", "Gittins": "gittins", "Thompson": "thompson", "UCB": "ucb"}
     curves = [regret(policy, prior, n_trials, bonus=0.5**0.5) for policy in asked.values()]
     return xr.concat(curves, "learner").assign_coords(learner=list(asked))
+
+
+def two_step(version: str, n_trials: int) -> xr.DataArray:
+    """Compute what the ideal observer earns in a two-step task, without sampling.
+
+    Parameters
+    ----------
+    version : {"w16", "w18"}
+        That of Wang et al. 2016, experiment 5, or of Wang et al. 2018, simulation 4.
+    n_trials : int
+        Trials in an episode.
+
+    Returns
+    -------
+    DataArray
+        Expected reward over ``trial``, summed up to and including each.
+
+    Raises
+    ------
+    InputError
+        There is no such version.
+    """
+    worlds = {"w16": (0.75, 0.0), "w18": (0.8, 0.025)}  # probability of a common transition, and of a swap
+    if version not in worlds:
+        raise InputError(f"version is {version!r}; allowed are {', '.join(worlds)}.")
+    return exact_two_step.ideal_reward(n_trials, *worlds[version]).cumsum("trial")
 
 
 def informative(n_trials: int = 5) -> xr.Dataset:

@@ -18,9 +18,21 @@ from neurometa.share import folder
 ABOUT = ("paper", "citation", "doi", "where", "how", "units", "n")  # what every record says of itself
 CLAIM = ("id", "statement", "tolerance", "criterion")  # and of each claim
 BOUNDS = ("min", "max", "above", "below")  # >=, <=, >, <
-QUANTITY = ("experiment", "on", "ablated", "file", "variable", "select", "trials", "total", "equals", "statistic")
+QUANTITY = (
+    *(
+        "experiment",
+        "on",
+        "ablated",
+        "config",
+        "file",
+        "options",
+        "variable",
+        "select",
+    ),  # where it is, and how it is made
+    *("equals", "where", "trials", "total", "absolute", "beyond", "least", "most", "statistic"),  # what is made of it
+)
 EXACT = ("exact", "prior", "bonus", "discount", "trial")
-CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "on_mean", "episodes"}
+CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "on_mean", "share_of_agents", "episodes"}
 
 
 def names(place: Path | None = None) -> list[str]:
@@ -43,7 +55,7 @@ def record(name: str, place: Path | None = None) -> dict[str, Any]:
     dict
         ``paper``, ``citation``, ``doi``, ``where``, ``how`` it was obtained, ``units``, ``n`` and a list ``claim``;
         each with ``id``, ``statement``, ``tolerance`` (and why that wide), ``criterion``, and where they are known
-        ``published`` and ``note``.
+        ``published`` and ``note``. A record of a table alone, as of animals, claims nothing: its list is empty.
 
     Raises
     ------
@@ -60,8 +72,12 @@ def record(name: str, place: Path | None = None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not TOML: {error}.") from error
     _complete(found, ABOUT, str(file))
-    if not isinstance(found.get("claim"), list) or not found["claim"]:
-        raise InputError(f"{file} has no field 'claim'; it needs one [[claim]] at least.")
+    if "table" in found:
+        found.setdefault("claim", [])
+    elif not found.get("claim"):
+        raise InputError(f"{file} has no field 'claim'; it needs one [[claim]] at least, or a table.")
+    if not isinstance(found["claim"], list):
+        raise InputError(f"{file} has a 'claim' that is not a list; write [[claim]].")
     for i, claim in enumerate(found["claim"]):
         where = f"{file}, claim {claim.get('id', i)!r},"
         _complete(claim, CLAIM, where)
@@ -103,7 +119,8 @@ def load(name: str, place: Path | None = None) -> xr.Dataset:
         ``published`` over ``claim``, NaN where the paper gives no number or it was not obtained, in the units of
         the attributes, with ``statement`` as a coordinate. If the record has a table, its variables over the dims
         that it names, e.g. ``cumulative_regret`` over ``learner`` and ``trial`` (counted from 1, as on the axis of
-        `plotting.regret_curves`); NaN where none was read. The source is in the attributes.
+        `plotting.regret_curves`), names in the order of the file; NaN where none was read. The source is in the
+        attributes, and a ``note`` where one is needed to read the values.
 
     Raises
     ------
@@ -124,7 +141,7 @@ def load(name: str, place: Path | None = None) -> xr.Dataset:
             "claim": [claim["id"] for claim in claims],
             "statement": ("claim", [claim["statement"] for claim in claims]),
         },
-        attrs={field: str(found[field]) for field in ABOUT} | {"record": name},
+        attrs={field: str(found[field]) for field in (*ABOUT, "note") if field in found} | {"record": name},
     )
     if "table" in found:
         result = result.merge(_table(place / f"{name}.csv", found["table"]))
@@ -140,7 +157,8 @@ def _table(file: Path, about: dict[str, Any]) -> xr.Dataset:
         raise InputError(f"{file} has the columns {list(rows.columns)}; its record names {[*dims, *described]}.")
     if rows.duplicated(dims).any():
         raise InputError(f"{file} has two rows for one {' and '.join(dims)}.")
-    table = rows.set_index(dims).to_xarray()
+    table = rows.set_index(dims).to_xarray()  # names sorted by their letters: they go back into the order of the file
+    table = table.reindex({dim: rows[dim].unique() for dim in dims if not pd.api.types.is_numeric_dtype(rows[dim])})
     for variable, attrs in described.items():
         table[variable].attrs = dict(attrs)
     return table

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,24 @@ import xarray as xr
 from neurometa import dataset
 from neurometa.errors import InputError
 
-MADE_BY = {dataset.BEHAVIOUR: "rollout", "regret.nc": "regret", "fit_rw.nc": "fit-rw"}  # the command for each file
+MADE_BY = {  # the command for each file
+    dataset.BEHAVIOUR: "rollout",
+    "regret.nc": "regret",
+    "fit_rw.nc": "fit-rw",
+    "decode.nc": "decode",
+    "stay.nc": "stay",
+    "history.nc": "history",
+    "matching.nc": "matching",
+    "blocks.nc": "blocks",
+    "rpe.nc": "rpe",
+    "encode.nc": "encode",
+    "reversals.nc": "reversals",
+    "learning_set.nc": "learning-set",
+    "risk.nc": "risk",
+}
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
+UNTRAINED = "untrained.nc"  # what the agent did before training
+PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
 SWEEP, DRAWS = "sweep.nc", "draws.json"
@@ -128,7 +144,12 @@ def _best(sweep: Path) -> list[Run]:
 
 
 def pool(
-    runs: Sequence[Run], experiment: str, *, ablated: bool = False, base: Path = Path("runs")
+    runs: Sequence[Run],
+    experiment: str,
+    *,
+    ablated: bool = False,
+    config: Mapping[str, Any] | None = None,
+    base: Path = Path("runs"),
 ) -> tuple[list[Run], str]:
     """Pick the trained runs of an experiment that count as agents of one kind.
 
@@ -143,6 +164,8 @@ def pool(
         E.g. ``"independent"``.
     ablated : bool
         Pick those trained without reward among their inputs, else those with it.
+    config : mapping, optional
+        Pick those trained with these settings, e.g. ``{"n_units": 6}``.
     base : Path
         Folder that the message puts a new run into.
 
@@ -158,12 +181,18 @@ def pool(
     MissingError
         There is none; the message says which command trains one.
     """
+    asked = dict(config or {})
     of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
+    of_it = [run for run in of_it if {name: run.config.get(name) for name in asked} == asked]
     if not of_it:
-        out = base / (f"{experiment}-no-reward" if ablated else experiment)
-        without = f" --set inputs={','.join(NO_REWARD)}" if ablated else ""
-        command = f"neurometa train {experiment}{without} --out {out}"
-        raise MissingError(f"{base} holds no run of {experiment}; make one with: {command}", command)
+        told = {"inputs": ",".join(NO_REWARD)} if ablated else {}
+        told |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()}
+        out = base / "-".join(
+            [experiment, *(["no-reward"] if ablated else []), *(f"{name}-{told[name]}" for name in asked)]
+        )
+        command = f"neurometa train {experiment}{''.join(f' --set {each}={told[each]}' for each in told)} --out {out}"
+        kind = f" with {', '.join(f'{name}={told[name]}' for name in asked)}" if asked else ""
+        raise MissingError(f"{base} holds no run of {experiment}{kind}; make one with: {command}", command)
     groups: dict[str, dict[object, Run]] = {}
     for run in of_it:
         if run.trained:
@@ -190,14 +219,41 @@ def file_on(experiment: str, on: str) -> str:
     return dataset.BEHAVIOUR if on in ("", experiment) else f"{ON}{on}.nc"
 
 
-def command_for(run: Path, file: str) -> str:
-    """Return the command that makes a file of a run folder."""
-    if file.startswith(ON):
-        return f"neurometa rollout {run} --on {file.removeprefix(ON).removesuffix('.nc')}"
-    return f"neurometa {MADE_BY[file]} {run}"
+def trials_of(file: str) -> str:
+    """Return the file of the trials that a result was worked out from: a.nc of a_rpe.nc, behaviour.nc of rpe.nc."""
+    for made in MADE_BY:
+        if made != dataset.BEHAVIOUR and file.endswith(f"_{made}"):
+            return f"{file.removesuffix(f'_{made}')}.nc"
+    return dataset.BEHAVIOUR if file in MADE_BY else file
 
 
-def read_result(run: Path, file: str, *, without: Sequence[str] = ()) -> xr.Dataset:
+def command_for(run: Path, file: str, options: str = "") -> str:
+    """Return the command that makes a file of a run folder; trials that were not played yet come before their result.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    file : str
+        Of a run folder's own trials, e.g. ``"behaviour.nc"`` or ``"lesion-reset.nc"``, or a result of either, e.g.
+        ``"rpe.nc"`` or ``"lesion-reset_rpe.nc"``.
+    options : str
+        What the command of a result is to be given, e.g. ``"--encoding miller"``.
+    """
+    trials = trials_of(file)
+    if trials != file and (trials == dataset.BEHAVIOUR or (run / trials).exists()):
+        made = file if file in MADE_BY else file.removeprefix(f"{trials.removesuffix('.nc')}_")
+        where = run if trials == dataset.BEHAVIOUR else run / trials
+        return f"neurometa {MADE_BY[made]} {where}" + (f" {options}" if options else "")
+    if trials == UNTRAINED:
+        return f"neurometa rollout {run} --untrained"
+    for prefix, option in PLAYED.items():
+        if trials.startswith(prefix):
+            return f"neurometa rollout {run} {option} {trials.removeprefix(prefix).removesuffix('.nc')}"
+    return f"neurometa {MADE_BY[trials]} {run}"
+
+
+def read_result(run: Path, file: str, *, without: Sequence[str] = (), options: str = "") -> xr.Dataset:
     """Read a file of a run folder, made from the trials that the folder holds now.
 
     Parameters
@@ -208,6 +264,8 @@ def read_result(run: Path, file: str, *, without: Sequence[str] = ()) -> xr.Data
         E.g. ``"behaviour.nc"``, ``"fit_rw.nc"`` or ``"on-dependent-easy.nc"``.
     without : sequence of str
         Variables to leave out where they are there, e.g. `ACTIVITY`, which is most of a rollout.
+    options : str
+        For the command in the message, as for `command_for`.
 
     Raises
     ------
@@ -216,24 +274,23 @@ def read_result(run: Path, file: str, *, without: Sequence[str] = ()) -> xr.Data
     InputError
         It is damaged, or half-written.
     """
-    check_result(run, file)
+    check_result(run, file, options)
     return dataset.read(run / file).drop_vars(without, errors="ignore")
 
 
-def check_result(run: Path, file: str) -> None:
+def check_result(run: Path, file: str, options: str = "") -> None:
     """Raise unless a file is in a run folder and of the trials that the folder holds now.
 
     Raises
     ------
     MissingError
-        As `read_result`.
+        As `read_result`, whose arguments these are.
     """
-    path, trials = run / file, run / dataset.BEHAVIOUR
-    command = command_for(run, file)
+    path, trials = run / file, run / trials_of(file)
+    command = command_for(run, file, options)
     if not path.exists():
         raise MissingError(f"{run} holds no {file}; make it with: {command}", command)
-    derived = file in MADE_BY and file != dataset.BEHAVIOUR and trials.exists()
-    if derived and _created(path) != _created(trials):
+    if path != trials and trials.exists() and _created(path) != _created(trials):
         raise MissingError(
             f"{path} is of an earlier rollout; make it anew with: {command}",
             f"{command} ({file} is of an earlier rollout)",

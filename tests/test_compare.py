@@ -47,8 +47,8 @@ def make_run(
     return run
 
 
-def one(claim, base):
-    (found,) = compare(claim, base)
+def one(claim, base, place=None):
+    (found,) = compare(claim, base, place=place)
     return found
 
 
@@ -170,6 +170,176 @@ def test_two_kinds_of_agents_differ_by_welchs_interval_and_in_every_pair_or_on_a
     totals = [[10 * regret for regret in losses[kind]] for kind in "ab"]
     expected = stats.ttest_ind(*totals, equal_var=False).confidence_interval()
     assert (every.lower, every.upper) == pytest.approx((expected.low, expected.high), abs=2e-3)
+
+
+KERNEL = """paper = "w18"
+citation = "Someone 2018"
+doi = "10.0/0"
+where = "Fig 1"
+how = "text"
+units = "weight"
+n = "10"
+[[claim]]
+id = "positive"
+statement = "All three weights are above 0"
+tolerance = "a sign"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+select = { lag = [1, 2, 3] }
+least = "lag"
+above = 0.0
+[[claim]]
+id = "largest-first"
+statement = "The first weight is above the largest of the others"
+tolerance = "an ordering"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+select = { lag = 1 }
+minus = { select = { lag = [2, 3, 4] }, most = "lag" }
+above = 0.0
+[[claim]]
+id = "coded"
+statement = "Units have weights beyond .5"
+tolerance = "a share"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+beyond = 0.5
+min = 0.5
+[[claim]]
+id = "size"
+statement = "Mean size of the weights"
+tolerance = "none"
+[claim.criterion]
+experiment = "a"
+file = "regret.nc"
+variable = "coef"
+absolute = true
+max = 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("weights", "positive", "ahead", "share", "size"),
+    [
+        ([0.9, 0.6, 0.2, -0.4], 0.2, 0.3, 0.5, 0.525),
+        ([0.3, -0.6, 0.2, 0.4], -0.6, -0.1, 0.25, 0.375),
+    ],
+)
+def test_extremes_shares_and_sizes_over_labels_are_those_worked_out_by_hand(
+    tmp_path, weights, positive, ahead, share, size
+):
+    run = make_run(tmp_path / "runs", experiment="a")
+    kernel = xr.Dataset({"coef": ("lag", weights)}, {"lag": [1, 2, 3, 4]}, {"created": "now"})
+    dataset.save_run(kernel, run / "regret.nc")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "kernel.toml").write_text(KERNEL)
+    found = {one.claim: one for one in compare(runs=tmp_path / "runs", place=tmp_path / "records")}
+    assert [found[claim].ours for claim in ("positive", "largest-first", "coded", "size")] == pytest.approx(
+        [positive, ahead, share, size]
+    )
+    assert (found["positive"].verdict == "reproduced") == (positive > 0)
+    assert (found["largest-first"].verdict == "reproduced") == (ahead > 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "good", "agents", "verdict"),
+    [
+        ("", 7, 8, "reproduced"),
+        ("", 6, 8, "not reproduced"),
+        ("share_of_agents = 0.75", 6, 8, "reproduced"),
+        ("share_of_agents = 0.75", 5, 8, "not reproduced"),
+        ("share_of_agents = 0.75", 3, 4, "not reproduced"),  # of fewer than eight none may miss
+        ("share_of_agents = 1.0", 7, 8, "not reproduced"),
+        ("share_of_agents = 1.0", 8, 8, "reproduced"),
+    ],
+)
+def test_a_claim_says_in_how_many_of_eight_agents_it_must_hold(tmp_path, share, good, agents, verdict):
+    for seed in range(agents):
+        make_run(tmp_path / "runs", f"r{seed}", experiment="a", seed=seed, regret=0.05 if seed < good else 0.2)
+    record = PAIRS.split("[[claim]]")[0] + "[[claim]]" + PAIRS.split("[[claim]]")[1]
+    record = record.replace('minus = { experiment = "b" }\nmax = 0.0', f"max = 1.0\n{share}")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "share.toml").write_text(record)
+    assert one("in-all", tmp_path / "runs", tmp_path / "records").verdict == verdict
+
+
+def claim_file(place, name, criterion):
+    """A file of one claim, called `name`."""
+    place.mkdir(exist_ok=True)
+    head = PAIRS.split("[[claim]]")[0] + f'[[claim]]\nid = "{name}"\nstatement = "It holds"\ntolerance = "none"\n'
+    (place / f"{name}.toml").write_text(f"{head}[claim.criterion]\n{criterion}\n")
+
+
+def test_trials_are_picked_by_what_other_variables_say_and_other_trials_set_beside_them(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="risky-safe")
+    rng = np.random.default_rng(1)
+    prob = np.repeat([0.125, 0.5], 500)[:, None] * np.ones((1, 30))
+    forced = np.arange(30) < 10
+    for file, shares in (("behaviour.nc", (0.2, 0.9)), ("perturbation-block-risky-loss.nc", (0.5, 0.9))):
+        chance = np.where(prob < 0.3, *shares)
+        risky = np.where(forced, 0.5, chance) > rng.random((1000, 30))
+        grain = ("episode", "trial")
+        missed = rng.random(risky.shape) < 0.1
+        trials = {"risky": risky & ~missed, "risky_prob": prob, "forced": np.broadcast_to(forced, prob.shape)}
+        trials["choice"] = np.where(missed, -1, risky).astype(np.int8)
+        dataset.save_run(xr.Dataset({name: (grain, x) for name, x in trials.items()}), run / file)
+    found = {one.claim: one for one in compare("w18_fig7", tmp_path / "runs")}
+    assert found["w18-7-control-high"].ours == pytest.approx(0.9, abs=0.02)
+    assert found["w18-7-control-low"].ours == pytest.approx(0.2, abs=0.02)
+    assert found["w18-7-block-risky-loss-low"].ours == pytest.approx(0.3, abs=0.03)
+    assert found["w18-7-block-risky-loss-high"].ours == pytest.approx(0.0, abs=0.03)
+    assert found["w18-7-control-high"].lower < 0.9 < found["w18-7-control-high"].upper
+    needed = f"neurometa rollout {run} --perturbation block-safe-reward"
+    assert needed in found["w18-7-block-safe-reward-low"].note
+
+
+def test_a_readout_is_right_on_the_trials_that_its_rollout_says_could_be_known(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="reversal")
+    rng = np.random.default_rng(2)
+    truth, switched = rng.integers(2, size=(40, 50)), rng.random((40, 50)) < 0.1
+    wrong = switched | (rng.random((40, 50)) < 0.05)
+    grain = ("episode", "trial")
+    trials = xr.Dataset({"rewarded_cue": (grain, truth), "reversed": (grain, switched)}, attrs={"created": "now"})
+    dataset.save_run(trials, run)
+    read = np.where(wrong, 1 - truth, truth) + rng.uniform(-0.4, 0.4, truth.shape)
+    read[0, 0] = np.nan
+    readout = {"prediction": (("target", *grain), read[None])}
+    dataset.save_run(xr.Dataset(readout, {"target": ["rewarded cue"]}, {"created": "now"}), run / "decode.nc")
+    found = one("w18-4c-latent-state", tmp_path / "runs")
+    assert found.verdict == "reproduced" and found.ours == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_result_of_other_options_is_not_run_and_says_how_it_is_made(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="two-step")
+    place = tmp_path / "records"
+    kernel = 'experiment = "two-step"\nfile = "history.nc"\noptions = "--encoding miller --lags 5"\nvariable = "coef"\n'
+    claim_file(place, "kernel", kernel + "select = { lag = 5 }\nmin = 0.0")
+    command = f"neurometa history {run} --encoding miller --lags 5"
+    assert command in one("kernel", tmp_path / "runs", place).note
+    short = xr.Dataset({"coef": ("lag", [0.5, 0.1])}, {"lag": [1, 2]}, {"created": "now"})
+    dataset.save_run(short, run / "history.nc")
+    note = one("kernel", tmp_path / "runs", place).note
+    assert "which lacks it" in note and note.endswith(f"make it anew with: {command}")
+
+
+def test_agents_of_other_settings_are_set_beside_each_other(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path / "runs", f"r{seed}", experiment="a", seed=seed, recurrent=True)
+        make_run(tmp_path / "runs", f"cut{seed}", experiment="a", seed=seed, regret=0.09, recurrent=False)
+    place = tmp_path / "records"
+    regret = 'experiment = "a"\nfile = "regret.nc"\nvariable = "regret"\nselect = { learner = "agent" }\n'
+    claim_file(
+        place, "cut", regret + "config = { recurrent = false }\nminus = { config = { recurrent = true } }\nabove = 0.0"
+    )
+    found = one("cut", tmp_path / "runs", place)
+    assert found.verdict == "reproduced" and found.agents == 3 and len(found.each) == 9
+    assert found.ours == pytest.approx(0.03, abs=1e-3)
 
 
 def test_too_few_episodes_decide_nothing(tmp_path):

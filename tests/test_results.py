@@ -89,6 +89,19 @@ def test_of_a_sweep_and_seeds_the_larger_group_counts(tmp_path):
     assert sorted(names(pooled)) == ["alone", "seed-1", "seed-2"] and str(tmp_path / "sweep" / "000") in left_out
 
 
+def test_agents_trained_with_a_setting_are_told_from_the_others(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path / f"seed-{seed}", seed=seed, recurrent=True)
+    make_run(tmp_path / "cut", seed=3, recurrent=False)
+    found = results.find_runs(tmp_path)
+    assert names(results.pool(found, "independent", config={"recurrent": False}, base=tmp_path)[0]) == ["cut"]
+    assert len(results.pool(found, "independent", config={"recurrent": True}, base=tmp_path)[0]) == 3
+    command = f"neurometa train independent --set n_units=6 --out {tmp_path / 'independent-n_units-6'}"
+    with pytest.raises(results.MissingError, match="no run of independent with n_units=6") as missing:
+        results.pool(found, "independent", config={"n_units": 6}, base=tmp_path)
+    assert missing.value.needs == command
+
+
 def test_an_unfinished_sweep_gives_no_agent_and_is_named(tmp_path):
     sweep = make_sweep(tmp_path / "sweep", [0, 0], top=1, collected=False)
     with pytest.raises(results.MissingError, match=f"neurometa sweep independent --out {sweep}"):
@@ -105,6 +118,11 @@ def test_what_is_absent_is_told_with_the_command_that_makes_it(tmp_path):
         "regret.nc": f"neurometa regret {run}",
         "fit_rw.nc": f"neurometa fit-rw {run}",
         "on-dependent-easy.nc": f"neurometa rollout {run} --on dependent-easy",
+        "learning_set.nc": f"neurometa learning-set {run}",
+        "lesion-reset.nc": f"neurometa rollout {run} --lesion reset",
+        "untrained.nc": f"neurometa rollout {run} --untrained",
+        "perturbation-block-safe-reward.nc": f"neurometa rollout {run} --perturbation block-safe-reward",
+        "lesion-reset_rpe.nc": f"neurometa rollout {run} --lesion reset",  # the trials come first
     }.items():
         with pytest.raises(results.MissingError, match=f"holds no {file}; make it with: {command}") as missing:
             results.read_result(run, file)
@@ -123,6 +141,22 @@ def test_a_result_of_an_earlier_rollout_is_refused_and_trials_elsewhere_stand_al
     with pytest.raises(results.MissingError, match=rf"earlier rollout; make it anew with: neurometa regret {run}"):
         results.read_result(run, "regret.nc")
     assert results.read_result(run, "on-restless.nc").regret.sizes == {"trial": 2}
+
+
+def test_a_result_of_other_trials_goes_with_them_and_not_with_those_of_the_run(tmp_path):
+    run = make_run(tmp_path / "a")
+    trials = dataset.example(n_episodes=3).assign_attrs(created="later", seed=0)
+    dataset.save_run(trials, run / "lesion-reset.nc")
+    command = f"neurometa rpe {run / 'lesion-reset.nc'} --discount 0.9"
+    with pytest.raises(results.MissingError, match=r"holds no lesion-reset_rpe\.nc") as missing:
+        results.read_result(run, "lesion-reset_rpe.nc", options="--discount 0.9")
+    assert missing.value.needs == command
+    result = xr.Dataset({"r_squared": 0.1}, attrs={"created": "later"})
+    dataset.save_run(result, run / "lesion-reset_rpe.nc")
+    dataset.save_run(result, run / "rpe.nc")
+    assert results.read_result(run, "lesion-reset_rpe.nc").r_squared == 0.1
+    with pytest.raises(results.MissingError, match=r"rpe\.nc is of an earlier rollout"):
+        results.read_result(run, "rpe.nc")
 
 
 def test_agents_stand_side_by_side_without_what_was_left_out(tmp_path):
