@@ -6,6 +6,7 @@ from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
@@ -27,6 +28,7 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "posterior_volatility",
     "recover",
     "regret",
     "simulate",

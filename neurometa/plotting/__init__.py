@@ -11,8 +11,16 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
+from neurometa.plotting.volatility import (
+    outcomes_on_probability,
+    range_by_block,
+    rates_by_block,
+    shade_volatile,
+    sliding_rates,
+)
 
 __all__ = [
     "BASELINES",
@@ -24,13 +32,22 @@ __all__ = [
     "choices_on_probability",
     "end_points",
     "foot",
+    "history_weights",
     "load_figure",
+    "matching_law",
+    "matching_points",
     "matrix",
     "mean_curve",
+    "outcomes_on_probability",
     "published_points",
+    "range_by_block",
     "raster",
     "rate_by_volatility",
+    "rates_by_block",
     "regret_curves",
     "save_figure",
+    "shade_volatile",
+    "sliding_rates",
     "trajectory",
+    "unit_correlations",
 ]
