@@ -18,7 +18,7 @@ OURS, PUBLISHED, OBSERVER = COLOURS[0], COLOURS[1], COLOURS[3]
 FACTORS = {  # of the record, as they are written below the axis
     "last action": "last\naction",
     "last reward": "last\nreward",
-    "action x reward": "action\n× reward",
+    "action x reward": "their\nproduct",
     "value": "value",
 }
 
@@ -28,8 +28,8 @@ def draw(runs: list[Path]) -> Figure:
     experiment = next((name for name in SETTINGS if name in {run.experiment for run in found}), SETTINGS[0])
     agents, _ = results.pool(found, experiment, base=runs[0])
     n_episodes = results.read_result(agents[0].path, "behaviour.nc", without=results.ACTIVITY).sizes["episode"]
-    fig = plt.figure(figsize=(7.0, 4.6), layout="constrained")
-    panels = fig.subplot_mosaic("abrc;defg", width_ratios=(1.15, 1, 0.9, 0.9))
+    fig = plt.figure(figsize=(7.0, 4.7), layout="constrained")
+    panels = fig.subplot_mosaic("abrc;defg", width_ratios=(1.15, 1.2, 0.85, 0.85))
     matching(panels["a"], panels["d"], results.read_pooled(agents, "matching.nc"))
     coding(panels["b"], panels["e"], agents)
     kernels(panels, agents)
@@ -51,19 +51,19 @@ def matching(above: Axes, below: Axes, found: xr.Dataset) -> None:
     ends = [-4, 4]
     monkeys = told.sel(who="monkeys")
     label = f"published slope {float(monkeys.slope):.2f}\n(r² {float(monkeys.r_squared):.2f}, {int(monkeys.n)} points)"
-    plotting.matching_law(above).plot(ends, [float(monkeys.slope) * x for x in ends], color=PUBLISHED, lw=1.3, label=label)
+    plotting.matching_law(above).plot(
+        ends, [float(monkeys.slope) * x for x in ends], color=PUBLISHED, lw=1.3, label=label
+    )
     above.set_title("a  Matching")
     plotting.matching_points(below, found)
     for group, dash in (("trained", "-."), ("held-out", "--")):
         one = told.sel(who=f"agent (published), {group} ranges")
-        label = f"published: {float(one.slope):.2f}, r² {float(one.r_squared):.2f}"
+        label = f"{group}, published: slope {float(one.slope):.2f}, r² {float(one.r_squared):.2f}"
         below.plot(ends, [float(one.slope) * x for x in ends], dash, color=PUBLISHED, lw=0.9, label=label)
     below.set_title("d  Matching")
-    for ax in (above, below):
-        drawn, names = ax.get_legend_handles_labels()
-        keep = [i for i, name in enumerate(names) if not name.startswith("matching")]
-        how = {"loc": "upper left", "borderaxespad": 0.1, "fontsize": 5.2, "handlelength": 1.4, "labelspacing": 0.25}
-        ax.legend([drawn[i] for i in keep], [names[i] for i in keep], **how)
+    drawn, names = above.get_legend_handles_labels()
+    above.legend(drawn[1:], names[1:], loc="upper left", borderaxespad=0.1, fontsize=5.8, handlelength=1.4)
+    below.legend(loc="upper center", bbox_to_anchor=(0.45, -0.3), borderaxespad=0, fontsize=5.8, labelspacing=0.3)
 
 
 def coding(above: Axes, below: Axes, agents: list[results.Run]) -> None:
@@ -88,14 +88,15 @@ def coding(above: Axes, below: Axes, agents: list[results.Run]) -> None:
     coded = (abs(size) > threshold).where(size.notnull()).mean(("agent", "unit"))
     for place, share in enumerate(coded.values):
         below.text(place, top, f"{share:.0%}", ha="center", va="top", fontsize=6, color=OURS)
+    below.plot([], [], ".-", ms=4, color=OURS, label=f"units; %: of them above {threshold:g}")
     how = {"mfc": "white", "mec": PUBLISHED, "mew": 0.9, "ms": 3.4, "zorder": 5}
     below.plot(range(len(names)), told.mean_correlation, "o", **how, label="published mean")
     below.plot(range(len(names)), told.largest_correlation, "^", **how, label="published maximum")
     below.set(ylim=(0, top), ylabel="|partial rank correlation|")
-    below.set_title(f"e  What units code (%: above {threshold:g})")
+    below.set_title("e  What units code")
     below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), borderaxespad=0, fontsize=5.8)
     for ax in (above, below):
-        ax.set_xticks(range(len(names)), [FACTORS.get(name, name) for name in names], fontsize=6)
+        ax.set_xticks(range(len(names)), [FACTORS.get(name, name) for name in names], fontsize=5.5)
 
 
 def kernels(panels: dict[str, Axes], agents: list[results.Run]) -> None:

@@ -39,11 +39,9 @@ def draw(runs: list[Path]) -> Figure:
         panels[chosen].set_title(f"{title}: one episode (agent of seed {agents[0].seed})")
         shown = None if decoded is None else decoded.isel(episode=episode)
         volatility(panels[believed], one, shown)
-        plotting.sliding_rates(
-            plotting.shade_volatile(panels[learned], one.volatile),
-            *(blocks.sliding_rate.sel(order=order),),
-            **{"length": int(blocks.attrs["window"]), "colour": OURS},
-        )
+        plotting.shade_volatile(panels[learned], one.volatile)
+        rate, length = blocks.sliding_rate.sel(order=order), int(blocks.attrs["window"])
+        plotting.sliding_rates(panels[learned], rate, length=length, colour=OURS)
         panels[learned].set(xlabel="trial", ylim=(0, 0.85))
         panels[learned].set_title("all episodes of this order", fontsize=6.3, loc="right", pad=2)
         for name in (chosen, believed, learned):
@@ -58,9 +56,9 @@ def draw(runs: list[Path]) -> Figure:
     n = f"{trials.sizes['episode']:,} test episodes each"
     plotting.foot(
         fig,
-        f"Agent: {results.about_agents(agents)}, {n}; shaded: volatile. Learning rates: maximum likelihood over all "
+        f"{results.about_agents(agents)}, {n}. Choices of arm 0 above, of arm 1 below; shaded: volatile. Learning rates: maximum likelihood over all "
         f"episodes of an order, in a window of {blocks.attrs['window']} trials (a, b) and in blocks (d: dots are agents, circles "
-        "their mean). Published: mean, and range of 8 seeds; humans: mean and standard error above it.",
+        "their mean). Published: mean, and range of 8 seeds; humans: mean and standard error above it; ideal observer: the middle of its bounds.",
     )
     return fig
 
@@ -69,7 +67,7 @@ def read_out(run: Path) -> xr.DataArray | None:
     """What a decoder reads of volatility from the hidden state of episodes held out, if decode.nc tells of it."""
     if not (run / "decode.nc").exists():
         return None
-    found = results.read_result(run, "decode.nc")
+    found = results.read_result(run, "decode.nc", options="--target posterior-volatility")
     if "prediction" not in found or DECODED not in found.target.values:
         return None
     return found.prediction.sel(target=DECODED)
@@ -78,16 +76,18 @@ def read_out(run: Path) -> xr.DataArray | None:
 def volatility(ax: Axes, trials: xr.Dataset, decoded: xr.DataArray | None) -> None:
     at = np.arange(1, trials.sizes["trial"] + 1)
     plotting.shade_volatile(ax, trials.volatile)
-    ax.plot(at, behaviour.posterior_volatility(trials), color=OBSERVER, lw=1.1, label="volatility, ideal observer")
+    ax.plot(at, behaviour.posterior_volatility(trials), color=OBSERVER, lw=1.1, label="volatility: ideal observer")
     if decoded is not None:
-        ax.plot(at, decoded, color=READ, lw=0.8, label="volatility, read from hidden state")
+        ax.plot(at, decoded, color=READ, lw=0.8, label="volatility: read from hidden state")
     ax.set(ylim=(-0.01, 0.21), yticks=[0, 0.1, 0.2], ylabel="volatility\n(1/trial)")
 
 
 def by_block(left: Axes, right: Axes, rate: xr.DataArray) -> None:
     told = reference.load("w18_fig3cd")
     humans = told.sel(who="humans")
-    plotting.rates_by_block(left, humans.learning_rate, label="humans (Behrens et al. 2007)", colour=PUBLISHED, filled=False)
+    plotting.rates_by_block(
+        left, humans.learning_rate, label="humans (Behrens et al. 2007)", colour=PUBLISHED, filled=False
+    )
     plotting.range_by_block(left, humans.learning_rate, humans.mean_plus_sem, colour=PUBLISHED)
     left.set_title("c  Humans")
     published, ideal = told.sel(who="agent (published)"), told.sel(who="ideal observer (computed)")

@@ -113,6 +113,8 @@ def _filter(first_paid: np.ndarray, pays: np.ndarray, move: np.ndarray, fast: fl
         after = belief * likelihood[..., None, :]
         total = after.sum((-1, -2), keepdims=True)
         if not (total > 0).all():
-            raise InputError(f"An outcome of trial {trial} (from 0) is impossible under 'prob'; give less certain ones.")
+            raise InputError(
+                f"An outcome of trial {trial} (from 0) is impossible under 'prob'; give less certain ones."
+            )
         belief = np.einsum("...ks,kst->...kt", after / total, move)
     return found

@@ -104,7 +104,9 @@ def history_weights(
     mean = weight.mean("agent") if "agent" in weight.dims else weight
     mean = mean.isel(lag=np.flatnonzero(mean.notnull()))
     face = colour if filled else "white"
-    ax.plot(mean.lag, mean, dash, marker=marker, ms=2.8, mfc=face, mec=colour, mew=0.8, color=colour, lw=1.1, label=label)
+    ax.plot(
+        mean.lag, mean, dash, marker=marker, ms=2.8, mfc=face, mec=colour, mew=0.8, color=colour, lw=1.1, label=label
+    )
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(xlabel="trials back", ylabel="weight (log odds)")
     return ax

@@ -12,7 +12,7 @@ ORDERS = (("Stable 1", "Volatile 2"), ("Volatile 1", "Stable 2"))
 
 
 def outcomes_on_probability(ax: Axes, trials: xr.Dataset) -> Axes:
-    """Draw the first arm's reward probability over an episode, what was chosen, and whether it paid.
+    """Draw the first arm's reward probability over an episode, and what was chosen: above it arm 0, below it arm 1.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def outcomes_on_probability(ax: Axes, trials: xr.Dataset) -> Axes:
             here = ((trials.choice == arm) & ((trials.reward > 0) == paid)).values
             shift = 0.07 if paid == (arm == 0) else 0  # paid choices stand further out
             height = base + (shift if arm == 0 else shift - 0.07)
-            label = f"chose above: arm 0, below: arm 1; {name}" if arm == 0 else None
+            label = f"choice that {name}" if arm == 0 else None
             ax.plot(at[here], np.full(here.sum(), height), "|", ms=3.2, mew=0.7, color=colour, label=label)
     ax.set(xlim=(0.5, len(at) + 0.5), ylim=(-0.22, 1.22), yticks=[0, 0.5, 1], ylabel="reward probability")
     return ax
@@ -105,11 +105,8 @@ def rates_by_block(
     for i, order in enumerate(ORDERS):
         blocks = [name for name in order if name in rate.block.values]
         at = np.array([PLACES[name] for name in blocks]) + shift
-        ax.plot(
-            *(at, mean.sel(block=blocks).values, dash),
-            **{"marker": "o", "ms": 4, "mfc": face, "mec": colour, "mew": 0.9, "color": colour, "lw": 1.0},
-            label=label if i == 0 else None,
-        )
+        (line,) = ax.plot(at, mean.sel(block=blocks), dash, color=colour, lw=1.0, label=None if i else label)
+        line.set(marker="o", markersize=4, markerfacecolor=face, markeredgecolor=colour, markeredgewidth=0.9)
         if rate.sizes.get("agent", 1) > 1:
             for x, name in zip(at, blocks, strict=True):
                 each = rate.sel(block=name)
