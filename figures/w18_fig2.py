@@ -1,4 +1,4 @@
-"""Wang, Kurth-Nelson et al. 2018, Fig 2: a network divides its choices as its rewards are divided, and its units tell of both."""
+"""Wang, Kurth-Nelson et al. 2018, Fig 2: a network divides choices as rewards are divided; its units tell of both."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def draw(runs: list[Path]) -> Figure:
     n = f"{n_episodes:,} test episodes each, last two thirds of their trials"
     plotting.foot(
         fig,
-        f"Agent: {results.about_agents(agents)}, {n}; a thin line or dot per agent or unit. Monkeys (a-c) and open "
+        f"{results.about_agents(agents)}, {n}; a thin line or dot per agent or unit. Monkeys (a-c) and open "
         "circles: as published. The published points of a are not available as data, and weights were read at some lags.",
     )
     return fig

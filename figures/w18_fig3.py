@@ -1,4 +1,4 @@
-"""Wang, Kurth-Nelson et al. 2018, Fig 3: with weights that no longer change, a network learns faster where its world is volatile."""
+"""Wang, Kurth-Nelson et al. 2018, Fig 3: with frozen weights, a network learns faster where its world is volatile."""
 
 from pathlib import Path
 
@@ -54,11 +54,13 @@ def draw(runs: list[Path]) -> Figure:
     handles = panels["a"].get_legend_handles_labels(), panels["g"].get_legend_handles_labels()
     fig.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], loc="outside upper center", ncols=5)
     n = f"{trials.sizes['episode']:,} test episodes each"
+    window = blocks.attrs["window"]
     plotting.foot(
         fig,
-        f"{results.about_agents(agents)}, {n}. Choices of arm 0 above, of arm 1 below; shaded: volatile. Learning rates: maximum likelihood over all "
-        f"episodes of an order, in a window of {blocks.attrs['window']} trials (a, b) and in blocks (d: dots are agents, circles "
-        "their mean). Published: mean, and range of 8 seeds; humans: mean and standard error above it; ideal observer: the middle of its bounds.",
+        f"{results.about_agents(agents)}, {n}. Choices of arm 0 above, of arm 1 below; shaded: volatile. Learning rates: "
+        f"maximum likelihood over all episodes of an order, in a window of {window} trials (a, b) and in blocks (d: dots "
+        "are agents, circles their mean). Published: mean, and range of 8 seeds; humans: mean and standard error above "
+        "it; ideal observer: the middle of its bounds.",
     )
     return fig
 

@@ -28,7 +28,10 @@ def posterior_volatility(
     ``fast`` - v with probability k, independently; k is fixed in an episode, its logarithm uniform. With belief b
     over (k, v, side) and outcome o,
 
-    .. math:: b_{t+1}(k, s') = \sum_s P(s' \mid s, k) \, \frac{P(o_t \mid s) \, b_t(k, s)}{\sum_{k, s} P(o_t \mid s) \, b_t(k, s)}.
+    .. math::
+
+        b_{t+1}(k, s') = \sum_s P(s' \mid s, k) \,
+        \frac{P(o_t \mid s) \, b_t(k, s)}{\sum_{k, s} P(o_t \mid s) \, b_t(k, s)}.
 
     As the arms are anti-correlated, it does not matter which was chosen: the belief is the same for an agent, a person
     and `neurometa.agents.VolatilityObserver`.
