@@ -41,7 +41,7 @@ def draw(runs: list[Path]) -> Figure:
     plotting.foot(
         fig,
         f"{results.about_agents(agents)}, {n}; a thin line or dot per agent or unit. Monkeys (a-c) and open "
-        "circles: as published. The published points of a are not available as data, and weights were read at some lags.",
+        "circles: as published. The published points of a are no data, and weights were read at some lags.",
     )
     return fig
 
