@@ -16,11 +16,14 @@ from neurometa.errors import InputError
 from neurometa.share import folder
 
 FIGURES = sorted(path.stem.replace("_", "-") for path in folder("figures").glob("*.py"))
-TRIALS = {
+TRIALS = {  # how long their episodes are; the others' 12 trials
     "w16-fig3": (),
     "w16-fig4": ("n_trials=20",),
+    "w16-fig5": ("n_trials=10",),
+    "w18-fig2": ("n_trials=60",),  # twice 15 trials back are in their last two thirds
+    "w18-fig3": ("n_trials=40",),
     "w18-fig6": (),
-}  # how long their episodes are; the others' 12 trials
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

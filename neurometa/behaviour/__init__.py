@@ -9,6 +9,7 @@ from neurometa.behaviour.latents import latents, log_likelihood, simulate
 from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
 from neurometa.behaviour.risk import risk_preference
 from neurometa.behaviour.sessions import common_transition
@@ -43,6 +44,7 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "posterior_volatility",
     "previous_trial",
     "recover",
     "reference_rpes",

@@ -37,7 +37,8 @@ def matching(trials: xr.Dataset, *, held_out: Sequence[tuple[float, float]] = HE
         ``p_value`` (two-sided) and ``n`` episodes of ordinary least squares; ``n_dropped``
         episodes in which a count was 0, so that they have no ratio. The points, over
         ``episode``: ``log_choice_ratio`` and ``log_reward_ratio``, NaN where dropped, and the
-        counts ``n_chosen`` and ``earned`` also over ``arm``. NaN below 3 episodes.
+        counts ``n_chosen`` and ``earned`` also over ``arm``, and ``member`` over ``group``: which
+        episodes it holds. NaN below 3 episodes.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def matching(trials: xr.Dataset, *, held_out: Sequence[tuple[float, float]] = HE
     result["log_reward_ratio"] = reward_ratio.assign_attrs(long_name="log2 ratio of rewards, arm 1 : arm 0")
     result["n_chosen"] = n_chosen.assign_attrs(long_name="choices")
     result["earned"] = earned.assign_attrs(long_name="rewards collected", units="reward")
+    result["member"] = members.assign_attrs(long_name="episode belongs to the group")
     result.slope.attrs = {"long_name": "matching slope"}
     return result
 

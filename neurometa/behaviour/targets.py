@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 import xarray as xr
 
+from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
 from neurometa.dataset import require
 from neurometa.errors import InputError, nearest
@@ -24,7 +25,8 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
         A run over ``episode`` and ``trial``.
     names : sequence of str
         ``"posterior-mean"`` of each arm, ``"wins-losses"`` of each arm and ``"log-odds"`` of arm 0, all before the
-        choice of the trial, as the logged state is; for the prior of the run's own task. Or variables of the run
+        choice of the trial, as the logged state is; for the prior of the run's own task. ``"posterior-volatility"``,
+        likewise before the choice, of `posterior_volatility` with its defaults. Or variables of the run
         without ``step``, e.g. ``"reward-prob"``, with ``_`` or ``-``; one of the categories ``choice`` and
         ``target``, or one that is bool or text, stands alone.
 
@@ -96,6 +98,8 @@ def _parts(trials: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
         return _by_arm("wins", counted.wins) | _by_arm("losses", counted.losses)
     if name == "log-odds":
         return {"log odds": log_odds(trials, **world(trials))}
+    if name == "posterior-volatility":
+        return {"posterior volatility": posterior_volatility(trials)}
     return _by_arm(name.replace("_", " ").replace("-", " "), _variable(trials, name).broadcast_like(trials.choice))
 
 
@@ -108,7 +112,7 @@ def _by_arm(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
 def _variable(trials: xr.Dataset, name: str) -> xr.DataArray:
     known = name if name in trials else name.replace("-", "_")
     if known not in trials:
-        allowed = [*STATISTICS, *map(str, trials.variables)]
+        allowed = [*STATISTICS, "posterior-volatility", *map(str, trials.variables)]
         raise InputError(f"There is no target {name!r}; there are {', '.join(allowed)}.{nearest(name, allowed)}")
     variable = trials[known]
     if "step" in variable.dims and variable.sizes["step"] == 1:

@@ -22,7 +22,8 @@ def decode(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="posterior-mean, wins-losses, log-odds, reward-prob or a variable; may be given again.",
+            help="posterior-mean, wins-losses, log-odds, posterior-volatility, reward-prob or a variable; "
+            "may be given again.",
             show_default="the first three",
         ),
     ] = None,

@@ -13,12 +13,20 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
+from neurometa.plotting.volatility import (
+    outcomes_on_probability,
+    range_by_block,
+    rates_by_block,
+    shade_volatile,
+    sliding_rates,
+)
 
 __all__ = [
     "BASELINES",
@@ -33,17 +41,25 @@ __all__ = [
     "foot",
     "generalisation",
     "history_kernels",
+    "history_weights",
     "learning_set_curves",
     "load_figure",
+    "matching_law",
+    "matching_points",
     "matrix",
     "mean_curve",
+    "outcomes_on_probability",
     "published_points",
+    "range_by_block",
     "raster",
     "rate_by_volatility",
+    "rates_by_block",
     "regret_curves",
     "risk_by_probability",
     "rpe_scatter",
     "save_figure",
+    "shade_volatile",
+    "sliding_rates",
     "states_by_role",
     "stay_bars",
     "stay_levels",
@@ -51,4 +67,5 @@ __all__ = [
     "trajectory",
     "two_step_sketch",
     "unit_coding",
+    "unit_correlations",
 ]
