@@ -55,7 +55,7 @@ def unit_coding(ax: Axes, correlation: xr.DataArray, *, chance: xr.DataArray | N
         Over ``factor`` and perhaps ``unit``, e.g. ``spearman_chance``; its mean over units is drawn.
     """
     require(xr.Dataset({"correlation": correlation}), correlation=("factor", "unit"))
-    size = np.abs(correlation.transpose("factor", "unit"))
+    size = abs(correlation.transpose("factor", "unit"))
     place = np.arange(size.sizes["factor"])
     ax.bar(place, size.mean("unit"), 0.7, color=COLOURS[0], alpha=0.35, lw=0)
     spread = np.linspace(-0.25, 0.25, size.sizes["unit"])
