@@ -402,23 +402,25 @@ def test_several_steps_want_one_named():
         hidden_state(trials)
 
 
-@pytest.mark.slow
-def test_choices_and_rewards_of_monkeys_are_read_from_prefrontal_counts_when_they_have_happened_and_only_then():
-    """Blocks held out as a whole, beside the shuffled reference (Bartolo et al. 2020, a session of monkey V)."""
+def test_monkeys_choices_are_read_from_prefrontal_counts_once_made_and_no_label_that_every_block_draws_anew():
+    """Bartolo et al. 2020, a session of monkey V: blocks held out as a whole, beside the shuffled reference."""
     folder = Path(__file__).parents[2] / "shared" / "datasets" / "bartolo2020_monkey_pfc"
     if not folder.exists():
         pytest.skip("the monkey recordings, shared/datasets/bartolo2020_monkey_pfc, are not here")
     table = pd.read_csv(folder / "V20161017_trials.csv.gz")
     whole = (table.block_completed == 1).values  # 24 blocks of 80 trials
-    count = np.load(folder / "V20161017.npz")["X"][:, whole].reshape(590, 24, 80, 6)
-    counts = xr.DataArray(count[::6], dims=("unit", "block", "trial", "bin"))  # every sixth unit, for time
+    count = np.load(folder / "V20161017.npz")["X"][::12, whole]  # every twelfth unit, for time
+    counts = xr.DataArray(count.reshape(-1, 24, 80, 6), dims=("unit", "block", "trial", "bin"))
     reference = json.loads((folder / "reference_decode_5fold.json").read_text())["V20161017"]
-    for name, late in (("chosen_loc", 3), ("reward", 5)):
-        target = xr.DataArray(table[name][whole].values.reshape(24, 80) == 1, dims=("block", "trial"))
-        found = decode(counts.isel(bin=[0, late]), target, dim="block")
-        assert found.auc[0] < 0.65
-        assert found.accuracy[1] == pytest.approx(reference[name][late], abs=0.08)
-        assert (found.n == 1920).all()
+
+    def read(name, time):
+        label = xr.DataArray(table[name][whole].values.reshape(24, 80) == 1, dims=("block", "trial"))
+        return decode(counts.isel(bin=time), label, dim="block")
+
+    assert read("chosen_loc", 0).auc < 0.65 < 0.98 < read("chosen_loc", 3).auc
+    assert read("chosen_loc", 3).accuracy > reference["chosen_loc"][3] - 0.08
+    assert read("reward", 0).auc < 0.6 < 0.8 < read("reward", 5).auc
+    assert read("chosen_image", 3).accuracy < 0.58 < reference["chosen_image"][3]  # shuffled folds know the block
 
 
 @pytest.fixture

@@ -262,14 +262,16 @@ def _labelled(
 def _corrected(result: xr.Dataset, correction: str, level: float) -> xr.Dataset:
     """Add p-values corrected over units, and what follows from them."""
 
-    def over_units(p: np.ndarray) -> np.ndarray:
-        corrected, tested = np.full(p.shape, np.nan), np.isfinite(p)
+    def over_units(p_value: np.ndarray) -> np.ndarray:
+        corrected, tested = np.full(p_value.shape, np.nan), np.isfinite(p_value)
         if not tested.any():
             return corrected
         if correction == "bonferroni":
-            corrected[tested] = np.minimum(p[tested] * tested.sum(), 1.0)
+            corrected[tested] = np.minimum(p_value[tested] * tested.sum(), 1.0)
         else:
-            corrected[tested] = stats.false_discovery_control(p[tested]) if correction == "fdr" else p[tested]
+            corrected[tested] = (
+                stats.false_discovery_control(p_value[tested]) if correction == "fdr" else p_value[tested]
+            )
         return corrected
 
     p = xr.apply_ufunc(

@@ -26,13 +26,13 @@ def rpe_scatter(ax: Axes, agent: xr.DataArray, reference: xr.DataArray, *, r_squ
     r_squared : float, optional
         Written in a corner.
     """
-    for x in (agent, reference):
-        require(xr.Dataset({"rpe": x}), rpe=("trial", "event"))
+    for given in (agent, reference):
+        require(xr.Dataset({"rpe": given}), rpe=("trial", "event"))
     for event in (str(each) for each in reference.event.values if each in agent.event.values):
         pair = xr.broadcast(*(x.sel(event=event).reset_coords(drop=True) for x in (reference, agent)))
-        seen = (each.values.ravel() for each in pair)
+        x, y = (each.values.ravel() for each in pair)
         colour = EVENT_COLOURS.get(event, COLOURS[7])
-        ax.scatter(*seen, s=3, lw=0, alpha=0.4, color=colour, label=event.replace("_", " "), rasterized=True)
+        ax.scatter(x, y, s=3, lw=0, alpha=0.4, color=colour, label=event.replace("_", " "), rasterized=True)
     ax.axhline(0, color="0.8", lw=0.5, zorder=0)
     ax.axvline(0, color="0.8", lw=0.5, zorder=0)
     ax.set(xlabel=reference.attrs.get("long_name", "reference"), ylabel="agent's reward prediction error")
@@ -55,7 +55,7 @@ def unit_coding(ax: Axes, correlation: xr.DataArray, *, chance: xr.DataArray | N
         Over ``factor`` and perhaps ``unit``, e.g. ``spearman_chance``; its mean over units is drawn.
     """
     require(xr.Dataset({"correlation": correlation}), correlation=("factor", "unit"))
-    size = np.abs(correlation.transpose("factor", "unit"))
+    size = abs(correlation.transpose("factor", "unit"))
     place = np.arange(size.sizes["factor"])
     ax.bar(place, size.mean("unit"), 0.7, color=COLOURS[0], alpha=0.35, lw=0)
     spread = np.linspace(-0.25, 0.25, size.sizes["unit"])
