@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from neurometa import agents, baselines, behaviour, dataset, rollout, runs
+from neurometa import agents, baselines, behaviour, dataset, neural, rollout, runs
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
 from neurometa.tasks import Reversal
@@ -38,6 +38,11 @@ class Always(agents.Agent):
         taken = torch.tensor(self.plan)[state["time"] % 4]
         logits = torch.where(torch.arange(3) == taken[:, None], 0.0, -torch.inf)
         return agents.Output(logits, torch.zeros_like(reward), {"time": state["time"] + 1}, {})
+
+
+def at_cue(trials):
+    """Prediction errors of a critic with a discount of .9 at the onset of the cue."""
+    return neural.rpe(trials, 0.9).sel(event="cue", drop=True)
 
 
 def play(task, agent, n_episodes=500, seed=0, log=()):
@@ -138,7 +143,7 @@ def test_the_observers_values_are_the_discounted_rewards_that_all_worlds_come_to
 )
 def test_the_ideal_contrasts_of_the_paper_come_out(task, agent, expected):
     trials = play(task, agent, 300)
-    found = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, 0.9), trials, n_boot=50)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=50)
     assert found.contrast.values == pytest.approx(expected, abs=1e-4)
     assert float(found.ratio) == pytest.approx(1, abs=1e-4)
     assert (found.se < 1e-4).all()
@@ -148,7 +153,7 @@ def test_the_ideal_contrasts_of_the_paper_come_out(task, agent, expected):
 
 def test_a_learner_of_cue_values_expects_the_old_of_the_cue_it_has_not_seen():
     trials = play(Reversal(20), agents.CueLearner(), 300)
-    found = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, 0.9), trials, n_boot=200)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=200)
     contrast = found.contrast.to_series()
     assert contrast["before discovery"] > 0.3
     assert contrast["experienced"] > 0.3
@@ -265,7 +270,7 @@ def test_a_bootstrap_interval_holds_the_true_contrast_as_often_as_it_says():
         (lambda t, x: behaviour.reversal_contrasts(x, t, over="subject"), "it must also span 'subject'"),
         (lambda t, x: behaviour.reversal_contrasts(x, t, level=95), "level is 95; it must lie between 0 and 1"),
         (lambda t, x: behaviour.reversal_contrasts(x, t, n_boot=1), "n_boot is 1"),
-        (lambda t, x: behaviour.cue_rpe(t, 0.9), "no variable 'value'"),
+        (lambda t, x: at_cue(t), "no variable 'value'"),
         (lambda t, x: agents.ReversalObserver(1.2), "p_reversal is 1.2; it must lie between 0 and 1"),
         (lambda t, x: agents.ReversalObserver(discount=1.0), "below 1 where n_trials is None"),
         (lambda t, x: agents.ReversalObserver(block_length=0), "block_length is 0"),
@@ -284,7 +289,7 @@ def test_what_is_wrong_is_said_in_one_sentence(call, told):
 
 def test_where_nothing_reverses_there_is_no_estimate():
     trials = play(Reversal(6, p_reversal=0.0), agents.ReversalObserver(0.0), 20)
-    found = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, 0.9), trials, n_boot=10)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=10)
     assert found["mean"].isnull().all() and found.ratio.isnull()
     assert (found.n == 0).all()
 
@@ -320,7 +325,7 @@ def test_the_command_prints_and_keeps_what_the_function_returns(run):
     assert code == 0, err
     assert "inferred" in out
     kept, trials = dataset.read(run / "reversals.nc"), dataset.open_run(run)
-    expected = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, 0.9), trials)
+    expected = behaviour.reversal_contrasts(at_cue(trials), trials)
     assert kept["mean"].values == pytest.approx(expected["mean"].values, nan_ok=True)
     assert (kept.attrs["discount"], kept.attrs["created"]) == (0.9, trials.attrs["created"])
     assert "contrast" in neurometa("reversals", run, "--discount", 0.5, "--json")[1]

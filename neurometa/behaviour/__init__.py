@@ -10,8 +10,8 @@ from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_s
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
-from neurometa.behaviour.reversals import cue_rpe, reversal_conditions, reversal_contrasts
-from neurometa.behaviour.risk import risk_preference
+from neurometa.behaviour.reversals import reversal_conditions, reversal_contrasts
+from neurometa.behaviour.risk import risk_preference, risk_under_perturbations
 from neurometa.behaviour.sessions import common_transition
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.stay import stay_probability
@@ -29,7 +29,6 @@ __all__ = [
     "coding_factors",
     "common_transition",
     "counts",
-    "cue_rpe",
     "drifting_rewards",
     "fit",
     "follow_volatility",
@@ -52,6 +51,7 @@ __all__ = [
     "reversal_conditions",
     "reversal_contrasts",
     "risk_preference",
+    "risk_under_perturbations",
     "simulate",
     "sliding_learning_rate",
     "stay_mixed",

@@ -11,48 +11,6 @@ ROLES = ("old", "new")
 SIGN = {"before discovery": 1.0, "experienced": -1.0, "inferred": -1.0}  # of old minus new
 
 
-def cue_rpe(run: xr.Dataset, discount: float) -> xr.DataArray:
-    r"""Prediction error of an agent's critic at the onset of a cue.
-
-    .. math:: \delta = r_{\text{fixation}} + \gamma V_{\text{cue}} - V_{\text{fixation}}
-
-    Parameters
-    ----------
-    run : Dataset
-        ``value`` and ``step_reward`` over ``trial`` and ``step``, of which one is ``fixation`` and
-        one ``cue``; any other dims.
-    discount : float
-        Gamma of the critic, in [0, 1].
-
-    Returns
-    -------
-    DataArray
-        Over ``trial`` and the other dims, in units of reward.
-
-    Raises
-    ------
-    InputError
-        A variable or a step is absent, or the discount is outside its range.
-
-    References
-    ----------
-    Wang et al. 2018, simulation 3.
-    """
-    require(run, value=("trial", "step"), step_reward=("trial", "step"))
-    steps = [str(step) for step in run.step.values] if "step" in run.coords else []
-    if missing := {"fixation", "cue"} - set(steps):
-        raise InputError(f"The steps of the run are {steps}; a prediction error at a cue also needs {sorted(missing)}.")
-    if not 0 <= discount <= 1:
-        raise InputError(f"discount is {discount}; it must lie between 0 and 1.")
-    value = run.value.astype(float)
-    rpe = (
-        run.step_reward.sel(step="fixation", drop=True)
-        + discount * value.sel(step="cue", drop=True)
-        - value.sel(step="fixation", drop=True)
-    )
-    return rpe.rename("rpe").assign_attrs(long_name="reward prediction error at the cue", units="reward")
-
-
 def reversal_conditions(trials: xr.Dataset) -> xr.Dataset:
     """Name the trials around each reversal by what can be known of their cue.
 
@@ -121,7 +79,8 @@ def reversal_contrasts(
     Parameters
     ----------
     x : DataArray
-        What is averaged, over ``trial``, ``episode`` and any dims of `trials`: e.g. `cue_rpe`. NaN is left out.
+        What is averaged, over ``trial``, ``episode`` and any dims of `trials`, e.g. the prediction errors at the cue,
+        ``neural.rpe(run).sel(event="cue", drop=True)``. NaN is left out.
     trials : Dataset
         As of `reversal_conditions`.
     over : str

@@ -1,5 +1,7 @@
 """How often the risky arm is taken where choice is free."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 
@@ -52,6 +54,41 @@ def risk_preference(trials: xr.Dataset, control: xr.Dataset | None = None, *, le
     label = "share of risky choices" if control is None else "share of risky choices, minus control"
     result["mean"].attrs["long_name"] = label
     return result
+
+
+def risk_under_perturbations(control: xr.Dataset, disturbed: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Risk preference in control and under each perturbation, and what each changes, episode by episode.
+
+    Parameters
+    ----------
+    control : Dataset
+        As `risk_preference`.
+    disturbed : mapping of str to Dataset
+        The same episodes by the name of what was done to the agent; may be empty.
+
+    Returns
+    -------
+    Dataset
+        As of `risk_preference`, also over ``perturbation`` (``"control"`` first); what changes from control has
+        the same names with ``change_`` before them.
+
+    Raises
+    ------
+    InputError
+        As `risk_preference`; it names the perturbation.
+    """
+    shares, changes = {"control": risk_preference(control)}, {}
+    for name, trials in disturbed.items():
+        try:
+            shares[name], changes[name] = risk_preference(trials), risk_preference(trials, control)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+    found = xr.concat(list(shares.values()), "perturbation").assign_coords(perturbation=list(shares))
+    if not changes:
+        return found
+    changed = xr.concat(list(changes.values()), "perturbation").assign_coords(perturbation=list(changes))
+    changed = changed.rename({name: f"change_{name}" for name in map(str, changed.data_vars)})
+    return found.merge(changed, join="outer", combine_attrs="drop_conflicts").sel(perturbation=list(shares))
 
 
 def _share(trials: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

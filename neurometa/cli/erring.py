@@ -26,23 +26,20 @@ def rpe(
     Both learners watch the choices, states and rewards of a two-step task; each one's share is also told beyond the
     other's. Writes rpe.nc.
     """
-    from neurometa import behaviour, dataset, neural
+    from neurometa import dataset, neural
     from neurometa.storage import only_writer
 
     trials = dataset.open_run(run)
-    agent = neural.rpe(trials, discount)
-    references = behaviour.reference_rpes(trials, agent.attrs["discount"], learning_rate=learning_rate)
-    found = neural.compare_rpes(agent, references)
-    whole = references.reindex(event=agent.event.values).merge(found.reindex(event=agent.event.values))
-    attrs = references.attrs | {key: trials.attrs[key] for key in MADE_BY if key in trials.attrs}
-    result = whole.assign(rpe=agent.drop_vars("step")).assign_attrs(attrs | {"terminal": agent.attrs["terminal"]})
+    result = neural.rpe_beside_references(trials, discount, learning_rate=learning_rate)
+    result = result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
     folder = run if run.is_dir() else run.parent
     with only_writer(folder):
         file = dataset.save_run(result, folder / ("rpe.nc" if run.is_dir() else f"{run.stem}_rpe.nc"))
-    _tell(found, references.attrs, file, as_json=as_json)
+    _tell(result, file, as_json=as_json)
 
 
-def _tell(found: Any, settings: dict[str, float], file: Path, *, as_json: bool) -> None:
+def _tell(found: Any, file: Path, *, as_json: bool) -> None:
+    settings = {name: found.attrs[name] for name in ("discount", "learning_rate")}
     parts: dict[str, tuple[str, dict[str, str]]] = {"both events": ("", {})}
     parts |= {str(event).replace("_", " "): ("_event", {"event": str(event)}) for event in found.event.values}
     record: dict[str, Any] = {"file": str(file), **settings}

@@ -1,6 +1,5 @@
 """The command that sets inferred beside experienced value: reversals. It needs no torch."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,29 +26,23 @@ def contrast(
     Positive contrasts follow the roles of the cues; the ratio of inferred to experienced is 1 for full
     inference. Intervals are of a bootstrap over episodes. Writes reversals.nc.
     """
-    from neurometa import behaviour, dataset
+    from neurometa import behaviour, dataset, neural
     from neurometa.storage import only_writer
 
     trials = dataset.open_run(run)
-    known = _discount(trials) if discount is None else discount
-    found = behaviour.reversal_contrasts(behaviour.cue_rpe(trials, known), trials)
+    rpe = neural.rpe(trials, discount)
+    if "cue" not in rpe.event:
+        raise InputError(f"{run} has no step 'cue' after another; its steps are {list(map(str, trials.step.values))}.")
+    found = behaviour.reversal_contrasts(rpe.sel(event="cue", drop=True), trials)
     if odd := list(found.ratio.dims):
         raise InputError(f"{run} also spans {odd}; select one of them, or use behaviour.reversal_contrasts.")
-    found = found.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs}, discount=known)
+    found = found.assign_attrs(
+        {name: trials.attrs[name] for name in MADE_BY if name in trials.attrs}, discount=rpe.attrs["discount"]
+    )
     folder = run if run.is_dir() else run.parent
     with only_writer(folder):
         file = dataset.save_run(found, folder / ("reversals.nc" if run.is_dir() else f"{run.stem}_reversals.nc"))
     _tell(found, file, as_json=as_json)
-
-
-def _discount(trials: Any) -> float:
-    """Gamma that a run was trained with; of a schedule its last value."""
-    text = str(trials.attrs.get("config", ""))
-    found = json.loads(text).get("discount") if text[:1] == "{" else None
-    found = found.get("end") if isinstance(found, dict) else found
-    if found is None:
-        raise InputError("The run does not say with which discount it was trained; state it, e.g. --discount 0.9.")
-    return float(found)
 
 
 def _tell(found: Any, file: Path, *, as_json: bool) -> None:

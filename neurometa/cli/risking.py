@@ -6,10 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from neurometa.cli.printing import JSON, MADE_BY, interval, say, say_json, table
-from neurometa.errors import InputError
 
 PERTURBED = "perturbation-"  # before the name of a perturbation, in the name of a file
-NUMBERS = ("mean", "se", "lower", "upper", "n")
 
 
 def risking(app: typer.Typer) -> None:
@@ -26,27 +24,14 @@ def risk(
     Of a run folder every perturbation-NAME.nc is set beside behaviour.nc, episode by episode.
     Writes risk.nc.
     """
-    import xarray as xr
-
     from neurometa import behaviour, dataset
     from neurometa.storage import only_writer
 
     control = dataset.open_run(run)
-    shares, changes = {"control": behaviour.risk_preference(control)}, {}
-    for file in sorted(run.glob(f"{PERTURBED}*.nc")) if run.is_dir() else []:
-        name, trials = file.stem.removeprefix(PERTURBED), dataset.open_run(file)
-        shares[name] = behaviour.risk_preference(trials)
-        try:
-            changes[name] = behaviour.risk_preference(trials, control)
-        except InputError as error:
-            raise InputError(f"{file}: {error}") from error
-    names = list(dict.fromkeys([*shares, *changes]))
-    found = xr.concat([shares[name] for name in names], "perturbation").assign_coords(perturbation=names)
-    if changes:
-        changed = xr.concat([changes[name] for name in changes], "perturbation").assign_coords(
-            perturbation=list(changes)
-        )
-        found = found.merge(changed.rename({name: f"change_{name}" for name in NUMBERS}), join="outer")
+    files = sorted(run.glob(f"{PERTURBED}*.nc")) if run.is_dir() else []
+    disturbed = {file.stem.removeprefix(PERTURBED): dataset.open_run(file) for file in files}
+    found = behaviour.risk_under_perturbations(control, disturbed)
+    names = [str(name) for name in found.perturbation.values]
     found = found.assign_attrs({name: control.attrs[name] for name in MADE_BY if name in control.attrs})
     folder = run if run.is_dir() else run.parent
     with only_writer(folder):

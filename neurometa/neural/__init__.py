@@ -3,7 +3,7 @@
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.encoding import encode
 from neurometa.neural.geometry import principal_components, project, rank_order
-from neurometa.neural.rpe import compare_rpes, rpe, training_discount
+from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, training_discount
 
 __all__ = [
     "compare_rpes",
@@ -14,5 +14,6 @@ __all__ = [
     "project",
     "rank_order",
     "rpe",
+    "rpe_beside_references",
     "training_discount",
 ]

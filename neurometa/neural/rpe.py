@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from neurometa.behaviour import reference_rpes
 from neurometa.dataset import require
 from neurometa.errors import InputError
 from neurometa.neural.shared_variance import Shares, shares
@@ -102,6 +103,41 @@ def training_discount(run: xr.Dataset) -> float:
     if found is None:
         raise InputError("The run's attrs hold no 'config' with a discount, so it must be stated, e.g. discount=0.9.")
     return float(found)
+
+
+def rpe_beside_references(
+    trials: xr.Dataset, discount: float | None = None, *, learning_rate: float = 0.4
+) -> xr.Dataset:
+    """Prediction errors of an agent on a two-step task, those of reference learners on its own trials, and shares.
+
+    Parameters
+    ----------
+    trials : Dataset
+        A run of a two-step task whose trials have a step for each event: what `rpe` and
+        `neurometa.behaviour.reference_rpes` need.
+    discount : float, optional
+        Gamma, of the agent and of both references; by default that of the training.
+    learning_rate : float
+        Of the model-free learner, in [0, 1].
+
+    Returns
+    -------
+    Dataset
+        ``rpe`` over ``event`` (NaN in the references where they have none), ``model_based`` and ``model_free``, and
+        all of `compare_rpes`; the settings are in the attrs.
+
+    Raises
+    ------
+    InputError
+        As `rpe`, `neurometa.behaviour.reference_rpes` and `compare_rpes`.
+    """
+    agent = rpe(trials, discount)
+    references = reference_rpes(trials, agent.attrs["discount"], learning_rate=learning_rate)
+    found = compare_rpes(agent, references)
+    whole = references.reindex(event=agent.event.values).merge(found.reindex(event=agent.event.values))
+    return whole.assign(rpe=agent.drop_vars("step")).assign_attrs(
+        references.attrs | {"terminal": agent.attrs["terminal"]}
+    )
 
 
 def compare_rpes(agent: xr.DataArray, references: xr.Dataset, *, dim: str = "episode", seed: int = 0) -> xr.Dataset:
