@@ -270,7 +270,7 @@ EXPERIMENTS = {
     ),
     "harlow": Experiment(
         _HARLOW,
-        source="Harlow 1949; Wang et al. 2018, simulation 5, Fig 6",
+        source="Wang et al. 2018, simulation 5, Fig 6, after Harlow 1949",
         about="Does a network learn to learn: what pays, from one trial with things never seen before?",
         cpu_minutes=1.0,
     ),

@@ -8,7 +8,8 @@ from neurometa.experiments import EXPERIMENTS
 from neurometa.share import folder
 
 AGENTS = sorted(path.name for path in folder("data/agents").iterdir())
-# Most regret per episode (independent to hard: paper_facts' criteria; restless: the ideal observer's 8.8 and 15 %)
+# Most regret per episode. To hard: paper_facts' criteria; then 15 % above the ideal observer's 8.8, 3.5, .31, and what a
+# wrong choice or response costs above 1.0, 1.4 (risk) and 0.
 MOST = {
     "dependent-easy": 0.9,
     "dependent-hard": 2.9,
@@ -17,11 +18,20 @@ MOST = {
     "independent": 2.3,
     "informative": 25 - 20.0,
     "restless": 10.1,
+    "two-step": 5.0,  # 69 of 74 rewards
+    "two-step-w16": 0.6,
+    "harlow": 1.2,
+    "risky-safe": 2.2,
+    "reversal": 1.0,
 }
+BANDITS = list(MOST)[:7]  # short trials, and regrets that are told apart by many
+LEAST = {"foraging": 0.42, "volatility": 0.33}  # reward per trial: criteria of simulations 1 and 2
+UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
+UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner"}
 
 
-def test_every_bandit_experiment_has_its_agent_in_the_box():
-    assert set(MOST) == set(AGENTS) == set(EXPERIMENTS) - {"restless-w16"}
+def test_every_experiment_has_its_agent_in_the_box_but_for_its_variants():
+    assert MOST.keys() | LEAST.keys() == set(AGENTS) == set(EXPERIMENTS) - UNBOXED
 
 
 @pytest.mark.parametrize("experiment", AGENTS)
@@ -35,8 +45,11 @@ def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, tmp_path)
 def test_an_agent_in_the_box_plays_as_well_as_it_should(experiment, tmp_path):
     torch.set_num_threads(1)
     pretrained.unpack(experiment, tmp_path)
-    trials = runs.evaluate(tmp_path, n_episodes=3000, seed=5)
-    assert regret(trials).sum("trial").mean() < MOST[experiment]
+    trials = runs.evaluate(tmp_path, n_episodes=3000 if experiment in BANDITS else 500, seed=5, log=())
+    if experiment in LEAST:
+        assert trials.reward.mean() > LEAST[experiment]
+    else:
+        assert regret(trials).sum("trial").mean() < MOST[experiment]
 
 
 def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp_path):

@@ -101,7 +101,9 @@ def training_discount(run: xr.Dataset) -> float:
     found = config.get("discount")
     found = found.get("end") if isinstance(found, dict) else found
     if found is None:
-        raise InputError("The run's attrs hold no 'config' with a discount, so it must be stated, e.g. discount=0.9.")
+        raise InputError(
+            "The run's attrs hold no 'config' with a discount, so it must be stated: discount=0.9, at the shell --discount 0.9."
+        )
     return float(found)
 
 
