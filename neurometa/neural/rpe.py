@@ -102,7 +102,8 @@ def training_discount(run: xr.Dataset) -> float:
     found = found.get("end") if isinstance(found, dict) else found
     if found is None:
         raise InputError(
-            "The run's attrs hold no 'config' with a discount, so it must be stated: discount=0.9, at the shell --discount 0.9."
+            "The run's attrs hold no 'config' with a discount, so it must be stated: discount=0.9, "
+            "at the shell --discount 0.9."
         )
     return float(found)
 
