@@ -8,8 +8,8 @@ from neurometa.experiments import EXPERIMENTS
 from neurometa.share import folder
 
 AGENTS = sorted(path.name for path in folder("data/agents").iterdir())
-# Most regret per episode. Bandits: their criteria (restless: 15 % above the ideal observer's 8.8); then somewhat above the
-# ideal observers' 3.5, .31, 1.0, 1.4 and 0.
+# Most regret per episode. Bandits: their criteria (restless: 15 % above the ideal observer's 8.8); then somewhat above
+# the ideal observers' 3.5, .31, 1.0, 1.4 and 0.
 MOST = {
     "dependent-easy": 0.9,
     "dependent-hard": 2.9,
