@@ -13,7 +13,7 @@ from neurometa.plotting import COLOURS
 
 NEEDS = {"foraging": ["behaviour.nc", "matching.nc", "encode.nc", "history.nc"]}
 SETTINGS = ("foraging", "foraging-w18")
-KERNELS = "--encoding lau-glimcher --lags 15"
+KERNELS = "--encoding lau-glimcher --lags 15 --burn-in .333"
 OURS, PUBLISHED, OBSERVER = COLOURS[0], COLOURS[1], COLOURS[3]
 FACTORS = {  # of the record, as they are written below the axis
     "last action": "last\naction",
