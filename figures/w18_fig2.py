@@ -13,7 +13,7 @@ from neurometa.plotting import COLOURS
 
 NEEDS = {"foraging": ["behaviour.nc", "matching.nc", "encode.nc", "history.nc"]}
 SETTINGS = ("foraging", "foraging-w18")
-KERNELS = "--encoding lau-glimcher --lags 15"
+KERNELS = "--encoding lau-glimcher --lags 15 --burn-in .333"
 OURS, PUBLISHED, OBSERVER = COLOURS[0], COLOURS[1], COLOURS[3]
 FACTORS = {  # of the record, as they are written below the axis
     "last action": "last\naction",
@@ -125,7 +125,7 @@ def kernels(panels: dict[str, Axes], agents: list[results.Run]) -> None:
     for name in "cg":
         panels[name].set_ylabel("")
     panels["r"].legend(loc="upper right")
-    panels["f"].legend(loc="upper right", borderaxespad=0)
+    panels["f"].legend(loc="upper left", bbox_to_anchor=(0, -0.3), borderaxespad=0, fontsize=5.8, labelspacing=0.3)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_figure_2_draws_the_weights_and_correlations_of_the_files_beside_those_o
 @pytest.mark.parametrize(
     ("file", "attrs", "command"),
     [
-        ("history.nc", {"encoding": "bari"}, "neurometa history .* --encoding lau-glimcher --lags 15"),
+        ("history.nc", {"encoding": "bari"}, "neurometa history .* --encoding lau-glimcher --lags 15 --burn-in .333"),
         ("encode.nc", {"sample": "trial"}, "neurometa encode .* --factor history"),
     ],
 )
