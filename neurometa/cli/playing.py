@@ -13,6 +13,16 @@ from neurometa.errors import InputError
 
 Run = Annotated[Path, typer.Argument(help="Run folder, e.g. runs/restless.", show_default=False)]
 
+NEXT = {  # what to do with trials that hold a latent variable; the first that is there counts
+    "common": ("stay", "rpe"),
+    "base_prob": ("matching", "history"),
+    "magnitude": ("blocks",),
+    "rewarded_cue": ("reversals",),
+    "side": ("learning-set",),
+    "risky_prob": ("risk",),
+    "reward_prob": ("fit-rw", "regret"),
+}
+
 
 def playing(app: typer.Typer) -> None:
     """Add the commands that let agents play."""
@@ -88,12 +98,11 @@ def rollout(
         reward = record["reward_per_trial"]
         between = interval(reward["lower"], reward["upper"], 4)
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
-    if (
-        records[0]["file"].endswith("behaviour.nc")
-        and len(folders) == 1
-        and "reward_prob" in runs.open_config(run).task.latents
-    ):
-        say(f"Next: neurometa fit-rw {run}; neurometa regret {run}")
+    if records[0]["file"].endswith("behaviour.nc") and len(folders) == 1:
+        latents = runs.open_config(run).task.latents
+        following = next((NEXT[name] for name in NEXT if name in latents), ())
+        if following:
+            say(f"Next: {'; '.join(f'neurometa {command} {run}' for command in following)}")
 
 
 def _check_one(**chosen: Any) -> None:
