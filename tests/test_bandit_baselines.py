@@ -182,7 +182,7 @@ def test_longer_episodes_and_more_arms_have_the_baselines_that_can_be_had():
 
 
 def test_a_task_without_baselines_is_told_in_a_sentence():
-    with pytest.raises(InputError, match="There are no baselines for RecordedBandit; there are for IndependentBandit"):
+    with pytest.raises(InputError, match="There are no baselines for RecordedBandit; there are for bandits, Foraging"):
         baselines.baselines(RecordedBandit(2, torch.ones(1, 2, 2)))
 
 

@@ -289,8 +289,8 @@ REFUSED = [
     (["fit-rw", "RUN", "--pool", "session"], "session"),
     (["fit-rw", "RUN", "--window", "0"], "window is 0"),
     (
-        ["figure", "w16-fig5", "--run", "RUN"],
-        r"There is no figure 'w16-fig5'. Did you mean 'w16-fig4'\? There are: .*w16-fig4",
+        ["figure", "w16-fig1", "--run", "RUN"],
+        r"There is no figure 'w16-fig1'. Did you mean 'w1[68]-fig.'\? There are: .*w16-fig4",
     ),
     (["figure", "w16-fig4", "--run", "NEW"], "There is no folder NEW of runs; make one with"),
     (["show", "NEW"], "There is no run folder NEW"),
