@@ -42,7 +42,8 @@ def draw(runs: list[Path]) -> Figure:
     batch = f"of {agents[0].config['batch_size']} problems"
     plotting.foot(
         fig,
-        f"b: {monkeys.attrs['n']}; from 1-100 on problems are counted after the first 32. c, published: {published.attrs['n']}. Ours: {results.about_agents(agents)}; "
+        f"b: {monkeys.attrs['n']}; from 1-100 on problems are counted after the first 32. c, published: "
+        f"{published.attrs['n']}. Ours: {results.about_agents(agents)}; "
         f"{several} problems with stimuli never met before; updates {batch}; answered trials; 95 % intervals {spread}. "
         "Each length of training is a training of its own, to the end of its schedule",
     )
