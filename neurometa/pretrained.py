@@ -101,7 +101,8 @@ def _make(run: Path, file: str, how: dict[str, Any]) -> xr.Dataset:
     for prefix, option in results.PLAYED.items():
         if file.startswith(prefix):
             name = file.removeprefix(prefix).removesuffix(".nc")
-            return runs.evaluate(run, log=(), **{option.removeprefix("--"): name}, **how)
+            done: dict[str, Any] = {option.removeprefix("--"): name}
+            return runs.evaluate(run, log=(), **done, **how)
     if file in (dataset.BEHAVIOUR, results.UNTRAINED):
         return runs.evaluate(run, log=("hidden",), untrained=file == results.UNTRAINED, **how)
     trials = dataset.open_run(run)

@@ -41,11 +41,11 @@ def two_step_sketch(ax: Axes, *, p_common: float, p_reward: float, p_reversal: f
             style = {"arrowstyle": "-|>", "lw": 1.6 if common else 0.8, "shrinkA": 0, "shrinkB": 11}
             style |= {"color": COLOURS[0] if common else COLOURS[2], "ls": "-" if common else "--"}
             ax.annotate("", end, start, arrowprops=style, zorder=2)
-        at = {"ha": "right" if side < 0 else "left", "va": "center"}
-        ax.text(0.5 + 0.36 * side, 0.7, f"$a_{action}$: {p_common:g}", color=COLOURS[0], **at)
+        at = "right" if side < 0 else "left"
+        ax.text(0.5 + 0.36 * side, 0.7, f"$a_{action}$: {p_common:g}", color=COLOURS[0], ha=at, va="center")
     ax.text(0.5, 0.5, f"rare: {1 - p_common:g}", color=COLOURS[2], ha="center", va="center")
-    for state, p in (("0", p_reward), ("1", 1 - p_reward)):
-        x, y = CENTRES[state]
+    for name, p in (("0", p_reward), ("1", 1 - p_reward)):
+        x, y = CENTRES[name]
         style = {"arrowstyle": "-|>", "color": "0.3", "lw": 0.8, "shrinkA": 0, "shrinkB": 5}
         ax.annotate("", (x, 0.13), (x, y), arrowprops=style, zorder=2)
         ax.text(x, 0.13, f"reward: {p:.2g}", ha="center", va="center")
@@ -76,7 +76,7 @@ def stay_levels(ax: Axes, stay: xr.DataArray, *, label: str) -> Axes:
     for kind, shift in SHIFTS.items():
         level = stay.sel(previous_transition=kind).values
         at = np.arange(len(level)) + shift
-        told = label if kind == "common" else None
+        told = label if kind == "common" else "_none"
         ax.hlines(level, at - 0.18, at + 0.18, colors=COLOURS[1], lw=1.1, linestyles=(0, (2, 1)), label=told, zorder=4)
     return ax
 
