@@ -59,8 +59,8 @@ def draw(runs: list[Path]) -> Figure:
         fig,
         f"{results.about_agents(agents)}, {n}. Choices of arm 0 above, of arm 1 below; shaded: volatile. Learning "
         f"rates: maximum likelihood over all episodes of an order, in a window of {window} trials (a, b) and in blocks "
-        "(d: dots are agents, circles their mean). Published: mean, and range of 8 seeds; humans: mean and SE "
-        "error above it; ideal observer: the middle of its bounds.",
+        "(d: dots are agents, circles their mean). Published: mean, and range of 8 seeds; humans: mean, "
+        "and standard error above it; ideal observer: the middle of its bounds.",
     )
     return fig
 
