@@ -44,29 +44,25 @@ def main(n_episodes: int) -> Path:
             behaviour.recover(model, world, np.random.default_rng(1), priors=given)
             for given in (None, priors.weak(Hybrid))
         ]
-        method = xr.DataArray(
-            np.array(["maximum likelihood", "MAP, weak priors"], dtype=object), dims="method", name="method"
+        estimator = xr.DataArray(
+            np.array(["maximum likelihood", "MAP, weak priors"], dtype=object), dims="estimator", name="estimator"
         )
-        parts.append(xr.concat(both, dim=method).sel(parameter=list(SPREAD)))
-        common = {name: getattr(model, name) for name in model.parameters()}
-        free = ModelFree(**{name: common[name] for name in ModelFree.parameters()})
-        based = ModelBased.of(common | {"learning_rate": common["learning_rate_second"]})
-        few = world.isel(episode=slice(n_episodes // 2))
-        kinds = [type(each).of({k: getattr(each, k) for k in each.parameters()}) for each in (free, based, model)]
-        halved = [
-            type(each)(
-                *(
-                    p.isel(episode=slice(n_episodes // 2)) if isinstance(p, xr.DataArray) else p
-                    for p in vars(each).values()
-                )
-            )
-            for each in kinds
+        parts.append(xr.concat(both, dim=estimator).sel(parameter=list(SPREAD)))
+        few = slice(n_episodes // 2)
+        common = {
+            name: value.isel(episode=few) if isinstance(value, xr.DataArray) else value
+            for name, value in ((name, getattr(model, name)) for name in model.parameters())
+        }
+        kinds = [
+            ModelFree(**{name: common[name] for name in ModelFree.parameters()}),
+            ModelBased.of(common | {"learning_rate": common["learning_rate_second"]}),
+            Hybrid(**common),
         ]
-        confusions.append(behaviour.model_recovery(halved, few, np.random.default_rng(2)))
+        confusions.append(behaviour.model_recovery(kinds, world.isel(episode=few), np.random.default_rng(2)))
     trials = xr.DataArray(list(TRIALS), dims="n_trials", name="n_trials")
     result = xr.concat(parts, dim=trials).merge(xr.concat(confusions, dim=trials).rename("proportion"))
     return dataset.save_run(result.assign_attrs(n_episodes=n_episodes), Path("results") / "two_step_recovery.nc")
 
 
 if __name__ == "__main__":
-    print(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40))
+    print(main(int(sys.argv[1]) if len(sys.argv) > 1 else 16))

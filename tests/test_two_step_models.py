@@ -88,18 +88,16 @@ def test_published_log_likelihoods_are_met_to_1e_9_by_all_twelve_models():
     assert worst < 1e-9
 
 
-def test_map_fits_reach_the_published_posteriors():
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_map_fits_reach_the_published_posteriors_in_99_of_100_people(every):
     trials, fits = kool_trials()
-    few = np.arange(0, 197, 20)
+    published = fits[fits.model_index == 10]
+    few = np.arange(0, 197, every)
     fitted = fit(KoolHybrid, trials.isel(subject=few), priors=priors.KOOL)
-    published = fits[fits.model_index == 10].logpost.values[few]
-    assert (fitted.log_posterior.values >= published - 1e-3).all()
+    reached = fitted.log_posterior.values >= published.logpost.values[few] - 1e-3
+    assert reached.mean() >= 0.99
     prior = fitted.log_posterior - fitted.log_likelihood
-    np.testing.assert_allclose(
-        (fits[fits.model_index == 10].logpost - fits[fits.model_index == 10].loglik).values[few].mean(),
-        prior.mean(),
-        atol=0.5,
-    )
+    np.testing.assert_allclose((published.logpost - published.loglik).values[few].mean(), prior.mean(), atol=0.5)
 
 
 @pytest.mark.parametrize(

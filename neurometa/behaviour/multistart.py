@@ -43,7 +43,9 @@ class Target(NamedTuple):
         total = np.zeros(len(points))
         for k, prior in enumerate(self.priors):
             if self.free[k] and not isinstance(prior, Uniform):
-                total += [prior.log_density(float(x)) for x in points[:, k]]
+                column = points[:, k].tolist()  # of differences, in which a parameter has three values
+                known = {x: prior.log_density(x) for x in set(column)}
+                total += [known[x] for x in column]
         return total
 
     def density(self, points: np.ndarray) -> np.ndarray:
@@ -78,14 +80,15 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
     edge = np.array([not np.isfinite(target.priors[k].log_density(float(target.lower[k]))) for k in range(n)])
     end = np.array([not np.isfinite(target.priors[k].log_density(float(target.upper[k]))) for k in range(n)])
     low, high = target.lower + edge * width, target.upper - end * width  # where the density is finite
+    limited, up = np.flatnonzero((edge | end) & free), 1 + 2 * np.arange(len(which))
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         point = target.lower.copy()
         point[which] = x
         tried = point + offset
-        tried[1:] = np.where((edge | end) & free, np.clip(tried[1:], low, high), tried[1:])
+        tried[1:, limited] = np.minimum(np.maximum(tried[1:, limited], low[limited]), high[limited])
         value = target.density(tried)
-        apart = np.array([tried[1 + 2 * row, k] - tried[2 + 2 * row, k] for row, k in enumerate(which)])
+        apart = tried[up, which] - tried[up + 1, which]
         return -value[0], -(value[1::2] - value[2::2]) / apart
 
     found = [
