@@ -290,7 +290,7 @@ REFUSED = [
     (["fit-rw", "RUN", "--window", "0"], "window is 0"),
     (
         ["figure", "w16-fig1", "--run", "RUN"],
-        r"There is no figure 'w16-fig1'. Did you mean 'w1[68]-fig.'\? There are: .*w16-fig4",
+        r"There is no figure 'w16-fig1'. Did you mean 'w18-fig1'\? There are: .*w16-fig4",
     ),
     (["figure", "w16-fig4", "--run", "NEW"], "There is no folder NEW of runs; make one with"),
     (["show", "NEW"], "There is no run folder NEW"),

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, bar, number, say, say_json, table
+from neurometa.cli.printing import JSON, bar, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
 
@@ -44,7 +45,6 @@ def encode(
     """
     from neurometa import behaviour, dataset, neural
     from neurometa.behaviour.factors import SETS
-    from neurometa.storage import only_writer
 
     if per_episode and per_trial:
         raise InputError("--per-episode and --per-trial exclude each other.")
@@ -65,10 +65,7 @@ def encode(
             permutations=0 if per_episode else permutations,
             progress=lambda done, total: show(100 * done // total, f"{done} of {total}"),
         )
-    result = result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        file = dataset.save_run(result, folder / ("encode.nc" if run.is_dir() else f"{run.stem}_encode.nc"))
+    file = save_beside(result, trials, run, "encode.nc")
     _tell(result, file, as_json=as_json)
 
 

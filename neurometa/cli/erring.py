@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 
 
 def erring(app: typer.Typer) -> None:
@@ -27,14 +28,10 @@ def rpe(
     other's. Writes rpe.nc.
     """
     from neurometa import dataset, neural
-    from neurometa.storage import only_writer
 
     trials = dataset.open_run(run)
     result = neural.rpe_beside_references(trials, discount, learning_rate=learning_rate)
-    result = result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        file = dataset.save_run(result, folder / ("rpe.nc" if run.is_dir() else f"{run.stem}_rpe.nc"))
+    file = save_beside(result, trials, run, "rpe.nc")
     _tell(result, file, as_json=as_json)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 
 Run = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
 By = Annotated[
@@ -47,7 +48,7 @@ def stay(
     found = behaviour.stay_regression(trials, by=by, cluster=cluster, penalty=penalty)
     result = result.merge(found.rename({name: f"regression_{name}" for name in found.data_vars}))
     result.attrs["penalty"] = found.attrs["penalty"]
-    file = _save(result, trials, run, "stay.nc")
+    file = save_beside(result, trials, run, "stay.nc")
     _tell_stay(result, file, as_json=as_json)
 
 
@@ -82,18 +83,8 @@ def history(
         ridge=ridge,
         burn_in=burn_in,
     )
-    file = _save(result, trials, run, "history.nc")
+    file = save_beside(result, trials, run, "history.nc")
     _tell_history(result, file, as_json=as_json)
-
-
-def _save(result: Any, trials: Any, run: Path, name: str) -> Path:
-    from neurometa import dataset
-    from neurometa.storage import only_writer
-
-    result = result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        return dataset.save_run(result, folder / (name if run.is_dir() else f"{run.stem}_{name}"))
 
 
 def _mean(x: Any, bounds: Any) -> tuple[float, float, float]:

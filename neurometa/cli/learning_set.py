@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
 
@@ -30,7 +31,6 @@ def curve(
     Intervals are Wilson's, over problems. Writes learning_set.nc.
     """
     from neurometa import behaviour, dataset
-    from neurometa.storage import only_writer
 
     trials = dataset.open_run(run)
     found = behaviour.learning_set_curve(trials, by=_grouping(by))
@@ -38,10 +38,7 @@ def curve(
         raise InputError(f"{run} also spans {odd}; select one of them, or use behaviour.learning_set_curve.")
     if trials.sizes["trial"] > 1:
         found = found.merge(behaviour.win_stay_lose_shift(trials))
-    found = found.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs})
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        file = dataset.save_run(found, folder / ("learning_set.nc" if run.is_dir() else f"{run.stem}_learning_set.nc"))
+    file = save_beside(found, trials, run, "learning_set.nc")
     _tell(found, file, as_json=as_json)
 
 

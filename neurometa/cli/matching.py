@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, number, say, say_json, table
+from neurometa.cli.printing import JSON, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 
 Trials = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
 MATCHED = ("slope", "slope_se", "intercept", "r_squared", "n", "n_dropped")
@@ -27,7 +28,7 @@ def match(trials: Trials, as_json: JSON = False) -> None:
 
     data = dataset.open_run(trials)
     found = behaviour.matching(data)
-    file = _save(found, data, trials, "matching")
+    file = save_beside(found, data, trials, "matching.nc")
     if _told(found, "group", MATCHED, file, as_json=as_json):
         return
     rows = [[str(name), *_row(found.sel(group=name), MATCHED)] for name in found.group.values]
@@ -48,7 +49,7 @@ def blocks(
 
     data = dataset.open_run(trials)
     found = behaviour.block_learning_rate(data, window=window)
-    file = _save(found, data, trials, "blocks")
+    file = save_beside(found, data, trials, "blocks.nc")
     if _told(found, "block", BLOCKED, file, as_json=as_json):
         return
     rows = [[str(name), *_row(found.sel(block=name), BLOCKED)] for name in found.block.values]
@@ -56,16 +57,6 @@ def blocks(
     ratios = ", ".join(f"{order} {number(float(found.ratio.sel(order=order)))}" for order in found.order.values)
     say(f"Volatile over stable: {ratios}.")
     say(f"The sliding windows are in {file}.")
-
-
-def _save(found: Any, data: Any, trials: Path, name: str) -> Path:
-    from neurometa import dataset
-    from neurometa.storage import only_writer
-
-    found = found.assign_attrs({key: data.attrs[key] for key in MADE_BY if key in data.attrs})
-    folder = trials if trials.is_dir() else trials.parent
-    with only_writer(folder):
-        return dataset.save_run(found, folder / (f"{name}.nc" if trials.is_dir() else f"{trials.stem}_{name}.nc"))
 
 
 def _told(found: Any, dim: str, columns: tuple[str, ...], file: Path, *, as_json: bool) -> bool:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, bar, interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError, nearest
 
 Trials = Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)]
@@ -119,7 +120,6 @@ def fit_rw(
     where the trials carry the drift of their world, the regression of the learning rate on it.
     """
     from neurometa import behaviour, dataset
-    from neurometa.storage import only_writer
 
     kind = _model(model)
     data = dataset.open_run(trials)
@@ -127,10 +127,7 @@ def fit_rw(
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
         fitted = fitted.merge(behaviour.follow_volatility(fitted, data))
-    fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs})
-    folder = trials if trials.is_dir() else trials.parent
-    with only_writer(folder):
-        file = dataset.save_run(fitted, folder / ("fit_rw.nc" if trials.is_dir() else f"{trials.stem}_fit_rw.nc"))
+    file = save_beside(fitted, data, trials, "fit_rw.nc")
     _tell_fit(kind, fitted, file, as_json=as_json)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
 
@@ -27,7 +28,6 @@ def contrast(
     inference. Intervals are of a bootstrap over episodes. Writes reversals.nc.
     """
     from neurometa import behaviour, dataset, neural
-    from neurometa.storage import only_writer
 
     trials = dataset.open_run(run)
     rpe = neural.rpe(trials, discount)
@@ -36,12 +36,8 @@ def contrast(
     found = behaviour.reversal_contrasts(rpe.sel(event="cue", drop=True), trials)
     if odd := list(found.ratio.dims):
         raise InputError(f"{run} also spans {odd}; select one of them, or use behaviour.reversal_contrasts.")
-    found = found.assign_attrs(
-        {name: trials.attrs[name] for name in MADE_BY if name in trials.attrs}, discount=rpe.attrs["discount"]
-    )
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        file = dataset.save_run(found, folder / ("reversals.nc" if run.is_dir() else f"{run.stem}_reversals.nc"))
+    found = found.assign_attrs(discount=rpe.attrs["discount"])
+    file = save_beside(found, trials, run, "reversals.nc")
     _tell(found, file, as_json=as_json)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, interval, say, say_json, table
+from neurometa.cli.printing import JSON, interval, say, say_json, table
+from neurometa.cli.saving import save_beside
 
 PERTURBED = "perturbation-"  # before the name of a perturbation, in the name of a file
 
@@ -25,17 +26,13 @@ def risk(
     Writes risk.nc.
     """
     from neurometa import behaviour, dataset
-    from neurometa.storage import only_writer
 
     control = dataset.open_run(run)
     files = sorted(run.glob(f"{PERTURBED}*.nc")) if run.is_dir() else []
     disturbed = {file.stem.removeprefix(PERTURBED): dataset.open_run(file) for file in files}
     found = behaviour.risk_under_perturbations(control, disturbed)
     names = [str(name) for name in found.perturbation.values]
-    found = found.assign_attrs({name: control.attrs[name] for name in MADE_BY if name in control.attrs})
-    folder = run if run.is_dir() else run.parent
-    with only_writer(folder):
-        path = dataset.save_run(found, folder / ("risk.nc" if run.is_dir() else f"{run.stem}_risk.nc"))
+    path = save_beside(found, control, run, "risk.nc")
     if as_json:
         say_json({"file": str(path), "risk": {name: _record(found.sel(perturbation=name)) for name in names}})
         return
