@@ -75,7 +75,7 @@ def test_equations_hold_for_any_number_of_arms(model):
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_parameter_has_bounds_and_every_weight_a_feature(kind):
     assert tuple(kind.bounds) == kind.parameters() == tuple(field.name for field in dataclasses.fields(kind))
-    assert len(kind.weights) <= len(kind.start) == len(kind.features)
+    assert len(kind.weights) == len(kind.start) == len(kind.features)
     assert set(kind.rates()) | set(kind.weights) == set(kind.parameters())
 
 

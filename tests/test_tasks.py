@@ -159,7 +159,7 @@ def test_a_latent_is_the_value_that_produced_the_reward(task):
         assert abs(here.mean()) <= 4.5 * here.std() / len(here) ** 0.5 + 1e-6
 
 
-@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:9]], ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:12]], ids=lambda task: type(task).__name__)
 def test_a_bandit_pays_one_or_nothing(task):
     assert set(np.unique(play(task, 50).reward)) == {0, 1}
 
