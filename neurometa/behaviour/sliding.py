@@ -206,7 +206,9 @@ def _fit(trials: xr.Dataset, scores: np.ndarray, dim: str) -> xr.Dataset:
     return result
 
 
-def _play(choice: np.ndarray, reward: np.ndarray, magnitude0: np.ndarray = 1.0, magnitude1: np.ndarray = 1.0) -> _Play:  # type: ignore[assignment]
+def _play(
+    choice: np.ndarray, reward: np.ndarray, magnitude0: np.ndarray | float = 1.0, magnitude1: np.ndarray | float = 1.0
+) -> _Play:
     sign = np.where(choice < 0, 0.0, 1.0 - 2.0 * choice)
     outcome = ((choice == 0) == (reward > 0)).astype(float)
     m0, m1 = (np.broadcast_to(m, sign.shape).astype(float) for m in (magnitude0, magnitude1))
