@@ -30,6 +30,7 @@ ON = "on-"  # before the name of the experiment on which an agent was tested, in
 UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
+UNDISTURBED = {"recurrent": True, "rpe_gain": 1.0, "rpe_delay": 0, "rpe_noise": 0.0}  # unless a claim names another
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
 SWEEP, DRAWS = "sweep.nc", "draws.json"
 
@@ -125,7 +126,7 @@ def find_runs(*places: Path) -> list[Run]:
 def _open(file: Path, sweep: Path | None = None) -> Run:
     try:
         told = json.loads(file.read_text())
-        run = Run(file.parent, str(told["experiment"]), dict(told["config"]), sweep)
+        run = Run(file.parent, str(told["experiment"]), UNDISTURBED | dict(told["config"]), sweep)
         _ = run.seed, run.ablated
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
@@ -165,7 +166,8 @@ def pool(
     ablated : bool
         Pick those trained without reward among their inputs, else those with it.
     config : mapping, optional
-        Pick those trained with these settings, e.g. ``{"n_units": 6}``.
+        Pick those trained with these settings, e.g. ``{"n_units": 6}``. Agents without memory, or taught by
+        disturbed prediction errors, are only picked where their settings are among these.
     base : Path
         Folder that the message puts a new run into.
 
@@ -182,8 +184,9 @@ def pool(
         There is none; the message says which command trains one.
     """
     asked = dict(config or {})
+    wanted = UNDISTURBED | asked
     of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
-    of_it = [run for run in of_it if {name: run.config.get(name) for name in asked} == asked]
+    of_it = [run for run in of_it if {name: run.config.get(name) for name in wanted} == wanted]
     if not of_it:
         told = {"inputs": ",".join(NO_REWARD)} if ablated else {}
         told |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()}

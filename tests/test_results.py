@@ -102,6 +102,18 @@ def test_agents_trained_with_a_setting_are_told_from_the_others(tmp_path):
     assert missing.value.needs == command
 
 
+def test_disturbed_agents_stand_for_none_but_themselves_and_older_runs_count_as_undisturbed(tmp_path):
+    make_run(tmp_path / "old", seed=0)
+    make_run(tmp_path / "new", seed=1, recurrent=True, rpe_gain=1.0, rpe_delay=0, rpe_noise=0.0)
+    for seed in range(3):
+        make_run(tmp_path / f"noisy-{seed}", seed=seed, rpe_noise=1.0)
+        make_run(tmp_path / f"cut-{seed}", seed=seed, recurrent=False)
+    found = results.find_runs(tmp_path)
+    assert names(results.pool(found, "independent", base=tmp_path)[0]) == ["old", "new"]
+    noisy, _ = results.pool(found, "independent", config={"rpe_noise": 1.0}, base=tmp_path)
+    assert names(noisy) == ["noisy-0", "noisy-1", "noisy-2"]
+
+
 def test_an_unfinished_sweep_gives_no_agent_and_is_named(tmp_path):
     sweep = make_sweep(tmp_path / "sweep", [0, 0], top=1, collected=False)
     with pytest.raises(results.MissingError, match=f"neurometa sweep independent --out {sweep}"):
