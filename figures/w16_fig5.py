@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from neurometa import exact_two_step, plotting, reference, results
+from neurometa import exact, plotting, reference, results
 
 TWO_STEP = "two-step-w16"
 IDEAL = "ideal observer (exact)"
@@ -18,7 +18,7 @@ def draw(runs: list[Path]) -> plt.Figure:
     task, n_trials = json.loads(trials.attrs["task"]), trials.sizes["trial"]
     world = {name: task[name] for name in ("p_common", "p_reward", "p_reversal")}
     stay = results.read_pooled(agents, "stay.nc")
-    ideal = exact_two_step.ideal_stay(n_trials, **world)
+    ideal = exact.two_step.ideal_stay(n_trials, **world)
 
     fig = plt.figure(figsize=(7.0, 3.4), layout="constrained")
     panels = fig.subplot_mosaic("afp;acc", width_ratios=(1.5, 1, 1))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from neurometa import dataset, exact_two_step, plotting, reference, results
+from neurometa import dataset, exact, plotting, reference, results
 from neurometa.behaviour.encodings import ENCODINGS, INDICES
 from neurometa.errors import InputError
 
@@ -29,7 +29,7 @@ def draw(runs: list[Path]) -> Figure:
     parts = fig.subfigures(4, 1, height_ratios=(1.0, 1.05, 1.15, 1.35))
     world = {name: task[name] for name in ("p_common", "p_reward", "p_reversal")}
     patterns(parts[0], world)
-    stays(parts[1], agents, exact_two_step.ideal_stay(trials.sizes["trial"], **world))
+    stays(parts[1], agents, exact.two_step.ideal_stay(trials.sizes["trial"], **world))
     history = kernels(parts[2], agents)
     errors(parts[3], agents)
     n, shown = trials.sizes["episode"], min(N_SHOWN, trials.sizes["episode"])

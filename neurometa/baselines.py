@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 import xarray as xr
 
-from neurometa import agents, exact, exact_risky, exact_two_step, rollout
+from neurometa import agents, exact, rollout
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
-from neurometa.gittins import LONGEST
+from neurometa.exact.gittins import LONGEST
 from neurometa.models import RescorlaWagner, SingleValue
 from neurometa.tasks import (
     DependentBandit,
@@ -156,9 +156,9 @@ def exact_regret(task: Task) -> dict[str, float]:
     n_trials = task.n_trials
     if isinstance(task, InformativeBandit):
         by_chance = n_trials * (5 + 9 + 0.55) / 11
-        earned = {"Thompson": exact.informative_thompson(n_trials), "random": by_chance}
+        earned = {"Thompson": exact.bandits.informative_thompson(n_trials), "random": by_chance}
         if n_trials > 1:
-            earned["Bayes-optimal"] = exact.informative_optimal(n_trials)
+            earned["Bayes-optimal"] = exact.bandits.informative_optimal(n_trials)
         if n_trials <= task.n_actions:  # UCB has just tried each arm once by then
             earned["UCB"] = by_chance
         return {name: 5 * n_trials - value for name, value in earned.items()}
@@ -166,17 +166,17 @@ def exact_regret(task: Task) -> dict[str, float]:
         best = 0.5 + (task.p_common - 0.5) * (2 * task.p_reward - 1)
         lost = {"random": n_trials * (best - 0.5)}
         if 0.5 < task.p_reward < 1 and task.p_reversal <= 0.5:
-            ideal = exact_two_step.ideal_reward(n_trials, task.p_common, task.p_reversal, task.p_reward)
+            ideal = exact.two_step.ideal_reward(n_trials, task.p_common, task.p_reversal, task.p_reward)
             lost["Bayes-optimal"] = n_trials * best - float(ideal.sum())
         return lost
     if isinstance(task, RiskySafe):
         n_free = task.n_trials - task.n_forced
-        worth = [exact_risky.RISKY_REWARD * p for p in exact_risky.RISKY_PROBS]
-        best = sum(max(x, exact_risky.SAFE_REWARD) for x in worth) / 2
-        by_chance = sum(x + exact_risky.SAFE_REWARD for x in worth) / 4
+        worth = [exact.risky.RISKY_REWARD * p for p in exact.risky.RISKY_PROBS]
+        best = sum(max(x, exact.risky.SAFE_REWARD) for x in worth) / 2
+        by_chance = sum(x + exact.risky.SAFE_REWARD for x in worth) / 4
         lost = {"random": n_free * (best - by_chance)}
         if n_free and task.n_forced:
-            lost["Bayes-optimal"] = n_free * best - exact_risky.bayes_optimal(n_free, task.n_forced // 2)[1]
+            lost["Bayes-optimal"] = n_free * best - exact.risky.bayes_optimal(n_free, task.n_forced // 2)[1]
         return lost
     if isinstance(task, Reversal):
         return {"ideal observer": 0.0, "cue learner": 0.0}  # what a cue asks for is known; only its worth is not
@@ -185,7 +185,7 @@ def exact_regret(task: Task) -> dict[str, float]:
     if not isinstance(task, IndependentBandit | DependentBandit) or task.n_arms > 2 or n_trials > MOST_PLANNED:
         return {}
     prior = _prior(task)
-    lost = {name: float(exact.evaluate(make(), prior)[-1]) for name, make in _policies(n_trials, task).items()}
+    lost = {name: float(exact.bandits.evaluate(make(), prior)[-1]) for name, make in _policies(n_trials, task).items()}
     return lost | {"random": n_trials * (prior.best - 0.5)}
 
 
@@ -195,7 +195,9 @@ def _still(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]
     if n_arms == 2 and isinstance(task, DependentBandit):
         learners["Bayes-optimal"] = agents.MajorityRule()
     if n_arms == 2 and isinstance(task, IndependentBandit) and n_trials <= MOST_PLANNED:
-        learners["Bayes-optimal"] = agents.TablePolicy(exact.bayes_optimal(exact.independent(), n_trials)[0])
+        learners["Bayes-optimal"] = agents.TablePolicy(
+            exact.bandits.bayes_optimal(exact.bandits.independent(), n_trials)[0]
+        )
     if n_trials <= LONGEST:
         learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
     return learners | {
@@ -211,20 +213,22 @@ def _still(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]
     }
 
 
-def _policies(n_trials: int, task: IndependentBandit | DependentBandit) -> dict[str, Callable[[], exact.Policy]]:
+def _policies(
+    n_trials: int, task: IndependentBandit | DependentBandit
+) -> dict[str, Callable[[], exact.bandits.Policy]]:
     """The learners of `_still` for two arms, as policies, made one by one for they are large."""
-    uniform = exact.independent()
+    uniform = exact.bandits.independent()
     return {
-        "Bayes-optimal": lambda: exact.bayes_optimal(_prior(task), n_trials)[0],
-        "Gittins": lambda: exact.gittins_index(n_trials),
-        f"Gittins {DISCOUNT}": lambda: exact.gittins_index(n_trials, discount=DISCOUNT),
-        "UCB, tuned": lambda: exact.ucb(n_trials, bonus=TUNED, prior=1.0),
-        "optimistic Thompson": lambda: exact.optimistic_thompson(n_trials),
-        "greedy": lambda: exact.greedy(uniform, n_trials),
-        "epsilon-greedy": lambda: exact.lapsing(exact.greedy(uniform, n_trials), EPSILON),
-        "Thompson": lambda: exact.thompson(n_trials),
-        "UCB": lambda: exact.ucb(n_trials, bonus=PYMABANDITS),
-        "UCB1": lambda: exact.ucb(n_trials, bonus=UCB1),
+        "Bayes-optimal": lambda: exact.bandits.bayes_optimal(_prior(task), n_trials)[0],
+        "Gittins": lambda: exact.bandits.gittins_index(n_trials),
+        f"Gittins {DISCOUNT}": lambda: exact.bandits.gittins_index(n_trials, discount=DISCOUNT),
+        "UCB, tuned": lambda: exact.bandits.ucb(n_trials, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": lambda: exact.bandits.optimistic_thompson(n_trials),
+        "greedy": lambda: exact.bandits.greedy(uniform, n_trials),
+        "epsilon-greedy": lambda: exact.bandits.lapsing(exact.bandits.greedy(uniform, n_trials), EPSILON),
+        "Thompson": lambda: exact.bandits.thompson(n_trials),
+        "UCB": lambda: exact.bandits.ucb(n_trials, bonus=PYMABANDITS),
+        "UCB1": lambda: exact.bandits.ucb(n_trials, bonus=UCB1),
     }
 
 
@@ -240,10 +244,10 @@ def _risky_safe(task: RiskySafe) -> dict[str, agents.Agent]:
     }
 
 
-def _prior(task: IndependentBandit | DependentBandit) -> exact.Prior:
+def _prior(task: IndependentBandit | DependentBandit) -> exact.bandits.Prior:
     if isinstance(task, IndependentBandit):
-        return exact.independent()
-    return exact.anticorrelated(DIFFICULTIES[task.difficulty])
+        return exact.bandits.independent()
+    return exact.bandits.anticorrelated(DIFFICULTIES[task.difficulty])
 
 
 def _two_step(task: TwoStep) -> dict[str, agents.Agent]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import xarray as xr
 
-from neurometa import exact, exact_two_step
+from neurometa import exact
 from neurometa.errors import InputError
 
 
@@ -25,9 +25,9 @@ def regret(
     n_trials : int
         Trials in an episode; 100 take about a second.
     bonus : float, optional
-        Of UCB, by default 1; see `exact.ucb`.
+        Of UCB, by default 1; see `exact.bandits.ucb`.
     discount : float, optional
-        Of the Gittins index, by default that of a finite horizon; see `exact.gittins_index`.
+        Of the Gittins index, by default that of a finite horizon; see `exact.bandits.gittins_index`.
 
     Returns
     -------
@@ -49,19 +49,19 @@ def _regret(
     if isinstance(prior, str) and prior not in ("independent", "uniform"):
         raise InputError(f"The prior is {prior!r}; allowed are 'independent', 'uniform' and a probability.")
     known = (
-        exact.independent()
+        exact.bandits.independent()
         if prior == "independent"
-        else exact.anticorrelated(None if isinstance(prior, str) else prior)
+        else exact.bandits.anticorrelated(None if isinstance(prior, str) else prior)
     )
-    policies: dict[str, Callable[[], exact.Policy]] = {
-        "optimal": lambda: exact.bayes_optimal(known, n_trials)[0],
-        "thompson": lambda: exact.thompson(n_trials),
-        "ucb": lambda: exact.ucb(n_trials, bonus=1.0 if bonus is None else bonus),
-        "gittins": lambda: exact.gittins_index(n_trials, discount=discount),
+    policies: dict[str, Callable[[], exact.bandits.Policy]] = {
+        "optimal": lambda: exact.bandits.bayes_optimal(known, n_trials)[0],
+        "thompson": lambda: exact.bandits.thompson(n_trials),
+        "ucb": lambda: exact.bandits.ucb(n_trials, bonus=1.0 if bonus is None else bonus),
+        "gittins": lambda: exact.bandits.gittins_index(n_trials, discount=discount),
     }
     if policy not in policies:
         raise InputError(f"There is no exact policy {policy!r}; allowed are {', '.join(policies)}.")
-    return exact.evaluate(policies[policy](), known)
+    return exact.bandits.evaluate(policies[policy](), known)
 
 
 def baselines(prior: str | float, n_trials: int = 100) -> xr.DataArray:
@@ -106,7 +106,7 @@ def two_step(version: str, n_trials: int) -> xr.DataArray:
     worlds = {"w16": (0.75, 0.0), "w18": (0.8, 0.025)}  # probability of a common transition, and of a swap
     if version not in worlds:
         raise InputError(f"version is {version!r}; allowed are {', '.join(worlds)}.")
-    return exact_two_step.ideal_reward(n_trials, *worlds[version]).cumsum("trial")
+    return exact.two_step.ideal_reward(n_trials, *worlds[version]).cumsum("trial")
 
 
 def informative(n_trials: int = 5) -> xr.Dataset:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from shell import neurometa
 
-from neurometa import agents, baselines, exact, gittins, runs
+from neurometa import agents, baselines, exact, runs
 from neurometa.agents import voting
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
@@ -17,7 +17,11 @@ from neurometa.rollout import unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RecordedBandit, RestlessBandit
 from neurometa.training import a2c
 
-UNIFORM, UNIFORM_MIRRORED, MEDIUM = exact.independent(), exact.anticorrelated(), exact.anticorrelated(0.75)
+UNIFORM, UNIFORM_MIRRORED, MEDIUM = (
+    exact.bandits.independent(),
+    exact.bandits.anticorrelated(),
+    exact.bandits.anticorrelated(0.75),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,26 +49,32 @@ def play(task, agent, n_episodes, seed):
     ],
 )
 def test_gittins_has_the_regret_of_the_reference(discount, prior, regret, tolerance):
-    found = exact.evaluate(exact.gittins_index(100, discount=discount), prior)[-1]
+    found = exact.bandits.evaluate(exact.bandits.gittins_index(100, discount=discount), prior)[-1]
     assert float(found) == pytest.approx(regret, abs=tolerance)
 
 
 def test_ucb_with_pseudo_counts_has_the_regret_of_the_reference():
-    policy = exact.ucb(100, bonus=0.5 * 0.5**0.5, prior=1.0)
-    assert float(exact.evaluate(policy, UNIFORM)[-1]) == pytest.approx(1.8798, abs=1e-4)
+    policy = exact.bandits.ucb(100, bonus=0.5 * 0.5**0.5, prior=1.0)
+    assert float(exact.bandits.evaluate(policy, UNIFORM)[-1]) == pytest.approx(1.8798, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("agent", "make"),
     [
-        (lambda: agents.TablePolicy(exact.bayes_optimal(UNIFORM, 40)[0]), lambda: exact.bayes_optimal(UNIFORM, 40)[0]),
-        (lambda: agents.Gittins(n_trials=40), lambda: exact.gittins_index(40)),
-        (lambda: agents.Gittins(n_trials=40, discount=0.95), lambda: exact.gittins_index(40, discount=0.95)),
-        (lambda: agents.UCB(bonus=0.37, prior=1.0), lambda: exact.ucb(40, bonus=0.37, prior=1.0)),
-        (lambda: agents.OptimisticThompson(), lambda: exact.optimistic_thompson(40)),
-        (lambda: agents.OptimisticThompson(n_samples=5), lambda: exact.optimistic_thompson(40, n_samples=5)),
-        (lambda: agents.Greedy(), lambda: exact.greedy(UNIFORM, 40)),
-        (lambda: agents.EpsilonGreedy(epsilon=0.3), lambda: exact.lapsing(exact.greedy(UNIFORM, 40), 0.3)),
+        (
+            lambda: agents.TablePolicy(exact.bandits.bayes_optimal(UNIFORM, 40)[0]),
+            lambda: exact.bandits.bayes_optimal(UNIFORM, 40)[0],
+        ),
+        (lambda: agents.Gittins(n_trials=40), lambda: exact.bandits.gittins_index(40)),
+        (lambda: agents.Gittins(n_trials=40, discount=0.95), lambda: exact.bandits.gittins_index(40, discount=0.95)),
+        (lambda: agents.UCB(bonus=0.37, prior=1.0), lambda: exact.bandits.ucb(40, bonus=0.37, prior=1.0)),
+        (lambda: agents.OptimisticThompson(), lambda: exact.bandits.optimistic_thompson(40)),
+        (lambda: agents.OptimisticThompson(n_samples=5), lambda: exact.bandits.optimistic_thompson(40, n_samples=5)),
+        (lambda: agents.Greedy(), lambda: exact.bandits.greedy(UNIFORM, 40)),
+        (
+            lambda: agents.EpsilonGreedy(epsilon=0.3),
+            lambda: exact.bandits.lapsing(exact.bandits.greedy(UNIFORM, 40), 0.3),
+        ),
     ],
     ids=["Bayes", "Gittins", "Gittins .95", "UCB", "OTS 20", "OTS 5", "greedy", "epsilon-greedy"],
 )
@@ -78,7 +88,7 @@ def test_agents_follow_the_policies_that_are_evaluated_exactly(agent, make):
 
 
 def test_the_bayes_optimal_agent_has_the_regret_that_planning_promised():
-    policy, value = exact.bayes_optimal(UNIFORM, 60)
+    policy, value = exact.bandits.bayes_optimal(UNIFORM, 60)
     regret = baselines.play(IndependentBandit(60), {"Bayes-optimal": agents.TablePolicy(policy)}, n_episodes=3000)
     total = regret.regret.sum("trial").values
     assert abs(total.mean() - (40 - value)) < 4 * total.std() / len(total) ** 0.5
@@ -176,7 +186,7 @@ def test_all_learners_meet_the_same_worlds(task):
 def test_longer_episodes_and_more_arms_have_the_baselines_that_can_be_had():
     assert baselines.exact_regret(IndependentBandit(5, n_arms=3)) == baselines.exact_regret(RestlessBandit()) == {}
     assert "Bayes-optimal" not in baselines.baselines(DependentBandit(5, n_arms=3))
-    long = baselines.baselines(IndependentBandit(gittins.LONGEST + 1))
+    long = baselines.baselines(IndependentBandit(exact.gittins.LONGEST + 1))
     assert {"Bayes-optimal", "Gittins"}.isdisjoint(long)
     assert {"Gittins 0.99", "Thompson", "random"} <= long.keys()
 
@@ -258,14 +268,14 @@ def test_a_bad_command_is_told_in_a_line(args, told):
         (lambda: agents.UCB(prior=-1.0), "prior is -1.0"),
         (lambda: agents.TablePolicy([]), "policy is empty"),
         (lambda: agents.TablePolicy([np.ones((2, 2, 2))]), r"policy\[0\] is \(2, 2, 2\)"),
-        (lambda: exact.lapsing([], -0.1), "epsilon is -0.1"),
-        (lambda: exact.optimistic_thompson(3, n_samples=0), "n_samples is 0"),
+        (lambda: exact.bandits.lapsing([], -0.1), "epsilon is -0.1"),
+        (lambda: exact.bandits.optimistic_thompson(3, n_samples=0), "n_samples is 0"),
         (
             lambda: play(IndependentBandit(6), agents.Gittins(n_trials=5), 3, seed=0),
             "Trial 6 comes, but 5 were planned",
         ),
         (
-            lambda: play(IndependentBandit(3), agents.TablePolicy(exact.thompson(2)), 3, seed=0),
+            lambda: play(IndependentBandit(3), agents.TablePolicy(exact.bandits.thompson(2)), 3, seed=0),
             "Trial 3 comes, but 2 were planned",
         ),
     ],

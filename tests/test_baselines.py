@@ -27,7 +27,7 @@ AGENTS = [
     (FIVE_ARMS, bandits.Greedy(5)),
     (TWO_ARMS, voting.OptimisticThompson()),
     (FIVE_ARMS, voting.OptimisticThompson(5, n_samples=6)),
-    (TWO_ARMS, planned.TablePolicy(exact.bayes_optimal(exact.independent(), 13)[0])),
+    (TWO_ARMS, planned.TablePolicy(exact.bandits.bayes_optimal(exact.bandits.independent(), 13)[0])),
     (FIVE_ARMS, planned.Gittins(5, n_trials=13)),
     (TWO_ARMS, planned.Gittins(n_trials=13, discount=0.9)),
     (MIRRORED, bandits.MajorityRule()),
@@ -150,8 +150,8 @@ def test_agents_at_play_have_the_regret_computed_exactly(task, agent, regret_exp
 @pytest.mark.parametrize(
     ("agent", "earned"),
     [
-        (observers.AskThenExploit(), exact.informative_optimal()),
-        (observers.ThompsonTarget(), exact.informative_thompson()),
+        (observers.AskThenExploit(), exact.bandits.informative_optimal()),
+        (observers.ThompsonTarget(), exact.bandits.informative_thompson()),
         (bandits.UCB(11), 5 * (5 + 9 + 0.55) / 11),
         (bandits.RandomChoice(11), 5 * (5 + 9 + 0.55) / 11),
     ],
@@ -172,9 +172,9 @@ def test_who_asks_first_takes_the_target_ever_after():
 @pytest.mark.parametrize(
     ("agent", "policy"),
     [
-        (bandits.Thompson(), exact.thompson(40)),
-        (bandits.UCB(bonus=0.7), exact.ucb(40, bonus=0.7)),
-        (bandits.MajorityRule(), exact.greedy(exact.anticorrelated(), 40)),
+        (bandits.Thompson(), exact.bandits.thompson(40)),
+        (bandits.UCB(bonus=0.7), exact.bandits.ucb(40, bonus=0.7)),
+        (bandits.MajorityRule(), exact.bandits.greedy(exact.bandits.anticorrelated(), 40)),
     ],
 )
 def test_agents_follow_the_policies_that_are_evaluated_exactly(agent, policy):

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 from shell import neurometa
 
-from neurometa import baselines, exact_foraging
+from neurometa import baselines, exact
 from neurometa.agents import ForagingObserver, KnownForaging, RandomChoice
 from neurometa.agents.bandits import greedy
 from neurometa.agents.base import Agent, Output
@@ -99,7 +99,7 @@ OPTIMUM = {0.5: 0.5, 0.4: 0.4517, 0.35: 0.4389, 0.3: 0.4350, 0.25: 0.4375}
 
 @pytest.mark.parametrize(("base_prob", "reward"), OPTIMUM.items())
 def test_what_foraging_can_earn_is_found_by_cycles_and_by_dynamic_programming(base_prob, reward):
-    assert exact_foraging.optimum(base_prob) == pytest.approx(reward, abs=5e-5)
+    assert exact.foraging.optimum(base_prob) == pytest.approx(reward, abs=5e-5)
     # any policy at all: average-reward value iteration over (arm chosen last, neglect of the other)
     most, p = 400, np.array([base_prob, 0.5 - base_prob])
     held = 1 - (1 - p[:, None]) ** np.arange(1, most + 2)
@@ -110,7 +110,7 @@ def test_what_foraging_can_earn_is_found_by_cycles_and_by_dynamic_programming(ba
         rise, value = (new - value)[:, 1:] / 0.5, new - new[0, 1]  # half steps, since the best policy is periodic
     assert rise.max() - rise.min() < 1e-6
     gain = rise.mean()
-    assert gain == pytest.approx(exact_foraging.optimum(base_prob), abs=1e-6)
+    assert gain == pytest.approx(exact.foraging.optimum(base_prob), abs=1e-6)
 
 
 @pytest.mark.parametrize("base_prob", [0.05, 0.25, 0.32, 0.41, 0.5])
@@ -122,25 +122,25 @@ def test_the_most_an_episode_can_earn_is_that_of_its_best_sequence(base_prob):
             earned += 1 - (1 - (base_prob, 0.5 - base_prob)[action]) ** (neglected[action] + 1)
             neglected = [0 if arm == action else n + 1 for arm, n in enumerate(neglected)]
         best = max(best, earned)
-    assert exact_foraging.episode_optimum(base_prob, 10) == pytest.approx(best / 10, abs=1e-12)
+    assert exact.foraging.episode_optimum(base_prob, 10) == pytest.approx(best / 10, abs=1e-12)
 
 
 def test_a_long_episode_earns_as_much_as_an_endless_one():
     for base_prob in (0.25, 0.3, 0.4, 0.47):
-        assert exact_foraging.episode_optimum(base_prob, 3000) == pytest.approx(
-            exact_foraging.optimum(base_prob), abs=1e-3
+        assert exact.foraging.episode_optimum(base_prob, 3000) == pytest.approx(
+            exact.foraging.optimum(base_prob), abs=1e-3
         )
-    assert exact_foraging.mean_optimum(((0.0, 0.5),), 75) == pytest.approx(0.4517, abs=2e-4)
+    assert exact.foraging.mean_optimum(((0.0, 0.5),), 75) == pytest.approx(0.4517, abs=2e-4)
 
 
 def test_who_is_told_the_base_probabilities_earns_what_is_computed_and_nobody_more():
     task = Foraging(120).for_test()
     base = task.begin(60, generator())["base_prob"]
     known = play(task, KnownForaging(base), 60, generator())
-    rich = [exact_foraging.optimum(min(float(p), 0.5)) for p in base.amax(-1)]
+    rich = [exact.foraging.optimum(min(float(p), 0.5)) for p in base.amax(-1)]
     assert worth(known).isel(trial=slice(20, None)).mean().item() == pytest.approx(np.mean(rich), abs=3e-3)
     observer = play(task, ForagingObserver(), 60, generator())
-    most = [exact_foraging.episode_optimum(float(p), 120) for p in base[:, 0].clamp(0, 0.5)]
+    most = [exact.foraging.episode_optimum(float(p), 120) for p in base[:, 0].clamp(0, 0.5)]
     assert (worth(known).mean("trial") <= np.array(most) + 1e-6).all()
     assert (worth(observer).mean("trial") <= np.array(most) + 1e-6).all()
 
@@ -271,10 +271,10 @@ def test_the_command_writes_the_line_and_its_points(tmp_path):
         (lambda: KnownForaging(torch.zeros(3)), r"base_prob is \(3,\)"),
         (lambda: KnownForaging(torch.zeros(3, 2)), "must sum to 0.5"),
         (lambda: KnownForaging(torch.full((3, 2), 0.25)).begin(4), "given for 3 episodes, but 4"),
-        (lambda: exact_foraging.optimum(0.2), "base_prob is 0.2"),
-        (lambda: exact_foraging.cycle_reward(0.3, 0), "run_length is 0"),
-        (lambda: exact_foraging.episode_optimum(0.6, 3), "base_prob is 0.6"),
-        (lambda: exact_foraging.episode_optimum(0.3, 0), "n_trials is 0"),
+        (lambda: exact.foraging.optimum(0.2), "base_prob is 0.2"),
+        (lambda: exact.foraging.cycle_reward(0.3, 0), "run_length is 0"),
+        (lambda: exact.foraging.episode_optimum(0.6, 3), "base_prob is 0.6"),
+        (lambda: exact.foraging.episode_optimum(0.3, 0), "n_trials is 0"),
         (lambda: matching(scripted([[2, 0, 1]], [[0, 0, 1]])), "'choice' has 3 options"),
     ],
 )

@@ -15,8 +15,8 @@ PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("errors",),
     ("storage", "settings", "share", "models"),
-    ("dataset", "exact_foraging", "gittins", "reference"),
-    ("exact", "exact_risky", "exact_two_step", "results"),
+    ("dataset", "exact", "reference"),
+    ("results",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
     ("plotting", "rollout", "criteria"),
@@ -28,18 +28,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
-    *(
-        "errors",
-        "storage",
-        "settings",
-        "share",
-        "models",
-        "gittins",
-        "exact",
-        "exact_foraging",
-        "exact_risky",
-        "exact_two_step",
-    ),
+    *("errors", "storage", "settings", "share", "models", "exact"),
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
     *("results", "expected", "criteria", "neural"),
 )

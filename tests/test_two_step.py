@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurometa import agents, baselines, dataset, exact_two_step, rollout, runs
+from neurometa import agents, baselines, dataset, exact, rollout, runs
 from neurometa.agents.two_step import _look
 from neurometa.behaviour import mean_interval, regret
 from neurometa.errors import InputError
@@ -144,21 +144,21 @@ def test_an_invalid_response_costs_one_and_the_centre_is_no_choice(plan, costs):
 @pytest.mark.parametrize("world", [(0.75, 0.0, 0.9), (0.8, 0.025, 0.9), (0.9, 0.3, 0.7), (0.6, 0.1, 0.95)])
 def test_the_ideal_agent_earns_and_repeats_what_every_history_adds_up_to(world):
     earned, stayed = by_histories(7, *world)
-    assert exact_two_step.ideal_reward(7, *world).values == pytest.approx(earned, abs=1e-6)
-    assert exact_two_step.ideal_stay(7, *world).values == pytest.approx(stayed, abs=2e-3)
+    assert exact.two_step.ideal_reward(7, *world).values == pytest.approx(earned, abs=1e-6)
+    assert exact.two_step.ideal_stay(7, *world).values == pytest.approx(stayed, abs=2e-3)
 
 
 def test_the_ideal_rewards_of_the_first_paper_come_out():
-    found = exact_two_step.ideal_reward(**W16)
+    found = exact.two_step.ideal_reward(**W16)
     assert found.values.round(3).tolist() == [0.5, 0.66, 0.66, 0.689, 0.689, 0.697, 0.697, 0.699, 0.699, 0.7]
     assert float(found.sum()) == pytest.approx(6.688, abs=5e-4)
-    stay = exact_two_step.ideal_stay(**W16)
+    stay = exact.two_step.ideal_stay(**W16)
     assert stay.values.ravel() == pytest.approx([1, 0.51, 0.51, 1], abs=0.002)
 
 
 def test_the_ideal_rewards_and_stay_probabilities_of_the_second_paper_come_out():
-    assert float(exact_two_step.ideal_reward().sum()) == pytest.approx(70.5855, abs=1e-4)
-    stay = exact_two_step.ideal_stay()
+    assert float(exact.two_step.ideal_reward().sum()) == pytest.approx(70.5855, abs=1e-4)
+    stay = exact.two_step.ideal_stay()
     assert (stay.previous_outcome.values.tolist(), stay.previous_transition.values.tolist()) == (OUTCOMES, TRANSITIONS)
     assert stay.values.ravel() == pytest.approx([1, 0.6636, 0.6636, 1], abs=3e-4)
 
@@ -174,9 +174,9 @@ def test_the_ideal_rewards_and_stay_probabilities_of_the_second_paper_come_out()
 )
 def test_what_has_no_exact_answer_is_told(settings, told):
     with pytest.raises(InputError, match=told):
-        exact_two_step.ideal_reward(**settings)
+        exact.two_step.ideal_reward(**settings)
     with pytest.raises(InputError):
-        exact_two_step.ideal_stay(**settings)
+        exact.two_step.ideal_stay(**settings)
 
 
 @EVERY_FORM
@@ -184,9 +184,9 @@ def test_what_has_no_exact_answer_is_told(settings, told):
 def test_the_observer_earns_and_repeats_what_the_ideal_agent_must(form, world):
     trials = play(TwoStep(*world, form=form), agents.TwoStepObserver(*world[1:]), 40000 // world[0])
     earned = mean_interval(trials.reward.sum("trial").astype(float), level=0.9999)
-    assert earned.lower < exact_two_step.ideal_reward(*world).sum() < earned.upper
+    assert earned.lower < exact.two_step.ideal_reward(*world).sum() < earned.upper
     share, n = stays(trials)
-    ideal = exact_two_step.ideal_stay(*world).values
+    ideal = exact.two_step.ideal_stay(*world).values
     assert (np.abs(share - ideal) <= 5 * (ideal * (1 - ideal) / n).clip(0) ** 0.5 + 1e-9).all()
 
 
@@ -243,7 +243,7 @@ def test_an_agent_without_a_model_earns_less_and_repeats_what_was_rewarded_whate
     assert win_common + win_rare - loss_common - loss_rare > 0.3
     soft = play(TwoStep(form=form), agents.TwoStepObserver(inverse_temperature=10.0), 300)
     assert earned.upper < soft.reward.sum("trial").mean()
-    assert regret(soft).sum("trial").mean() > 74 - exact_two_step.ideal_reward().sum()
+    assert regret(soft).sum("trial").mean() > 74 - exact.two_step.ideal_reward().sum()
 
 
 @EVERY_FORM

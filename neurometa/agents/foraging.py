@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from neurometa import exact_foraging
+from neurometa import exact
 from neurometa.agents.bandits import greedy
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
@@ -81,7 +81,7 @@ class ForagingObserver(Agent):
 class KnownForaging(Agent):
     """Told the base probabilities, earn the most in the long run: the rich arm k times, then the lean one once.
 
-    k is that of `neurometa.exact_foraging.run_length`. Its value is the probability that its choice pays.
+    k is that of `neurometa.exact.foraging.run_length`. Its value is the probability that its choice pays.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class KnownForaging(Agent):
         if (base_prob < 0).any() or ((base_prob.sum(-1) - TOTAL).abs() > 1e-5).any():
             raise InputError("base_prob must be 0 or more, and the two arms of every episode must sum to 0.5.")
         rich = base_prob.amax(-1)
-        run = [exact_foraging.run_length(min(float(p), TOTAL)) for p in rich]
+        run = [exact.foraging.run_length(min(float(p), TOTAL)) for p in rich]
         self.register_buffer("base_prob", base_prob.float(), persistent=False)
         self.register_buffer("run_length", torch.tensor(run), persistent=False)
 

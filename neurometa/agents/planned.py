@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa import exact, gittins
+from neurometa import exact
 from neurometa.agents.bandits import greedy
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
@@ -30,7 +30,7 @@ class TablePolicy(Agent):
     Examples
     --------
     >>> from neurometa import exact
-    >>> policy, value = exact.bayes_optimal(exact.independent(), 20)
+    >>> policy, value = exact.bandits.bayes_optimal(exact.bandits.independent(), 20)
     >>> TablePolicy(policy).n_trials
     20
     """
@@ -39,12 +39,12 @@ class TablePolicy(Agent):
     table: Tensor
     offset: Tensor
 
-    def __init__(self, policy: exact.Policy) -> None:
+    def __init__(self, policy: exact.bandits.Policy) -> None:
         super().__init__()
         if not policy:
             raise InputError("policy is empty; it must hold one array (n, w0, w1) per trial.")
         for trial, choose0 in enumerate(policy):
-            exact.check_shape(trial, choose0)
+            exact.bandits.check_shape(trial, choose0)
         self.n_trials = len(policy)
         table = np.concatenate([np.ravel(choose0).astype(np.float32) for choose0 in policy])
         offset = np.cumsum([0] + [(trial + 1) ** 3 for trial in range(self.n_trials - 1)])
@@ -100,7 +100,11 @@ class Gittins(Agent):
         if n_arms < 2:
             raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")
         self.n_trials = n_trials
-        index = gittins.finite_horizon(n_trials) if discount is None else gittins.discounted(n_trials, discount)[None]
+        index = (
+            exact.gittins.finite_horizon(n_trials)
+            if discount is None
+            else exact.gittins.discounted(n_trials, discount)[None]
+        )
         self.register_buffer("index", torch.from_numpy(index), persistent=False)
         self.register_buffer("start", torch.zeros(n_arms), persistent=False)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from neurometa import exact_risky
+from neurometa import exact
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
 
@@ -38,7 +38,7 @@ class RiskySafeObserver(Agent):
         super().__init__()
         if n_forced < 2:
             raise InputError(f"n_forced is {n_forced}; without a forced pull of each arm none is known to be risky.")
-        policy, _ = exact_risky.bayes_optimal(n_free, n_forced // 2)
+        policy, _ = exact.risky.bayes_optimal(n_free, n_forced // 2)
         self.n_free, self.n_before, self.fixation = n_free, n_forced // 2, fixation
         table = torch.zeros(n_free, n_free, self.n_before + n_free)
         for trial, take in enumerate(policy):
@@ -64,8 +64,8 @@ class RiskySafeObserver(Agent):
         at = (trial.clamp(max=self.n_free - 1), free_pulls.clamp(0, self.n_free - 1), wins.long())
         take = self.table[at][:, None]
         wish = take * is_risky + (1 - take) * (1 - is_risky)
-        low, high = (p**wins * (1 - p) ** (pulls - wins) for p in exact_risky.RISKY_PROBS)
-        win = (exact_risky.RISKY_PROBS[0] * low + exact_risky.RISKY_PROBS[1] * high) / (low + high)
+        low, high = (p**wins * (1 - p) ** (pulls - wins) for p in exact.risky.RISKY_PROBS)
+        win = (exact.risky.RISKY_PROBS[0] * low + exact.risky.RISKY_PROBS[1] * high) / (low + high)
         worth = is_risky * RISKY_REWARD * win[:, None] + (1 - is_risky)
         prob = _obey(wish, cue)
         value = (prob[:, :2] * worth).sum(-1)

@@ -98,7 +98,7 @@ def posterior_mean(
     if world == "independent":
         mean = (counted.wins + 1) / (counted.wins + counted.losses + 2)
     else:
-        mean0, mean1 = exact.anticorrelated(prob).predict(_two(counted))
+        mean0, mean1 = exact.bandits.anticorrelated(prob).predict(_two(counted))
         mean = counted.wins.astype(float).copy(data=np.stack([mean0, mean1], -1))
     return mean.rename("posterior_mean").assign_attrs(long_name="expected reward probability")
 
@@ -167,9 +167,9 @@ def _played(trials: xr.Dataset) -> xr.DataArray:
     return made & trials.valid if "valid" in trials else made
 
 
-def _two(counted: xr.Dataset) -> exact.Counts:
+def _two(counted: xr.Dataset) -> exact.bandits.Counts:
     by_arm = (counted[name].isel(arm=arm).values for arm in (0, 1) for name in ("wins", "losses"))
-    return exact.Counts(*by_arm)
+    return exact.bandits.Counts(*by_arm)
 
 
 def _check_world(world: str, prob: float | None, n_arms: int) -> None:

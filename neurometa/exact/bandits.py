@@ -18,8 +18,8 @@ import xarray as xr
 from scipy.special import betaln, expit, logit
 from scipy.stats import binom
 
-from neurometa import gittins
 from neurometa.errors import InputError
+from neurometa.exact import gittins
 
 Policy = list[np.ndarray]
 
