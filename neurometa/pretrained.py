@@ -17,8 +17,31 @@ from neurometa.storage import only_writer, replacing
 from neurometa.training.checkpoint import WEIGHTS
 
 
-def unpack(experiment: str, run: Path) -> None:
-    """Put the trained agent that comes with neurometa into a run folder, as if it had been trained there.
+def seeds(experiment: str) -> list[int]:
+    """Return the training seeds of the agents of an experiment that come with neurometa.
+
+    Parameters
+    ----------
+    experiment : str
+        E.g. ``"two-step"``.
+
+    Raises
+    ------
+    InputError
+        None of that experiment comes with neurometa.
+    """
+    place = folder("data/agents")
+    there = sorted(path.name for path in place.iterdir() if path.is_dir())
+    if experiment not in there:
+        raise InputError(
+            f"No trained agent of {experiment!r} comes with neurometa.{nearest(experiment, there)} "
+            f"There are: {', '.join(there)}."
+        )
+    return sorted(int(file.parent.name) for file in (place / experiment).glob(f"*/{WEIGHTS}"))
+
+
+def unpack(experiment: str, run: Path, seed: int = 0) -> None:
+    """Put a trained agent that comes with neurometa into a run folder, as if it had been trained there.
 
     Parameters
     ----------
@@ -26,22 +49,24 @@ def unpack(experiment: str, run: Path) -> None:
         E.g. ``"restless"``; settings and provenance come along, the learning curve does not.
     run : Path
         The folder; made if it is absent.
+    seed : int
+        Training seed of the agent, one of `seeds`.
 
     Raises
     ------
     InputError
-        No agent of that experiment comes with neurometa, or the folder holds another run.
+        No agent of that experiment and seed comes with neurometa, or the folder holds another run.
     """
-    place = folder("data/agents")
-    there = sorted(path.name for path in place.iterdir() if (path / WEIGHTS).exists())
-    if experiment not in there:
+    there = seeds(experiment)
+    if seed not in there:
         raise InputError(
-            f"No trained agent of {experiment!r} comes with neurometa.{nearest(experiment, there)} "
-            f"There are: {', '.join(there)}."
+            f"No agent of {experiment} with training seed {seed} comes with neurometa; "
+            f"there is {', '.join(map(str, there))}."
         )
+    agent = folder("data/agents") / experiment / str(seed)
     with only_writer(run):
         for name in (runs.CONFIG, WEIGHTS):
-            whole = (place / experiment / name).read_bytes()
+            whole = (agent / name).read_bytes()
             if (run / name).exists() and (run / name).read_bytes() != whole:
                 raise InputError(f"{run} holds a run of its own; choose another --out.")
             with replacing(run / name) as temporary:
@@ -52,6 +77,7 @@ def prepare(
     needs: Mapping[str, Sequence[str]],
     out: Path,
     *,
+    n_agents: int = 1,
     n_episodes: int = 1000,
     seed: int = 1,
     assignments: tuple[str, ...] = (),
@@ -66,6 +92,8 @@ def prepare(
         ``behaviour.nc``, ``on-EXPERIMENT.nc``, ``regret.nc``, ``fit_rw.nc``.
     out : Path
         Folder of the run folders; what is in them is kept, unless it is of an earlier rollout.
+    n_agents : int
+        How many agents of each experiment, by training seed; as many as there are where there are fewer.
     n_episodes, seed, assignments
         As for `runs.evaluate`, for rollouts that are absent; ``behaviour.nc`` alone logs the hidden state.
     progress : callable, optional
@@ -81,19 +109,24 @@ def prepare(
     InputError
         No agent of an experiment comes with neurometa, or its folder holds another run.
     """
+    if n_agents < 1:
+        raise InputError(f"n_agents is {n_agents}; it must be at least 1.")
+    prepared = []
     for experiment, files in needs.items():
-        run = Path(out) / experiment
-        unpack(experiment, run)
-        with only_writer(run):
-            for file in sorted(files):  # behaviour.nc before what is made from it
-                try:
-                    results.check_result(run, file)
-                except results.MissingError:
-                    if progress is not None:
-                        progress(str(run / file))
-                    how = {"n_episodes": n_episodes, "seed": seed, "assignments": assignments}
-                    dataset.save_run(_make(run, file, how), run / file)
-    return [Path(out) / experiment for experiment in needs]
+        for agent in seeds(experiment)[:n_agents]:
+            run = Path(out) / (f"{experiment}-{agent}" if agent else experiment)
+            unpack(experiment, run, agent)
+            prepared.append(run)
+            with only_writer(run):
+                for file in sorted(files):  # behaviour.nc before what is made from it
+                    try:
+                        results.check_result(run, file)
+                    except results.MissingError:
+                        if progress is not None:
+                            progress(str(run / file))
+                        how = {"n_episodes": n_episodes, "seed": seed, "assignments": assignments}
+                        dataset.save_run(_make(run, file, how), run / file)
+    return prepared
 
 
 def _make(run: Path, file: str, how: dict[str, Any]) -> xr.Dataset:

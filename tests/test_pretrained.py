@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from neurometa.experiments import EXPERIMENTS
 from neurometa.share import folder
 
 AGENTS = sorted(path.name for path in folder("data/agents").iterdir())
+BOX = [(experiment, seed) for experiment in AGENTS for seed in pretrained.seeds(experiment)]
 # Most regret per episode. Bandits: their criteria (restless: 15 % above the ideal observer's 8.8); then somewhat above
 # the ideal observers' 3.5, .31, 1.0, 1.4 and 0.
 MOST = {
@@ -34,17 +37,20 @@ def test_every_experiment_has_its_agent_in_the_box_but_for_its_variants():
     assert MOST.keys() | LEAST.keys() == set(AGENTS) == set(EXPERIMENTS) - UNBOXED
 
 
-@pytest.mark.parametrize("experiment", AGENTS)
-def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, tmp_path):
-    pretrained.unpack(experiment, tmp_path)
-    assert settings.to_json(runs.open_config(tmp_path)) == settings.to_json(EXPERIMENTS[experiment].config)
+@pytest.mark.parametrize(("experiment", "seed"), BOX)
+def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, seed, tmp_path):
+    pretrained.unpack(experiment, tmp_path, seed)
+    asked = dataclasses.replace(EXPERIMENTS[experiment].config, seed=seed)
+    assert settings.to_json(runs.open_config(tmp_path)) == settings.to_json(asked)
     assert runs.record(tmp_path)["commit"]
 
 
-@pytest.mark.parametrize("experiment", AGENTS)
-def test_an_agent_in_the_box_plays_as_well_as_it_should(experiment, tmp_path):
+@pytest.mark.parametrize(
+    ("experiment", "seed"), [one if not one[1] else pytest.param(*one, marks=pytest.mark.slow) for one in BOX]
+)
+def test_an_agent_in_the_box_plays_as_well_as_it_should(experiment, seed, tmp_path):
     torch.set_num_threads(1)
-    pretrained.unpack(experiment, tmp_path)
+    pretrained.unpack(experiment, tmp_path, seed)
     trials = runs.evaluate(tmp_path, n_episodes=3000 if experiment in BANDITS else 500, seed=5, log=())
     if experiment in LEAST:
         assert trials.reward.mean() > LEAST[experiment]
@@ -64,7 +70,17 @@ def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp
 def test_an_agent_that_is_not_in_the_box_is_named_with_those_that_are(tmp_path):
     with pytest.raises(InputError, match=r"No trained agent of 'restles' .* Did you mean 'restless'\?"):
         pretrained.unpack("restles", tmp_path / "run")
+    with pytest.raises(InputError, match="No agent of restless with training seed 99 comes with neurometa; there is 0"):
+        pretrained.unpack("restless", tmp_path / "run", 99)
     assert not (tmp_path / "run").exists()
+
+
+def test_several_agents_of_an_experiment_are_prepared_side_by_side(tmp_path):
+    prepared = pretrained.prepare({"harlow": [dataset.BEHAVIOUR]}, tmp_path, n_agents=2, n_episodes=20)
+    assert [path.name for path in prepared] == ["harlow", "harlow-1"]
+    assert [dataset.open_run(path).attrs["seed"] for path in prepared] == [0, 1]
+    with pytest.raises(InputError, match="n_agents is 0"):
+        pretrained.prepare({"harlow": []}, tmp_path, n_agents=0)
 
 
 def test_an_unpacked_agent_goes_through_rollout_and_show_at_the_shell(tmp_path, monkeypatch, capsys):
@@ -81,3 +97,5 @@ def test_an_unpacked_agent_goes_through_rollout_and_show_at_the_shell(tmp_path, 
     assert dataset.open_run(tmp_path / "runs" / "informative").sizes["episode"] == 50
     with pytest.raises(InputError, match="--out is for --pretrained"):
         app(["rollout", "runs/informative", "--out", "elsewhere"], standalone_mode=False)
+    with pytest.raises(InputError, match="--agent is for --pretrained"):
+        app(["rollout", "runs/informative", "--agent", "3"], standalone_mode=False)

@@ -36,8 +36,11 @@ def rollout(
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="RUN names an experiment whose trained agent comes with neurometa.")
     ] = False,
+    agent: Annotated[
+        int, typer.Option(metavar="SEED", help="Which pretrained agent, by its training seed; many have 0 to 7.")
+    ] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder for a pretrained agent.", show_default="runs/EXPERIMENT")
+        Path | None, typer.Option(help="Run folder for a pretrained agent.", show_default="runs/EXPERIMENT[-SEED]")
     ] = None,
     episodes: Annotated[int, typer.Option(help="How many fresh test episodes.")] = 1000,
     seed: Annotated[int, typer.Option(help="Fixes the episodes; apart from any training seed.")] = 1,
@@ -71,12 +74,14 @@ def rollout(
     one_thread()
     if out is not None and not pretrained:
         raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
+    if agent and not pretrained:
+        raise InputError("--agent is for --pretrained; a run folder holds one agent.")
     if untrained and on:
         raise InputError("--untrained and --on exclude each other; a control plays the run's own task.")
     _check_one(perturbation=perturbation, lesion=lesion, on=on, untrained=untrained)
     if pretrained:
-        experiment, run = str(run), out or Path("runs") / run
-        unpack(experiment, run)
+        experiment, run = str(run), out or Path("runs") / (f"{run}-{agent}" if agent else run)
+        unpack(experiment, run, agent)
     folders = sweep.best(run) if (run / sweep.SWEEP).exists() else [run]
     records = []
     for folder in folders:

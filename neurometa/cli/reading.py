@@ -184,6 +184,7 @@ def figure(
         bool, typer.Option("--pretrained", help="Let the trained agents that come with neurometa play what is needed.")
     ] = False,
     episodes: Annotated[int, typer.Option(help="Test episodes that they play.")] = 2000,
+    agents: Annotated[int, typer.Option(help="How many of each experiment play; as many as there are, at most.")] = 1,
     as_json: JSON = False,
 ) -> None:
     """Draw a figure of a paper from saved results, as PDF and PNG.
@@ -195,7 +196,7 @@ def figure(
     from neurometa.results import MissingError
 
     if pretrained:
-        runs = _play_pretrained(plotting.load_figure(name).NEEDS, run, episodes, quiet=as_json)
+        runs = _play_pretrained(plotting.load_figure(name).NEEDS, run, agents, episodes, quiet=as_json)
     else:
         runs = run or [Path("runs")]
     place = out or (runs[0].parent if pretrained else runs[0])
@@ -212,7 +213,9 @@ def figure(
         say(f"Drew {path}")
 
 
-def _play_pretrained(needs: dict[str, list[str]], run: list[Path] | None, episodes: int, *, quiet: bool) -> list[Path]:
+def _play_pretrained(
+    needs: dict[str, list[str]], run: list[Path] | None, agents: int, episodes: int, *, quiet: bool
+) -> list[Path]:
     """Run folders of the agents that come along, with all that is needed in them."""
     from neurometa import pretrained  # torch, which drawing alone does not load
 
@@ -220,10 +223,11 @@ def _play_pretrained(needs: dict[str, list[str]], run: list[Path] | None, episod
         raise InputError("--pretrained keeps its runs in one folder; give --run once, or not at all.")
     place = run[0] if run else Path("runs") / "pretrained"
     done: list[str] = []
-    with bar("playing", sum(map(len, needs.values())), "files", quiet=quiet) as show:
+    n_files = sum(len(files) * len(pretrained.seeds(name)[:agents]) for name, files in needs.items())
+    with bar("playing", n_files, "files", quiet=quiet) as show:
 
         def tick(file: str) -> None:
             done.append(file)
             show(len(done), Path(file).name)
 
-        return pretrained.prepare(needs, place, n_episodes=episodes, progress=tick)
+        return pretrained.prepare(needs, place, n_agents=agents, n_episodes=episodes, progress=tick)
