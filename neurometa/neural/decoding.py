@@ -155,7 +155,11 @@ def decode(
     result = _labelled(found, target, apart, (dim, *pool), classes, generalise=generalise)
     result["fold_of"] = xr.DataArray(fold, dims=dim, attrs={"long_name": "fold that it is held out in"})
     attrs = {"held_out": dim, "pooled": ", ".join(pool), "folds": folds, "permutations": permutations, "seed": seed}
-    return result.assign_attrs(attrs, level=LEVEL, target=str(target.name or ""), activity=str(activity.name or ""))
+    return result.assign_attrs(attrs, level=LEVEL, target=_name(target), activity=_name(activity))
+
+
+def _name(x: xr.DataArray) -> str:
+    return "" if x.name is None else str(x.name)
 
 
 def _checked(

@@ -110,7 +110,8 @@ def encode(
     if dim not in sample:
         result = result.drop_vars("n_episodes")
     about = {"sample": ", ".join(sample), "independent": dim, "correction": correction, "level": level}
-    about |= {"permutations": permutations, "seed": seed, "activity": str(activity.name or "")}
+    about |= {"permutations": permutations, "seed": seed}
+    about |= {"activity": "" if activity.name is None else str(activity.name)}
     return result.assign_attrs(about | {f"factors_{name}": value for name, value in factors.attrs.items()})
 
 
