@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.errors import InputError
-from neurometa.storage import UNTOUCHED, replacing
+from neurometa.storage import UNTOUCHED, replacing, seal, tampered
 
 CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
@@ -172,6 +172,7 @@ def save_run(trials: xr.Dataset, path: str | os.PathLike) -> Path:
             trials.to_netcdf(temporary, engine="netcdf4")
             with netCDF4.Dataset(temporary, "a") as written:  # last, so that a part of a file never has it
                 written.complete = 1
+            seal(temporary)
         except RuntimeError as error:  # what netCDF raises when the disk is full
             raise InputError(f"Could not write {file} ({error}): is the disk full? {UNTOUCHED}") from error
         except (TypeError, ValueError) as error:
@@ -222,6 +223,8 @@ def read(path: str | os.PathLike) -> xr.Dataset:
     if file.suffix != ".nc":
         raise InputError(f"{file} is not a .nc file; turn a table into one with: neurometa import {file} --out FOLDER")
     try:
+        if tampered(file):
+            raise InputError(f"{file} is damaged: its bytes are not those that were written; write it anew.")
         trials = xr.load_dataset(file, engine="netcdf4")
     except PermissionError as error:
         raise InputError(f"You may not read {file}; ask its owner.") from error

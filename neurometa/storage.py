@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import hashlib
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from neurometa.errors import InputError
 
+SEAL = b"\nneurometa sha256"  # before the digest, at the end of a sealed file
 UNTOUCHED = "What was there before is untouched."
 
 
@@ -53,6 +56,29 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as a whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+def seal(path: Path) -> None:
+    """Append the digest of a file's bytes to it; netCDF and HDF5 do not read beyond their own end."""
+    digest = _digest(path, path.stat().st_size)
+    with open(path, "ab") as file:
+        file.write(SEAL + digest)
+
+
+def tampered(path: Path) -> bool:
+    """Whether a sealed file holds other bytes than were sealed; False of one without a seal, e.g. of another program."""
+    size = path.stat().st_size - len(SEAL) - hashlib.sha256().digest_size
+    if size <= 0:
+        return False
+    with open(path, "rb") as file:
+        file.seek(size)
+        tail = file.read()
+    return SEAL[:10] in tail and tail != SEAL + _digest(path, size)  # also where the end of the seal was cut off
+
+
+def _digest(path: Path, size: int) -> bytes:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).digest()
 
 
 @contextlib.contextmanager

@@ -121,7 +121,33 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, kept):
     file = save_run(example(n_episodes=10), tmp_path)
     whole = file.read_bytes()
     file.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    assert re.fullmatch(rf"{file} is damaged or not netCDF \(.*\); write it anew\.", refusal(open_run, file))
+    assert re.fullmatch(rf"{file} is damaged(: | or not netCDF ).*; write it anew\.", refusal(open_run, file))
+
+
+def test_no_flipped_bit_passes_unseen(tmp_path):
+    file, rng = save_run(example(n_episodes=2), tmp_path), np.random.default_rng(0)
+    whole, trials = file.read_bytes(), open_run(tmp_path)
+    for place in rng.integers(len(whole), size=300):
+        bits = bytearray(whole)
+        bits[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(bits)
+        try:
+            read = open_run(file)
+        except InputError as error:
+            assert str(error).startswith(f"{file} is damaged") and str(error).endswith("; write it anew.")
+        else:  # only a flip in the seal itself leaves the data as they were
+            assert place >= len(whole) - 50
+            xr.testing.assert_identical(read, trials)
+
+
+def test_a_run_changed_by_another_program_is_read_as_that_left_it(tmp_path):
+    file = save_run(example(n_episodes=2), tmp_path)
+    with netCDF4.Dataset(file, "a") as written:
+        written.animal = "rat 7"
+    assert open_run(file).attrs["animal"] == "rat 7"
+    changed = xr.load_dataset(file).assign_attrs(animal="rat 8")
+    changed.to_netcdf(file)
+    assert open_run(file).attrs["animal"] == "rat 8"
 
 
 def test_a_file_that_was_never_finished_is_refused(tmp_path):

@@ -140,13 +140,17 @@ folder, old = sys.argv[1], example(n_episodes=300)
 new = old.assign(reward=1 - old.reward)
 save_run(old, folder)
 random.seed(0)
+wrote, told = os.pipe()
 for _ in range(20):
     child = os.fork()
     if not child:
         while True:
-            save_run(new, folder)
-            save_run(old, folder)
-    time.sleep(random.uniform(0.01, 0.15))
+            for trials in (new, old):
+                save_run(trials, folder)
+                os.write(told, b".")
+    start = time.monotonic()
+    os.read(wrote, random.choice([1, 2]))
+    time.sleep(random.uniform(0, time.monotonic() - start))  # as long as a writing takes, on a busy machine too
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found = open_run(folder)
