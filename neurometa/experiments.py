@@ -281,10 +281,16 @@ EXPERIMENTS = {
         cpu_minutes=1.0,
     ),
     "harlow-partner": Experiment(
-        dataclasses.replace(_HARLOW, task=tasks.Harlow(partner="new")),
+        dataclasses.replace(  # both stimuli of trial 1 must be kept, for either may be the one that stays
+            _HARLOW,
+            task=tasks.Harlow(partner="new"),
+            n_units=128,
+            n_updates=5000,
+            step_size=Linear(3e-3, 0.0),
+        ),
         source="Wang et al. 2016, experiment 6, the control in which one stimulus changes",
         about="The same where only one stimulus stays and its partner is new in each trial.",
-        cpu_minutes=1.0,
+        cpu_minutes=6,
     ),
 }
 
