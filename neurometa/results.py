@@ -31,6 +31,7 @@ UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
 UNDISTURBED = {"recurrent": True, "rpe_gain": 1.0, "rpe_delay": 0, "rpe_noise": 0.0}  # unless a claim names another
+UNSAID = {"separate": False, **UNDISTURBED}  # how runs were trained that are older than these settings
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
 SWEEP, DRAWS = "sweep.nc", "draws.json"
 
@@ -126,7 +127,7 @@ def find_runs(*places: Path) -> list[Run]:
 def _open(file: Path, sweep: Path | None = None) -> Run:
     try:
         told = json.loads(file.read_text())
-        run = Run(file.parent, str(told["experiment"]), UNDISTURBED | dict(told["config"]), sweep)
+        run = Run(file.parent, str(told["experiment"]), UNSAID | dict(told["config"]), sweep)
         _ = run.seed, run.ablated
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
