@@ -16,6 +16,7 @@ from neurometa.errors import InputError
 
 EMPTY = frozenset({"", ".", "<na>", "na", "n/a", "nan", "nat", "none", "null"})
 TRUTH = {"true": 1.0, "false": 0.0}
+HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"  # how NWB and Parquet files begin
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -34,6 +35,8 @@ class Table(NamedTuple):
         Where each row stands in the source.
     n_empty : int
         Rows with nothing in them, dropped.
+    nested : tuple of str
+        Columns of an NWB file that are left out, as their cells hold lists or references.
     """
 
     frame: pd.DataFrame
@@ -41,6 +44,7 @@ class Table(NamedTuple):
     unit: str
     rows: np.ndarray
     n_empty: int
+    nested: tuple[str, ...] = ()
 
     def place(self, row: int, column: str) -> str:
         """Name one cell, for the beginning of a sentence."""
@@ -48,19 +52,20 @@ class Table(NamedTuple):
 
 
 def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
-    """Read a text file, or take a DataFrame, as it is; nothing is converted.
+    """Read a text, Parquet or NWB file, told by its first bytes, or take a DataFrame; nothing is converted.
 
     Raises
     ------
     InputError
-        The file is absent, no UTF-8 text, ragged or empty, or two columns share a name.
+        The file is absent, damaged, no UTF-8 text, ragged or empty, two columns share a name, or
+        what reads Parquet or NWB is not installed.
     """
     if isinstance(table, pd.DataFrame):
         found = _from_frame(table)
     elif isinstance(table, str | os.PathLike):
         found = _from_file(Path(table))
     else:
-        raise InputError(f"The table is a {type(table).__name__}; it must be the path of a text file or a DataFrame.")
+        raise InputError(f"The table is a {type(table).__name__}; it must be the path of a table or a DataFrame.")
     names = pd.Series([str(name).strip() for name in found.frame.columns])
     named = (names != "").to_numpy()  # a nameless column holds row names
     frame = found.frame.loc[:, named].set_axis(names[named], axis=1)
@@ -84,7 +89,14 @@ def _from_frame(table: pd.DataFrame) -> Table:
 
 
 def _from_file(path: Path) -> Table:
-    text = _decode(path)
+    raw = _bytes(path)
+    if raw.startswith(HDF5):
+        from neurometa.tables import nwb  # pynwb, which only some have and which takes seconds
+
+        return nwb.trials_table(path)
+    if raw.startswith(PARQUET):
+        return _from_parquet(path)
+    text = _decode(path, raw)
     separator = max(",\t;", key=text.lstrip("\n").partition("\n")[0].count)
     lines, widths = _measure(path, text, separator)
     filled = np.flatnonzero(widths)
@@ -114,9 +126,27 @@ def _from_file(path: Path) -> Table:
     return Table(body, str(path), "line", lines[filled[1:]], len(widths) - len(filled))
 
 
-def _decode(path: Path) -> str:
+def _from_parquet(path: Path) -> Table:
     try:
-        raw = path.read_bytes()
+        import pyarrow
+    except ImportError as error:
+        raise InputError(
+            f"{path} is a Parquet file, and pyarrow is not installed; install it with: "
+            "pip install 'neurometa[parquet]', or save the table as CSV."
+        ) from error
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from error
+    return _from_frame(frame)._replace(source=str(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(len(HDF5))
+            if not raw.startswith((HDF5, PARQUET)):
+                raw += file.read()
         if raw.startswith(b"\x1f\x8b"):
             raw = gzip.decompress(raw)
     except FileNotFoundError as error:
@@ -125,6 +155,10 @@ def _decode(path: Path) -> str:
         raise InputError(f"{path} is a folder; name the table in it.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
+    return raw
+
+
+def _decode(path: Path, raw: bytes) -> str:
     unreadable = raw.find(b"\0")
     if unreadable < 0:
         try:
@@ -133,7 +167,10 @@ def _decode(path: Path) -> str:
         except UnicodeDecodeError as error:
             unreadable = error.start
     line = raw.count(b"\n", 0, unreadable) + 1
-    raise InputError(f"{path} is not UTF-8 text (line {line}); save the table as .csv (UTF-8), .tsv, .txt or .csv.gz.")
+    raise InputError(
+        f"{path} is not UTF-8 text (line {line}); save the table as .csv (UTF-8), .tsv, .txt or .csv.gz, or give it as "
+        "Parquet or NWB."
+    )
 
 
 def _measure(path: Path, text: str, separator: str) -> tuple[np.ndarray, np.ndarray]:
