@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -425,7 +426,10 @@ def test_messy_files_are_read_as_a_slow_reader_reads_them_or_refused(rows):
 @given(messy(st.sampled_from(CELLS)), st.booleans())
 def test_messy_frames_are_read_as_a_slow_reader_reads_them_or_refused(rows, inferred):
     frame = pd.DataFrame(rows, columns=ROLES, dtype=object)
-    assert_read_as_slowly(frame.infer_objects() if inferred else frame, rows)
+    if inferred:
+        with contextlib.suppress(UnicodeEncodeError):  # of a surrogate, by pandas where pyarrow is installed
+            frame = frame.infer_objects()
+    assert_read_as_slowly(frame, rows)
 
 
 @settings(max_examples=MESSY, deadline=None)
