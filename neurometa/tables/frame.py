@@ -45,7 +45,7 @@ def to_frame(trials: xr.Dataset) -> pd.DataFrame:
         There are no choices or rewards, or two columns would have the same name.
     """
     dataset.require(trials, choice=("trial",), reward=("trial",))
-    outer = [str(dim) for dim in trials.choice.dims if dim != "trial"]
+    outer = sorted((str(dim) for dim in trials.choice.dims if dim != "trial"), key=lambda dim: (dim == "episode", dim))
     grain = (*outer, "trial")
     if odd := [dim for dim in trials.reward.dims if dim not in grain]:
         raise InputError(f"'reward' spans {odd}, which 'choice' does not, so that a trial has no single reward.")
@@ -77,7 +77,7 @@ def to_frame(trials: xr.Dataset) -> pd.DataFrame:
     for name, variable in trials.variables.items():
         if str(name) in done or not set(variable.dims) & set(grain):
             continue
-        inner = [str(dim) for dim in variable.dims if dim not in grain]
+        inner = sorted((str(dim) for dim in variable.dims if dim not in grain), key=lambda dim: (dim != "step", dim))
         values = _spread(trials[name], grain, size, inner)[rows]
         for k, label in enumerate(_labels(trials, inner)):
             add(f"{name}{label}", values[:, k])

@@ -62,6 +62,7 @@ def write_nwb(trials: xr.Dataset, path: str | os.PathLike) -> Path:
     if path.suffix != ".nwb":
         raise InputError(f"{path} ends in {path.suffix or 'nothing'}; an NWB file ends in .nwb.")
     try:
+        import h5py
         import pynwb
     except ImportError as error:
         raise InputError(f"To write NWB, {INSTALL}") from error
@@ -83,7 +84,7 @@ def write_nwb(trials: xr.Dataset, path: str | os.PathLike) -> Path:
     _add_steps(file, trials, frame)
     with replacing(path) as temporary:
         try:
-            with pynwb.NWBHDF5IO(str(temporary), "w") as io:
+            with h5py.File(temporary, "w") as hdf5, pynwb.NWBHDF5IO(file=hdf5, mode="w") as io:
                 io.write(file)
         except (TypeError, ValueError) as error:
             told = " ".join(str(error).split())
