@@ -476,27 +476,32 @@ def published(name, **options):
     return trials, report
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "n_subjects", "n_episodes", "n_trials", "n_missed"),
-    [
-        ("neufeld_mouse_2abt/trials.csv.gz", {}, 14, 423, 215_811, 0),
-        ("hou2020_mouse_foraging/trials.csv.gz", {}, 15, 401, 228_804, 16_249),
-        ("hbayesdm_examples/bandit2arm_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
-        ("hbayesdm_examples/prl_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
-        ("hbayesdm_examples/bandit4arm_exampleData.txt", {"reward": "gain"}, 10, 10, 2_000, 0),
-        ("hbayesdm_examples/bandit4arm2_exampleData.txt", {}, 10, 10, 3_000, 0),
-        ("hbayesdm_examples/igt_exampleData.txt", {"reward": "gain"}, 4, 4, 400, 0),
-        ("hbayesdm_examples/pst_exampleData.txt", {}, 5, 5, 1_020, 0),
-        ("hbayesdm_examples/prl_multipleB_exampleData.txt", {}, 3, 9, 1_800, 0),
-        ("hbayesdm_examples/ts_exampleData.txt", {"choice": "level1_choice"}, 11, 11, 2_190, 0),
-        ("kool2016_twostep/daw_trials.csv.gz", {"choice": "choice1"}, 206, 206, 206 * 125, 722),
-        ("kool2016_twostep/novel_trials.csv.gz", {"choice": "choice1", "reward": "points"}, 199, 199, 199 * 125, 1_018),
-        ("bartolo2020_monkey_pfc/V20161017_trials.csv.gz", {"choice": "chosen_loc", "episode": ""}, 1, 1, 1_956, 0),
-    ],
-)
+REAL = [
+    ("neufeld_mouse_2abt/trials.csv.gz", {}, 14, 423, 215_811, 0),
+    ("hou2020_mouse_foraging/trials.csv.gz", {}, 15, 401, 228_804, 16_249),
+    ("hbayesdm_examples/bandit2arm_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
+    ("hbayesdm_examples/prl_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
+    ("hbayesdm_examples/bandit4arm_exampleData.txt", {"reward": "gain"}, 10, 10, 2_000, 0),
+    ("hbayesdm_examples/bandit4arm2_exampleData.txt", {}, 10, 10, 3_000, 0),
+    ("hbayesdm_examples/igt_exampleData.txt", {"reward": "gain"}, 4, 4, 400, 0),
+    ("hbayesdm_examples/pst_exampleData.txt", {}, 5, 5, 1_020, 0),
+    ("hbayesdm_examples/prl_multipleB_exampleData.txt", {}, 3, 9, 1_800, 0),
+    ("hbayesdm_examples/ts_exampleData.txt", {"choice": "level1_choice"}, 11, 11, 2_190, 0),
+    ("kool2016_twostep/daw_trials.csv.gz", {"choice": "choice1"}, 206, 206, 206 * 125, 722),
+    ("kool2016_twostep/novel_trials.csv.gz", {"choice": "choice1", "reward": "points"}, 199, 199, 199 * 125, 1_018),
+    (
+        "bartolo2020_monkey_pfc/V20161017_trials.csv.gz",
+        {"choice": "chosen_loc", "episode": "", "trial": "correct_trial_n"},
+        1,
+        1,
+        1_956,
+        0,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "n_subjects", "n_episodes", "n_trials", "n_missed"), REAL)
 def test_real_tables_import_with_one_line_of_mapping(name, options, n_subjects, n_episodes, n_trials, n_missed):
-    if "bartolo" in name:
-        options = options | {"trial": "correct_trial_n"}
     trials, report = published(name, **options)
     found = (report.n_subjects, report.n_episodes, report.n_trials, report.n_missed)
     assert found == (n_subjects, n_episodes, n_trials, n_missed)

@@ -46,8 +46,9 @@ def export(
         raise InputError("Say which one to write: --csv, --parquet or --nwb.")
     data = dataset.open_run(trials)
     beside = trials / "trials.nc" if trials.is_dir() else trials
+    left: list[str] = []
     if nwb:
-        written, left = _export_nwb(data, beside, out, replace=replace, quiet=as_json), []
+        written = _export_nwb(data, beside, out, replace=replace, quiet=as_json)
     else:
         written, left = _export_table(data, out or beside.with_suffix(chosen[0]), chosen[0], units, replace)
     if as_json:

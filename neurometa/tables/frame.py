@@ -74,8 +74,8 @@ def to_frame(trials: xr.Dataset) -> pd.DataFrame:
     add("n_options", np.full(int(rows.sum()), dataset.n_options(trials)))
     add("reward", _spread(trials.reward, grain, size)[rows][:, 0])
     done = {"choice", "reward", "valid", "trial_number", *known, *grain}
-    for name, variable in trials.variables.items():
-        if str(name) in done or not set(variable.dims) & set(grain):
+    for name, variable in ((str(name), x) for name, x in trials.variables.items()):
+        if name in done or not set(variable.dims) & set(grain):
             continue
         inner = sorted((str(dim) for dim in variable.dims if dim not in grain), key=lambda dim: (dim != "step", dim))
         values = _spread(trials[name], grain, size, inner)[rows]

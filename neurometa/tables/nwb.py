@@ -61,7 +61,8 @@ def trials_table(path: Path) -> cells.Table:
         if file.trials is None or not len(file.trials):
             there = sorted(file.intervals or [])
             raise InputError(f"{path} has no table of trials; its tables of intervals are {there}.")
-        columns, nested = {}, []
+        columns: dict[str, np.ndarray] = {}
+        nested: list[str] = []
         for name in file.trials.colnames:
             cell = file.trials[name]
             if not _plain(cell):
@@ -135,7 +136,7 @@ def read_activity(
     """
     edges, steps = _edges(trials, align, window, n_bins)
     with opened(Path(path)) as file:
-        if name == UNITS and file.units is not None:
+        if name == UNITS and _sorted_units(file):
             rates, unit, units = _rates(file.units, edges), list(file.units.id[:]), "spikes/s"
         else:
             series = _series(file, name, Path(path))
@@ -189,13 +190,17 @@ def _edges(
     ]
 
 
+def _sorted_units(file: Any) -> bool:
+    return file.units is not None and "spike_times" in file.units.colnames
+
+
 def _rates(units: Any, edges: np.ndarray) -> np.ndarray:
     """Spikes per second of each unit in each bin, (..., bin, unit); bins without width have none."""
     before, after = edges[..., :-1], edges[..., 1:]
     width = np.where(after > before, after - before, np.nan)
     rates = np.full((*before.shape, len(units)), np.nan)
     for k in range(len(units)):
-        spikes = np.sort(np.asarray(units["spike_times"][k], dtype=float)) if "spike_times" in units.colnames else []
+        spikes = np.sort(np.asarray(units["spike_times"][k], dtype=float))
         counted = np.diff(np.searchsorted(spikes, edges), axis=-1) / width
         if "obs_intervals" in units.colnames:
             seen = np.zeros(before.shape, bool)
@@ -217,7 +222,7 @@ def _series(file: Any, name: str, path: Path) -> Any:
     if found:
         places = [str(getattr(each.parent, "name", "")) for each in found]
         raise InputError(f"{path} has several TimeSeries {name!r}, in {places}; rename all but one.")
-    names = sorted({each.name for each in there} | ({UNITS} if file.units is not None else set()))
+    names = sorted({each.name for each in there} | ({UNITS} if _sorted_units(file) else set()))
     raise InputError(f"{path} has no TimeSeries or units {name!r}; it has {names}.{nearest(name, names)}")
 
 

@@ -137,10 +137,10 @@ def _intervals(name: str, description: str, frame: pd.DataFrame, about: dict[str
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
 
-    rest = [column for column in frame if column not in RECORDED and not str(column).startswith("__")]
+    rest = [column for column in map(str, frame) if column not in RECORDED and not column.startswith("__")]
     said = {"start_time": "start of the interval, in s", "stop_time": "end of the interval, in s"} | about
     columns = [
-        VectorData(name=str(column), description=said.get(column, str(column)), data=_cells(frame[column]))
+        VectorData(name=column, description=said.get(column, column), data=_cells(frame[column]))
         for column in (*RECORDED, *rest)
     ]
     return TimeIntervals(name=name, description=description, columns=columns)
@@ -212,8 +212,8 @@ def _created(trials: xr.Dataset) -> datetime.datetime:
 
 def _only(trials: xr.Dataset, name: str) -> str | None:
     """The session, where there is a single one."""
-    found = np.unique(trials[name].values.astype(str)) if name in trials.coords else []
-    return str(found[0]) if len(found) == 1 else None
+    found = {str(each) for each in trials[name].values.flat} if name in trials.coords else set()
+    return found.pop() if len(found) == 1 else None
 
 
 def _subject(trials: xr.Dataset) -> Any:
