@@ -133,6 +133,13 @@ def test_a_session_is_imported_with_its_activity_at_the_shell(session, tmp_path)
     assert neural.hidden_state(trials, "activity", step="0 to 0.25 s").dims == ("episode", "trial", "unit")
     code, _, err = neurometa("import", session, "--out", tmp_path / "other", "--bins", "4")
     assert code == 2 and "say which with --activity" in err
+    other = write_nwb(
+        read_trials(session, choice="side")[0].assign_coords(session=("episode", ["s8"])), tmp_path / "o.nwb"
+    )
+    code, _, err = neurometa("import", session, other, "--out", tmp_path / "other", *options)
+    assert code == 2 and "import one at a time" in err
+    code, _, err = neurometa("import", other, other, "--out", tmp_path / "other")
+    assert code == 2 and "Session s8 of subject m1 stands in" not in err and "twice" in err
 
 
 # Out

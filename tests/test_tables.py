@@ -279,6 +279,20 @@ def test_bad_tables_are_refused_by_line_and_column(write, text, options, named):
     assert all(name in sentence for name in named), sentence
 
 
+def test_several_files_are_read_as_one_table_and_an_error_names_its_file(write):
+    one, two = write("choice,reward\n0,1\n1,0\n1,1\n", "a.csv"), write("choice,reward\n1,0\n0,1\n", "b.csv")
+    trials, report = read_trials([one, two])
+    assert trials.session.values.tolist() == ["a.csv", "b.csv"] and report.guessed == ["episode", "choice", "reward"]
+    assert by_session(trials) == {("1", "a.csv"): [(0, 1), (1, 0), (1, 1)], ("1", "b.csv"): [(1, 0), (0, 1)]}
+    assert "2 tables, line 3 of b.csv, column 'reward': 'x'" in refusal(
+        [one, write("choice,reward\n1,0\n0,x\n", "b.csv")]
+    )
+    assert "only one of them has ['rt']" in refusal([one, write("choice,reward,rt\n1,0,2\n", "c.csv")])
+    same = [write(f"session,choice,reward\n1,{k},1\n", f"{k}.csv") for k in range(2)]
+    assert "Session 1 of subject 1 stands in 0.csv and in 1.csv" in refusal(same)
+    assert read_trials(same, episode="file")[1].n_episodes == 2
+
+
 def test_paths_that_hold_no_table_are_named(tmp_path):
     assert "There is no file" in refusal(tmp_path / "absent.csv")
     assert "is a folder" in refusal(tmp_path)

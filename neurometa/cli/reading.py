@@ -22,7 +22,12 @@ def reading(app: typer.Typer) -> None:
 
 
 def import_table(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or NWB, one row per trial.", show_default=False)],
+    file: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, Parquet or NWB, one row per trial; several are put together.", show_default=False
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to make, e.g. runs/mice.", show_default=False)],
     subject: Annotated[str | None, typer.Option(help="Column of the subject.", show_default="guessed")] = None,
     episode: Annotated[str | None, typer.Option(help="Column of the session.", show_default="guessed")] = None,
@@ -66,6 +71,8 @@ def import_table(
 
     if activity is None and (window is not None or bins != 1 or align != "start_time"):
         raise InputError("--window, --align and --bins cut up activity; say which with --activity, e.g. units.")
+    if activity is not None and len(file) > 1:
+        raise InputError("--activity is of one file, as units differ between files; import one at a time.")
     if (out / dataset.BEHAVIOUR).exists() and not replace:
         raise InputError(f"{out} holds trials already; write over them with --replace, or choose another --out.")
     trials, report = read_trials(
@@ -84,7 +91,7 @@ def import_table(
     if activity is not None:
         around = _window(window)
         event = align if around or align != "start_time" else None
-        trials["activity"] = read_activity(file, trials, activity, align=event, window=around, n_bins=bins)
+        trials["activity"] = read_activity(file[0], trials, activity, align=event, window=around, n_bins=bins)
     with only_writer(out):
         written = dataset.save_run(trials, out)
     if as_json:

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import pandas as pd
 from neurometa.errors import InputError
 
 EMPTY = frozenset({"", ".", "<na>", "na", "n/a", "nan", "nat", "none", "null"})
+FILE = "file"  # the column that tells the files of a table apart
 TRUTH = {"true": 1.0, "false": 0.0}
 HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"  # how NWB and Parquet files begin
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -37,6 +39,8 @@ class Table(NamedTuple):
         Rows with nothing in them, dropped.
     nested : tuple of str
         Columns of an NWB file that are left out, as their cells hold lists or references.
+    n_files : int
+        How many files it was put together from.
     """
 
     frame: pd.DataFrame
@@ -45,14 +49,17 @@ class Table(NamedTuple):
     rows: np.ndarray
     n_empty: int
     nested: tuple[str, ...] = ()
+    n_files: int = 1
 
     def place(self, row: int, column: str) -> str:
         """Name one cell, for the beginning of a sentence."""
         return f"{self.source}, {self.unit} {self.rows[row]}, column {column!r}"
 
 
-def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
+def open_table(table: str | os.PathLike | pd.DataFrame | Sequence[str | os.PathLike]) -> Table:
     """Read a text, Parquet or NWB file, told by its first bytes, or take a DataFrame; nothing is converted.
+
+    Several files are put below each other, with a column ``file`` that holds their names.
 
     Raises
     ------
@@ -64,8 +71,12 @@ def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
         found = _from_frame(table)
     elif isinstance(table, str | os.PathLike):
         found = _from_file(Path(table))
+    elif isinstance(table, list | tuple) and table and all(isinstance(each, str | os.PathLike) for each in table):
+        return _together([open_table(each) for each in table]) if len(table) > 1 else open_table(table[0])
     else:
-        raise InputError(f"The table is a {type(table).__name__}; it must be the path of a table or a DataFrame.")
+        raise InputError(
+            f"The table is a {type(table).__name__}; it must be the path of a table, a list of paths, or a DataFrame."
+        )
     names = pd.Series([str(name).strip() for name in found.frame.columns])
     named = (names != "").to_numpy()  # a nameless column holds row names
     frame = found.frame.loc[:, named].set_axis(names[named], axis=1)
@@ -73,6 +84,31 @@ def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"{found.source} has more than one column {twice!r}; name each column differently.")
     return _filled(found._replace(frame=frame))
+
+
+def _together(tables: list[Table]) -> Table:
+    """Put the tables of several files below each other; an error still finds its line."""
+    first = tables[0]
+    for other in tables[1:]:
+        if odd := sorted(set(first.frame.columns) ^ set(other.frame.columns)):
+            raise InputError(
+                f"{first.source} and {other.source} must have the same columns, but only one of them has {odd}."
+            )
+    names = [Path(each.source).name for each in tables]
+    if len(set(names)) < len(names):
+        names = [each.source for each in tables]
+    frames = [each.frame for each in tables]
+    if FILE not in first.frame.columns:
+        frames = [frame.assign(**{FILE: name}) for frame, name in zip(frames, names, strict=True)]
+    return Table(
+        pd.concat(frames, ignore_index=True),
+        f"{len(tables)} tables",
+        first.unit,
+        np.array([f"{row} of {name}" for each, name in zip(tables, names, strict=True) for row in each.rows]),
+        sum(each.n_empty for each in tables),
+        tuple(dict.fromkeys(name for each in tables for name in each.nested)),
+        len(tables),
+    )
 
 
 def _filled(table: Table) -> Table:

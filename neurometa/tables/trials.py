@@ -41,7 +41,7 @@ DIMS |= {"regressor", "lag", "fold", "bound"}
 
 
 def read_trials(
-    table: str | os.PathLike | pd.DataFrame,
+    table: str | os.PathLike | pd.DataFrame | Sequence[str | os.PathLike],
     *,
     subject: str | None = None,
     episode: str | None = None,
@@ -59,11 +59,12 @@ def read_trials(
 
     Parameters
     ----------
-    table : path or DataFrame
+    table : path, DataFrame or sequence of paths
         A UTF-8 text file (.csv, .tsv, .txt, or any of these gzipped) with a header, whose
         separator (comma, tab or semicolon) is read off the header; a Parquet file (extra
         ``parquet``); an NWB file (extra ``nwb``), whose trials table is read, with the file's
-        subject and session where no column says them; or a DataFrame, which is not changed.
+        subject and session where no column says them; or a DataFrame, which is not changed. Several
+        files are read as one table; where no column tells sessions, each file is one.
     subject, episode, trial, choice, reward : str, optional
         Names of the columns. One that is not named is guessed by common names, whatever
         their case (mouse, subjID; session, block; trial_number; response; outcome); the
@@ -145,6 +146,8 @@ def read_trials(
     further = [name for name in _further_columns(rows, columns, keep) if stated is None or name != STATED]
     paid, valued, odd_rewards = read_rewards(rows, columns["reward"], reward_coding, chosen)
     grid = arrange(rows, columns)
+    if rows.n_files > 1 and "trial" not in columns:
+        _refuse_run_on(rows, grid)
 
     trials = _assemble(rows, columns, further, grid, chosen, options, paid)
     trials = dataset.describe(trials.assign({role: (GRAIN, grid.spread(x)) for role, x in transitions.items()}))
@@ -210,11 +213,26 @@ def _columns(table: cells.Table, ours: bool, named: dict[str, str | None]) -> tu
             if alike:
                 columns[role] = alike[0]
                 guessed.append(role)
+            elif role == "episode" and table.n_files > 1:
+                columns[role] = cells.FILE
+                guessed.append(role)
             elif role in REQUIRED:
                 raise InputError(
                     f"{table.source} has no column that is known as {role}; name it with {role}=..., one of {there}."
                 )
     return {role: columns[role] for role in NAMES if role in columns}, guessed
+
+
+def _refuse_run_on(table: cells.Table, grid: Grid) -> None:
+    """Refuse to run sessions of two files on into each other, where nothing says in which order."""
+    file = table.frame[cells.FILE].to_numpy()
+    other = np.flatnonzero(file != file[grid.first][grid.episode])
+    if other.size:
+        episode = grid.episode[other[0]]
+        raise InputError(
+            f"Session {grid.session[episode]} of subject {grid.subject[episode]} stands in {file[grid.first[episode]]} "
+            f"and in {file[other[0]]}, and no column numbers its trials; tell them apart with episode={cells.FILE!r}."
+        )
 
 
 def _transitions(
