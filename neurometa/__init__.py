@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         tasks,
         training,
     )
+    from neurometa.tables import read_trials as read_trials
 
 __version__ = "0.1.0"
 
@@ -63,10 +64,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "read_trials":  # the one function that everybody begins with
+        return importlib.import_module("neurometa.tables").read_trials
     if name in __all__:
         return importlib.import_module(f"neurometa.{name}")
     raise AttributeError(f"module 'neurometa' has no attribute {name!r}; it has {', '.join(__all__)}.")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, "read_trials"])

@@ -56,6 +56,7 @@ VARIABLES = {
     "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
     "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
     "cell": Variable(("trial", "step", "unit"), "cell state after the step"),
+    "activity": Variable(("trial", "step", "unit"), "activity recorded"),
     "rpe_input": Variable(("trial", "step"), "prediction error given to the actor", "reward"),
     "posterior_prob": Variable(("trial", "step"), "expected reward probability of arm 0"),
     "posterior_better": Variable(("trial", "step"), "probability that second-stage state 0 pays more"),

@@ -66,7 +66,7 @@ def seal(path: Path) -> None:
 
 
 def tampered(path: Path) -> bool:
-    """Whether a sealed file holds other bytes than were sealed; False of one without a seal, e.g. of another program."""
+    """Whether a sealed file holds other bytes than were sealed; a file of another program has no seal, and is not."""
     size = path.stat().st_size - len(SEAL) - hashlib.sha256().digest_size
     if size <= 0:
         return False

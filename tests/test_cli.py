@@ -298,8 +298,8 @@ REFUSED = [
     (["import", "RUN/config.json", "--out", "RUN"], "RUN holds trials already; write over them with --replace"),
     (["import", "T.csv", "--out", "NEW", "--choice-coding", "L"], "--choice-coding is 'L'; write ENTRY=VALUE pairs"),
     (
-        ["import", "T.csv", "--out", "NEW", "--reward-coding", "a=1"],
-        "--reward-coding is 'a=1'; both sides must be numbers",
+        ["import", "T.csv", "--out", "NEW", "--reward-coding", "1=a"],
+        "--reward-coding is '1=a'; what follows = must be numbers",
     ),
     (["import", "T.csv", "--out", "NEW", "--choice-coding", "L=--1,R=²"], "."),
 ]

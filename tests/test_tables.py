@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -278,6 +279,20 @@ def test_bad_tables_are_refused_by_line_and_column(write, text, options, named):
     assert all(name in sentence for name in named), sentence
 
 
+def test_several_files_are_read_as_one_table_and_an_error_names_its_file(write):
+    one, two = write("choice,reward\n0,1\n1,0\n1,1\n", "a.csv"), write("choice,reward\n1,0\n0,1\n", "b.csv")
+    trials, report = read_trials([one, two])
+    assert trials.session.values.tolist() == ["a.csv", "b.csv"] and report.guessed == ["episode", "choice", "reward"]
+    assert by_session(trials) == {("1", "a.csv"): [(0, 1), (1, 0), (1, 1)], ("1", "b.csv"): [(1, 0), (0, 1)]}
+    assert "2 tables, line 3 of b.csv, column 'reward': 'x'" in refusal(
+        [one, write("choice,reward\n1,0\n0,x\n", "b.csv")]
+    )
+    assert "only one of them has ['rt']" in refusal([one, write("choice,reward,rt\n1,0,2\n", "c.csv")])
+    same = [write(f"session,choice,reward\n1,{k},1\n", f"{k}.csv") for k in range(2)]
+    assert "Session 1 of subject 1 stands in 0.csv and in 1.csv" in refusal(same)
+    assert read_trials(same, episode="file")[1].n_episodes == 2
+
+
 def test_paths_that_hold_no_table_are_named(tmp_path):
     assert "There is no file" in refusal(tmp_path / "absent.csv")
     assert "is a folder" in refusal(tmp_path)
@@ -425,7 +440,10 @@ def test_messy_files_are_read_as_a_slow_reader_reads_them_or_refused(rows):
 @given(messy(st.sampled_from(CELLS)), st.booleans())
 def test_messy_frames_are_read_as_a_slow_reader_reads_them_or_refused(rows, inferred):
     frame = pd.DataFrame(rows, columns=ROLES, dtype=object)
-    assert_read_as_slowly(frame.infer_objects() if inferred else frame, rows)
+    if inferred:
+        with contextlib.suppress(UnicodeEncodeError):  # of a surrogate, by pandas where pyarrow is installed
+            frame = frame.infer_objects()
+    assert_read_as_slowly(frame, rows)
 
 
 @settings(max_examples=MESSY, deadline=None)
@@ -472,27 +490,32 @@ def published(name, **options):
     return trials, report
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "n_subjects", "n_episodes", "n_trials", "n_missed"),
-    [
-        ("neufeld_mouse_2abt/trials.csv.gz", {}, 14, 423, 215_811, 0),
-        ("hou2020_mouse_foraging/trials.csv.gz", {}, 15, 401, 228_804, 16_249),
-        ("hbayesdm_examples/bandit2arm_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
-        ("hbayesdm_examples/prl_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
-        ("hbayesdm_examples/bandit4arm_exampleData.txt", {"reward": "gain"}, 10, 10, 2_000, 0),
-        ("hbayesdm_examples/bandit4arm2_exampleData.txt", {}, 10, 10, 3_000, 0),
-        ("hbayesdm_examples/igt_exampleData.txt", {"reward": "gain"}, 4, 4, 400, 0),
-        ("hbayesdm_examples/pst_exampleData.txt", {}, 5, 5, 1_020, 0),
-        ("hbayesdm_examples/prl_multipleB_exampleData.txt", {}, 3, 9, 1_800, 0),
-        ("hbayesdm_examples/ts_exampleData.txt", {"choice": "level1_choice"}, 11, 11, 2_190, 0),
-        ("kool2016_twostep/daw_trials.csv.gz", {"choice": "choice1"}, 206, 206, 206 * 125, 722),
-        ("kool2016_twostep/novel_trials.csv.gz", {"choice": "choice1", "reward": "points"}, 199, 199, 199 * 125, 1_018),
-        ("bartolo2020_monkey_pfc/V20161017_trials.csv.gz", {"choice": "chosen_loc", "episode": ""}, 1, 1, 1_956, 0),
-    ],
-)
+REAL = [
+    ("neufeld_mouse_2abt/trials.csv.gz", {}, 14, 423, 215_811, 0),
+    ("hou2020_mouse_foraging/trials.csv.gz", {}, 15, 401, 228_804, 16_249),
+    ("hbayesdm_examples/bandit2arm_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
+    ("hbayesdm_examples/prl_exampleData.txt", {"reward_coding": {-1: 0, 1: 1}}, 20, 20, 2_000, 0),
+    ("hbayesdm_examples/bandit4arm_exampleData.txt", {"reward": "gain"}, 10, 10, 2_000, 0),
+    ("hbayesdm_examples/bandit4arm2_exampleData.txt", {}, 10, 10, 3_000, 0),
+    ("hbayesdm_examples/igt_exampleData.txt", {"reward": "gain"}, 4, 4, 400, 0),
+    ("hbayesdm_examples/pst_exampleData.txt", {}, 5, 5, 1_020, 0),
+    ("hbayesdm_examples/prl_multipleB_exampleData.txt", {}, 3, 9, 1_800, 0),
+    ("hbayesdm_examples/ts_exampleData.txt", {"choice": "level1_choice"}, 11, 11, 2_190, 0),
+    ("kool2016_twostep/daw_trials.csv.gz", {"choice": "choice1"}, 206, 206, 206 * 125, 722),
+    ("kool2016_twostep/novel_trials.csv.gz", {"choice": "choice1", "reward": "points"}, 199, 199, 199 * 125, 1_018),
+    (
+        "bartolo2020_monkey_pfc/V20161017_trials.csv.gz",
+        {"choice": "chosen_loc", "episode": "", "trial": "correct_trial_n"},
+        1,
+        1,
+        1_956,
+        0,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "n_subjects", "n_episodes", "n_trials", "n_missed"), REAL)
 def test_real_tables_import_with_one_line_of_mapping(name, options, n_subjects, n_episodes, n_trials, n_missed):
-    if "bartolo" in name:
-        options = options | {"trial": "correct_trial_n"}
     trials, report = published(name, **options)
     found = (report.n_subjects, report.n_episodes, report.n_trials, report.n_missed)
     assert found == (n_subjects, n_episodes, n_trials, n_missed)

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
@@ -172,7 +172,7 @@ def _fit_columns(
         parameters[:, some], value[some] = np.where(flat, np.nan, best.parameters), best.value
         errors[:, some], on_bound[:, some] = standard_errors(problem, best, ~(bound | held | flat)), bound
         if level is not None:
-            drop = stats.chi2.ppf(level, 1) / 2
+            drop = special.gammaincinv(0.5, level)  # half the quantile of chi-squared with 1 degree of freedom
             for k in range(n):
                 ends[k][:, some] = interval(problem, best, k, drop)
     result: dict[str, np.ndarray] = {}

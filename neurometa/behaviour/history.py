@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa.behaviour import logistic
 from neurometa.behaviour.encodings import ENCODINGS, INDICES, TERMS, encode
@@ -179,7 +179,7 @@ def _describe(
     burn_in: float,
 ) -> xr.Dataset:
     se = np.sqrt(np.einsum("gkk->gk", fits.covariance))
-    p_value = 2 * stats.norm.sf(np.abs(fits.coef) / se)
+    p_value = 2 * special.ndtr(-np.abs(fits.coef) / se)
     grain, kernel = sessions.dims, (*sessions.dims, "regressor", "lag")
     result = xr.Dataset(coords={"regressor": np.array(names, dtype=object), "lag": np.arange(1, n_lags + 1)})
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -112,7 +112,7 @@ def _share(right: xr.DataArray, dims: tuple[str, ...], level: float) -> xr.Datas
         raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
     counted = right.notnull().sum(dims)
     n = counted.where(counted > 0).astype(float)
-    share, z = right.sum(dims) / n, stats.norm.ppf((1 + level) / 2)
+    share, z = right.sum(dims) / n, special.ndtri((1 + level) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     share.attrs = {"long_name": "share of right choices"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -88,7 +88,7 @@ def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95)
     n = x.notnull().sum(dim)
     se = x.std(dim, ddof=1) / np.sqrt(n) if x.sizes[dim] > 1 else x.mean(dim) * np.nan
     mean = x.mean(dim)
-    reach = se * stats.t.ppf((1 + level) / 2, np.maximum(n - 1, 1))
+    reach = se * special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2)
     return xr.Dataset(
         {"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach, "n": n}, attrs={"level": level}
     )
@@ -117,6 +117,7 @@ def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
     values = np.sort(x.values[x.notnull().values])
     if not len(values):
         return xr.Dataset({"median": np.nan, "lower": np.nan, "upper": np.nan, "n": 0}, attrs={"level": level})
-    below = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5))
+    n = len(values)
+    below = int(np.searchsorted(special.bdtr(np.arange(n + 1), n, 0.5), (1 - level) / 2))  # binomial quantile
     ends = {"lower": values[max(below - 1, 0)], "upper": values[min(len(values) - below, len(values) - 1)]}
     return xr.Dataset({"median": np.median(values), **ends, "n": len(values)}, attrs={"level": level})

@@ -6,7 +6,7 @@ that it makes in log odds; the product is +1 where a planner stays.
 
 import numpy as np
 import xarray as xr
-from scipy import optimize, stats
+from scipy import optimize, special
 from scipy.special import expit
 
 from neurometa.behaviour import logistic
@@ -72,7 +72,7 @@ def stay_regression(
     n_pairs, n_stays = (by_cluster(each, sessions) for each in count(sessions))
     parts = [_robust(pairs, stays, penalty, ridge) for pairs, stays in zip(n_pairs, n_stays, strict=True)]
     found = {name: np.stack([part[name] for part in parts], 1) for name in parts[0]}
-    found["p_value"] = 2 * stats.norm.sf(np.abs(found["coef"]) / found["se"])
+    found["p_value"] = 2 * special.ndtr(-np.abs(found["coef"]) / found["se"])
     result = _over_regressors(found, sessions)
     result.attrs = {"cluster": cluster, "penalty": penalty or "none"} | ({"ridge": ridge} if penalty == "ridge" else {})
     return sessions.finish(result)
@@ -141,7 +141,7 @@ def stay_mixed(trials: xr.Dataset, *, by: str = "subject") -> xr.Dataset:
     (pairs,), (stays,) = (by_cluster(each, sessions) for each in count(sessions))
     parts = [_mixed(n.reshape(-1, 4), k.reshape(-1, 4)) for n, k in zip(pairs, stays, strict=True)]
     found = {name: np.stack([part[name] for part in parts])[:, None] for name in parts[0]}
-    found["p_value"] = 2 * stats.norm.sf(np.abs(found["coef"]) / found["se"])
+    found["p_value"] = 2 * special.ndtr(-np.abs(found["coef"]) / found["se"])
     result = _over_regressors(found, sessions)
     result.attrs = {"by": by, "method": "maximum likelihood, Laplace's approximation, independent random effects"}
     return sessions.finish(result)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -163,4 +163,4 @@ def _welch(mean: xr.DataArray, variance: xr.DataArray, n: xr.DataArray, names: l
 
 
 def _two_sided(t: xr.DataArray, freedom: xr.DataArray) -> xr.DataArray:
-    return xr.apply_ufunc(lambda t, freedom: 2 * stats.t.sf(np.abs(t), np.maximum(freedom, 1e-9)), t, freedom)
+    return xr.apply_ufunc(lambda t, freedom: 2 * special.stdtr(np.maximum(freedom, 1e-9), -np.abs(t)), t, freedom)

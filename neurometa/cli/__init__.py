@@ -12,6 +12,7 @@ from neurometa.cli.comparing import comparing
 from neurometa.cli.decoding import decoding
 from neurometa.cli.encoding import encoding
 from neurometa.cli.erring import erring
+from neurometa.cli.exporting import exporting
 from neurometa.cli.fitting import fitting
 from neurometa.cli.histories import histories
 from neurometa.cli.learning_set import learning_set
@@ -40,6 +41,7 @@ playing(app)
 sweeping(app)
 reading(app)
 fitting(app)
+exporting(app)
 showing(app)
 decoding(app)
 matching(app)

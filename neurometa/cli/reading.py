@@ -22,7 +22,12 @@ def reading(app: typer.Typer) -> None:
 
 
 def import_table(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or text table, one row per trial.", show_default=False)],
+    file: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, Parquet or NWB, one row per trial; several are put together.", show_default=False
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to make, e.g. runs/mice.", show_default=False)],
     subject: Annotated[str | None, typer.Option(help="Column of the subject.", show_default="guessed")] = None,
     episode: Annotated[str | None, typer.Option(help="Column of the session.", show_default="guessed")] = None,
@@ -34,12 +39,22 @@ def import_table(
         str | None, typer.Option(help="Column of the second-stage state.", show_default="guessed")
     ] = None,
     choice_coding: Annotated[
-        str | None, typer.Option(metavar="ENTRY=OPTION,...", help="What entries stand for: L=0,R=1,none=missed.")
+        str | None,
+        typer.Option(metavar="ENTRY=OPTION,...", help="What entries stand for: L=0,R=1,=missed (the last: empty)."),
     ] = None,
     reward_coding: Annotated[
-        str | None, typer.Option(metavar="ENTRY=REWARD,...", help="What rewards stand for, e.g. -1=0,1=1.")
+        str | None, typer.Option(metavar="ENTRY=REWARD,...", help="What rewards stand for: -1=0,1=1 or win=1,loss=0.")
     ] = None,
     options: Annotated[int | None, typer.Option(help="Options a choice had.", show_default="as occur")] = None,
+    activity: Annotated[
+        str | None, typer.Option(help="Of NWB: units, or a TimeSeries, binned by trial.", show_default="none")
+    ] = None,
+    align: Annotated[str, typer.Option(help="Column of the time that --window is counted from.")] = "start_time",
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="FROM,TO", help="Seconds around --align: -0.5,1.", show_default="the whole trial"),
+    ] = None,
+    bins: Annotated[int, typer.Option(help="Equal parts of the window or trial, each a step.")] = 1,
     replace: Annotated[bool, typer.Option("--replace", help="Write over trials that --out holds already.")] = False,
     as_json: JSON = False,
 ) -> None:
@@ -52,8 +67,12 @@ def import_table(
 
     from neurometa import dataset
     from neurometa.storage import only_writer
-    from neurometa.tables import read_trials
+    from neurometa.tables import read_activity, read_trials
 
+    if activity is None and (window is not None or bins != 1 or align != "start_time"):
+        raise InputError("--window, --align and --bins cut up activity; say which with --activity, e.g. units.")
+    if activity is not None and len(file) > 1:
+        raise InputError("--activity is of one file, as units differ between files; import one at a time.")
     if (out / dataset.BEHAVIOUR).exists() and not replace:
         raise InputError(f"{out} holds trials already; write over them with --replace, or choose another --out.")
     trials, report = read_trials(
@@ -69,12 +88,19 @@ def import_table(
         reward_coding=_numbers("--reward-coding", reward_coding),
         n_options=options,
     )
+    if activity is not None:
+        around = _window(window)
+        event = align if around or align != "start_time" else None
+        trials["activity"] = read_activity(file[0], trials, activity, align=event, window=around, n_bins=bins)
     with only_writer(out):
         written = dataset.save_run(trials, out)
     if as_json:
         say_json({"file": str(written), "report": dataclasses.asdict(report)})
         return
     say(str(report))
+    if activity is not None:
+        found = trials.activity
+        say(f"Activity: {found.sizes['unit']:,} units of {activity} ({found.units}), {bins} bins per trial.")
     say(f"The trials are in {written}.")
     say(f"Next: neurometa fit-rw {out}")
 
@@ -92,14 +118,24 @@ def _whole(text: str) -> Any:
     return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
-def _numbers(option: str, text: str | None) -> dict[float, float] | None:
+def _numbers(option: str, text: str | None) -> dict[str, float] | None:
     coded = _coding(option, text)
     if coded is None:
         return None
     try:
-        return {float(entry): float(value) for entry, value in coded.items()}
+        return {entry: float(value) for entry, value in coded.items()}
     except ValueError as error:
-        raise InputError(f"{option} is {text!r}; both sides must be numbers, e.g. -1=0,1=1.") from error
+        raise InputError(f"{option} is {text!r}; what follows = must be numbers, e.g. -1=0,1=1.") from error
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        before, after = map(float, text.split(","))
+    except ValueError as error:
+        raise InputError(f"--window is {text!r}; give two numbers in seconds, e.g. -0.5,1.") from error
+    return before, after
 
 
 def fit_rw(

@@ -16,10 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from scipy.special import betaln, expit, logit
-from scipy.stats import binom
 
 from neurometa.errors import InputError
-from neurometa.exact import gittins
 
 Policy = list[np.ndarray]
 
@@ -148,6 +146,8 @@ def optimistic_thompson(n_trials: int, *, n_samples: int = 20) -> Policy:
     """
     if n_samples < 1:
         raise InputError(f"n_samples is {n_samples}; it must be at least 1.")
+    from scipy.stats import binom  # a second to load, of which fits have no need
+
     half = n_samples / 2
     votes = np.arange(n_samples + 1)
     wins = np.where(votes == half, 0.5, votes > half)  # of arm 0, with so many votes
@@ -182,8 +182,10 @@ def gittins_index(n_trials: int, *, discount: float | None = None) -> Policy:
     """Take the arm of the higher Gittins index, of uniform priors.
 
     The index is that of the trials left, or with a `discount` in (0, 1) that of an endless
-    episode; see `neurometa.gittins`, whose table is kept in the user's cache folder.
+    episode; see `neurometa.exact.gittins`, whose table is kept in the user's cache folder.
     """
+    from neurometa.exact import gittins  # numba: half a second to load, of which fits have no need
+
     index = gittins.finite_horizon(n_trials) if discount is None else gittins.discounted(n_trials, discount)
     policy = []
     for trial in range(n_trials):

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,9 @@ import pandas as pd
 from neurometa.errors import InputError
 
 EMPTY = frozenset({"", ".", "<na>", "na", "n/a", "nan", "nat", "none", "null"})
+FILE = "file"  # the column that tells the files of a table apart
 TRUTH = {"true": 1.0, "false": 0.0}
+HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"  # how NWB and Parquet files begin
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -34,6 +37,10 @@ class Table(NamedTuple):
         Where each row stands in the source.
     n_empty : int
         Rows with nothing in them, dropped.
+    nested : tuple of str
+        Columns of an NWB file that are left out, as their cells hold lists or references.
+    n_files : int
+        How many files it was put together from.
     """
 
     frame: pd.DataFrame
@@ -41,26 +48,35 @@ class Table(NamedTuple):
     unit: str
     rows: np.ndarray
     n_empty: int
+    nested: tuple[str, ...] = ()
+    n_files: int = 1
 
     def place(self, row: int, column: str) -> str:
         """Name one cell, for the beginning of a sentence."""
         return f"{self.source}, {self.unit} {self.rows[row]}, column {column!r}"
 
 
-def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
-    """Read a text file, or take a DataFrame, as it is; nothing is converted.
+def open_table(table: str | os.PathLike | pd.DataFrame | Sequence[str | os.PathLike]) -> Table:
+    """Read a text, Parquet or NWB file, told by its first bytes, or take a DataFrame; nothing is converted.
+
+    Several files are put below each other, with a column ``file`` that holds their names.
 
     Raises
     ------
     InputError
-        The file is absent, no UTF-8 text, ragged or empty, or two columns share a name.
+        The file is absent, damaged, no UTF-8 text, ragged or empty, two columns share a name, or
+        what reads Parquet or NWB is not installed.
     """
     if isinstance(table, pd.DataFrame):
         found = _from_frame(table)
     elif isinstance(table, str | os.PathLike):
         found = _from_file(Path(table))
+    elif isinstance(table, list | tuple) and table and all(isinstance(each, str | os.PathLike) for each in table):
+        return _together([open_table(each) for each in table]) if len(table) > 1 else open_table(table[0])
     else:
-        raise InputError(f"The table is a {type(table).__name__}; it must be the path of a text file or a DataFrame.")
+        raise InputError(
+            f"The table is a {type(table).__name__}; it must be the path of a table, a list of paths, or a DataFrame."
+        )
     names = pd.Series([str(name).strip() for name in found.frame.columns])
     named = (names != "").to_numpy()  # a nameless column holds row names
     frame = found.frame.loc[:, named].set_axis(names[named], axis=1)
@@ -68,6 +84,31 @@ def open_table(table: str | os.PathLike | pd.DataFrame) -> Table:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"{found.source} has more than one column {twice!r}; name each column differently.")
     return _filled(found._replace(frame=frame))
+
+
+def _together(tables: list[Table]) -> Table:
+    """Put the tables of several files below each other; an error still finds its line."""
+    first = tables[0]
+    for other in tables[1:]:
+        if odd := sorted(set(first.frame.columns) ^ set(other.frame.columns)):
+            raise InputError(
+                f"{first.source} and {other.source} must have the same columns, but only one of them has {odd}."
+            )
+    names = [Path(each.source).name for each in tables]
+    if len(set(names)) < len(names):
+        names = [each.source for each in tables]
+    frames = [each.frame for each in tables]
+    if FILE not in first.frame.columns:
+        frames = [frame.assign(**{FILE: name}) for frame, name in zip(frames, names, strict=True)]
+    return Table(
+        pd.concat(frames, ignore_index=True),
+        f"{len(tables)} tables",
+        first.unit,
+        np.array([f"{row} of {name}" for each, name in zip(tables, names, strict=True) for row in each.rows]),
+        sum(each.n_empty for each in tables),
+        tuple(dict.fromkeys(name for each in tables for name in each.nested)),
+        len(tables),
+    )
 
 
 def _filled(table: Table) -> Table:
@@ -84,7 +125,14 @@ def _from_frame(table: pd.DataFrame) -> Table:
 
 
 def _from_file(path: Path) -> Table:
-    text = _decode(path)
+    raw = _bytes(path)
+    if raw.startswith(HDF5):
+        from neurometa.tables import nwb  # pynwb, which only some have and which takes seconds
+
+        return nwb.trials_table(path)
+    if raw.startswith(PARQUET):
+        return _from_parquet(path)
+    text = _decode(path, raw)
     separator = max(",\t;", key=text.lstrip("\n").partition("\n")[0].count)
     lines, widths = _measure(path, text, separator)
     filled = np.flatnonzero(widths)
@@ -114,9 +162,27 @@ def _from_file(path: Path) -> Table:
     return Table(body, str(path), "line", lines[filled[1:]], len(widths) - len(filled))
 
 
-def _decode(path: Path) -> str:
+def _from_parquet(path: Path) -> Table:
     try:
-        raw = path.read_bytes()
+        import pyarrow
+    except ImportError as error:
+        raise InputError(
+            f"{path} is a Parquet file, and pyarrow is not installed; install it with: "
+            "pip install 'neurometa[parquet]', or save the table as CSV."
+        ) from error
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from error
+    return _from_frame(frame)._replace(source=str(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(len(HDF5))
+            if not raw.startswith((HDF5, PARQUET)):
+                raw += file.read()
         if raw.startswith(b"\x1f\x8b"):
             raw = gzip.decompress(raw)
     except FileNotFoundError as error:
@@ -125,6 +191,10 @@ def _decode(path: Path) -> str:
         raise InputError(f"{path} is a folder; name the table in it.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
+    return raw
+
+
+def _decode(path: Path, raw: bytes) -> str:
     unreadable = raw.find(b"\0")
     if unreadable < 0:
         try:
@@ -133,7 +203,10 @@ def _decode(path: Path) -> str:
         except UnicodeDecodeError as error:
             unreadable = error.start
     line = raw.count(b"\n", 0, unreadable) + 1
-    raise InputError(f"{path} is not UTF-8 text (line {line}); save the table as .csv (UTF-8), .tsv, .txt or .csv.gz.")
+    raise InputError(
+        f"{path} is not UTF-8 text (line {line}); save the table as .csv (UTF-8), .tsv, .txt or .csv.gz, or give it as "
+        "Parquet or NWB."
+    )
 
 
 def _measure(path: Path, text: str, separator: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,9 +14,9 @@ MANY_MISSED = 0.25  # more than this share of -1 looks like an option
 
 
 def read_choices(
-    table: cells.Table, column: str, coding: Mapping | None, n_options: int | None
+    table: cells.Table, column: str, coding: Mapping | None, n_options: int | None, *, from_zero: bool = False
 ) -> tuple[np.ndarray, list[str], list[str], list[str]]:
-    """Read a column as options.
+    """Read a column as options, numbers `from_zero` being counted so wherever they can be.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def read_choices(
     if coding is not None:
         option, options = _given(first, coding, n_options)
     elif all(cells.as_number(text) is not None for text in made):
-        option, options = _counted(made, f"{table.source}, column {column!r}", n_options)
+        option, options = _counted(made, f"{table.source}, column {column!r}", n_options, from_zero)
     else:
         option, options = _named(made, n_options)
     lookup = np.array([option.get(text, -1) for text in texts], dtype=np.int8)
@@ -54,6 +54,8 @@ def read_choices(
     moved = [f"{text} -> {k}" for k, text in by_option if text != str(k)]
     missed = [f"{text or 'empty'} ({n[text]:,})" for text in n if option.get(text, -1) < 0]
     recoded = [f"choices {', '.join(moved)}."] if moved else []
+    if from_zero and coding is None and made and "0" not in made and options[0] == "0":
+        recoded.append(f"choices read as counted from 0, of {len(options)}, as the column n_options says.")
     recoded += [f"choices {', '.join(missed)} read as missed."] if missed else []
     warnings = []
     never = [label for k, label in enumerate(options) if k not in lookup]
@@ -90,8 +92,10 @@ def _given(first: dict[str, str], coding: Mapping, n_options: int | None) -> tup
     return option, [labels.get(k, f"option {k}") for k in range(n)]
 
 
-def _counted(first: dict[str, str], source: str, n_options: int | None) -> tuple[dict[str, int], list[str]]:
-    """Whole numbers from 0, or from 1 where 0 does not occur."""
+def _counted(
+    first: dict[str, str], source: str, n_options: int | None, from_zero: bool
+) -> tuple[dict[str, int], list[str]]:
+    """Whole numbers from 0, or from 1 where 0 does not occur (if `from_zero`, where that cannot be)."""
     for text, place in first.items():
         if not text.isdecimal() or len(text) > 9:
             raise InputError(
@@ -99,7 +103,7 @@ def _counted(first: dict[str, str], source: str, n_options: int | None) -> tuple
             )
     numbers = {text: int(text) for text in first} or {"0": 0}
     low, high = min(numbers.values()), max(numbers.values())
-    start = 0 if low == 0 else 1
+    start = 0 if low == 0 or (from_zero and n_options and high < n_options) else 1
     most = (n_options or MOST_OPTIONS) - 1 + start
     for text, place in first.items():
         if numbers[text] > most:

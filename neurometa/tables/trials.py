@@ -14,7 +14,7 @@ import xarray as xr
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
 from neurometa.tables import cells
-from neurometa.tables.coding import MOST_OPTIONS, read_choices, read_rewards
+from neurometa.tables.coding import MOST_OPTIONS, canonical, read_choices, read_rewards
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
 from neurometa.tables.transitions import ROLES, may_be, read_transitions
@@ -31,6 +31,8 @@ NAMES = {
     "second_state": "secondstate secondstagestate state2 stage2state",
 }
 REQUIRED = ("choice", "reward")
+STATED = "n_options"  # a column of this name, as `to_frame` writes, says how many options there were, counted from 0
+EXACT = {"subject": ("subject", "agent"), "episode": ("session", "episode")}  # what `to_frame` calls these columns
 LOSSES = frozenset({"loss", "losses", "lose", "punishment", "cost"})
 GRAIN = ("episode", "trial")
 OURS = frozenset({"choice", "reward", "valid", "trial_number", "subject", "session"})
@@ -39,7 +41,7 @@ DIMS |= {"regressor", "lag", "fold", "bound"}
 
 
 def read_trials(
-    table: str | os.PathLike | pd.DataFrame,
+    table: str | os.PathLike | pd.DataFrame | Sequence[str | os.PathLike],
     *,
     subject: str | None = None,
     episode: str | None = None,
@@ -57,10 +59,12 @@ def read_trials(
 
     Parameters
     ----------
-    table : path or DataFrame
+    table : path, DataFrame or sequence of paths
         A UTF-8 text file (.csv, .tsv, .txt, or any of these gzipped) with a header, whose
-        separator (comma, tab or semicolon) is read off the header; or a DataFrame, which
-        is not changed.
+        separator (comma, tab or semicolon) is read off the header; a Parquet file (extra
+        ``parquet``); an NWB file (extra ``nwb``), whose trials table is read, with the file's
+        subject and session where no column says them; or a DataFrame, which is not changed. Several
+        files are read as one table; where no column tells sessions, each file is one.
     subject, episode, trial, choice, reward : str, optional
         Names of the columns. One that is not named is guessed by common names, whatever
         their case (mouse, subjID; session, block; trial_number; response; outcome); the
@@ -79,7 +83,9 @@ def read_trials(
     reward_coding : mapping, optional
         The reward that each entry stands for, e.g. ``{-1: 0, 1: 1}``.
     n_options : int, optional
-        How many options a choice had, 2 to 127; by default as many as occur, at least 2.
+        How many options a choice had, 2 to 127; by default as many as the column ``n_options``
+        says, if it holds the same number throughout (choices then count from 0, unless that
+        number is among them), else as many as occur, at least 2.
     keep : sequence of str, optional
         Further columns to keep; all by default, none if empty.
 
@@ -117,8 +123,10 @@ def read_trials(
     if n_options is not None and not 2 <= n_options <= MOST_OPTIONS:
         raise InputError(f"n_options is {n_options}; it must be 2 to {MOST_OPTIONS}.")
     rows = cells.open_table(table)
+    stated = _stated(rows) if n_options is None else None
     columns, guessed = _columns(
         rows,
+        stated is not None,
         {
             "subject": subject,
             "episode": episode,
@@ -131,11 +139,15 @@ def read_trials(
     )
     if columns.keys() - REQUIRED:  # else a row with nothing in it is a missed trial
         rows = cells.drop_empty(rows)
-    chosen, options, coded, odd = read_choices(rows, columns["choice"], choice_coding, n_options)
+    chosen, options, coded, odd = read_choices(
+        rows, columns["choice"], choice_coding, n_options or stated, from_zero=stated is not None
+    )
     transitions, unread = _transitions(rows, columns, guessed, chosen)
-    further = _further_columns(rows, columns, keep)
+    further = [name for name in _further_columns(rows, columns, keep) if stated is None or name != STATED]
     paid, valued, odd_rewards = read_rewards(rows, columns["reward"], reward_coding, chosen)
     grid = arrange(rows, columns)
+    if rows.n_files > 1 and "trial" not in columns:
+        _refuse_run_on(rows, grid)
 
     trials = _assemble(rows, columns, further, grid, chosen, options, paid)
     trials = dataset.describe(trials.assign({role: (GRAIN, grid.spread(x)) for role, x in transitions.items()}))
@@ -158,7 +170,8 @@ def read_trials(
         options={label: int((chosen == k).sum()) for k, label in enumerate(options)},
         mean_reward=float(paid[made].mean()) if made.any() else None,
         kept={name: ", ".join(map(str, x.dims)) for name, x in kept.items()},
-        dropped={"empty rows": rows.n_empty} if rows.n_empty else {},
+        dropped=({"empty rows": rows.n_empty} if rows.n_empty else {})
+        | {f"column {name!r}, whose cells are lists or references": 1 for name in rows.nested},
         recoded=coded + valued + grid.recoded,
         warnings=_odd(rows, columns) + odd + odd_rewards + unread,
     )
@@ -166,8 +179,17 @@ def read_trials(
     return trials, report
 
 
-def _columns(table: cells.Table, named: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
-    """Column of each role that has one, and the roles for which it was guessed."""
+def _stated(table: cells.Table) -> int | None:
+    """Number of options that the table says of itself."""
+    if STATED not in table.frame.columns:
+        return None
+    found = {canonical(text) for text in cells.labels(table.frame[STATED])[1]} - {""}
+    one = found.pop() if len(found) == 1 else ""
+    return int(one) if one.isdecimal() and len(one) < 4 and 2 <= int(one) <= MOST_OPTIONS else None
+
+
+def _columns(table: cells.Table, ours: bool, named: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
+    """Column of each role that has one, and the roles for which it was guessed; our own names win in our own tables."""
     there = list(table.frame.columns)
     for role, name in named.items():
         if name and name not in there:
@@ -180,6 +202,8 @@ def _columns(table: cells.Table, named: dict[str, str | None]) -> tuple[dict[str
         if not name:
             known = NAMES[role].split()
             alike = [c for c in there if re.sub(r"[\W_]", "", c.casefold()) in known and c not in columns.values()]
+            exact = [c for c in EXACT.get(role, (role,)) if ours and c in there and c not in columns.values()]
+            alike = exact[:1] or alike
             if role in ROLES:
                 alike = [c for c in alike if may_be(table, c)]
             if len(alike) > 1:
@@ -189,11 +213,26 @@ def _columns(table: cells.Table, named: dict[str, str | None]) -> tuple[dict[str
             if alike:
                 columns[role] = alike[0]
                 guessed.append(role)
+            elif role == "episode" and table.n_files > 1:
+                columns[role] = cells.FILE
+                guessed.append(role)
             elif role in REQUIRED:
                 raise InputError(
                     f"{table.source} has no column that is known as {role}; name it with {role}=..., one of {there}."
                 )
     return {role: columns[role] for role in NAMES if role in columns}, guessed
+
+
+def _refuse_run_on(table: cells.Table, grid: Grid) -> None:
+    """Refuse to run sessions of two files on into each other, where nothing says in which order."""
+    file = table.frame[cells.FILE].to_numpy()
+    other = np.flatnonzero(file != file[grid.first][grid.episode])
+    if other.size:
+        episode = grid.episode[other[0]]
+        raise InputError(
+            f"Session {grid.session[episode]} of subject {grid.subject[episode]} stands in {file[grid.first[episode]]} "
+            f"and in {file[other[0]]}, and no column numbers its trials; tell them apart with episode={cells.FILE!r}."
+        )
 
 
 def _transitions(
