@@ -1,7 +1,7 @@
 """Fits by many starts, by maximum likelihood or with priors: what each column of trials says of a model."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,18 +9,22 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from neurometa.behaviour import latents, likelihood, two_step, two_step_score
-from neurometa.behaviour.multistart import Peak, Score, Target, climb, open_parameters, standard_errors
+from neurometa.behaviour.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
 from neurometa.errors import InputError, nearest
 from neurometa.models import Equations, Model, TwoStepModel
 from neurometa.models.priors import Prior, Uniform
 
 
 class Column(NamedTuple):
-    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell."""
+    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell.
+
+    Their `slope` is None where it is to be found by differences.
+    """
 
     score: Score
     n_trials: int
     mute: str
+    slope: Slope | None = None
 
 
 def fit_from_starts(
@@ -65,7 +69,8 @@ def fit_from_starts(
         1
     ):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
         for i, column in enumerate(columns):
-            target, rng = Target(column.score, low, high, densities), np.random.default_rng([seed, i])
+            target = Target(column.score, low, high, densities, column.slope)
+            rng = np.random.default_rng([seed, i])
             rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
     result = xr.Dataset(
         {name: (like.dims, np.reshape([row[name] for row in rows], like.shape)) for name in rows[0]} if rows else {}
@@ -173,8 +178,8 @@ def _two_step_columns(
         )
         chosen = np.unique(one.choice[one.played])
         mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"
-        score: Callable = functools.partial(two_step_score.score, model, one)
-        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else ""))
+        score, slope = (functools.partial(each, model, one) for each in (two_step_score.score, two_step_score.slope))
+        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else "", slope))
     return columns, like
 
 
