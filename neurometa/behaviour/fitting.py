@@ -13,7 +13,7 @@ from neurometa.behaviour.optimum import Problem, maximise
 from neurometa.behaviour.posterior import fit_from_starts
 from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified
 from neurometa.errors import InputError, nearest
-from neurometa.models import Equations, Model
+from neurometa.models import Equations, Model, Observer, Softmax
 from neurometa.models.priors import Prior
 
 LEVEL = 0.95  # of the intervals, if no other is asked for
@@ -42,12 +42,13 @@ def fit(
 
     Parameters
     ----------
-    model : Model or TwoStepModel class
+    model : Model, Observer or TwoStepModel class
         E.g. ``models.RescorlaWagner``; its ``start`` are the values before the first trial.
     trials : Dataset
         ``choice`` (int, -1 where none was made) and ``reward`` over ``trial`` and any other
         dims; for a two-step model also ``second_state``, and ``second_choice`` and
-        ``left_option`` if the task has them. A missed trial neither scores nor teaches, nor does
+        ``left_option`` if the task has them; for `models.Behrens` ``magnitude`` if arms show what they
+        pay. A missed trial neither scores nor teaches, nor does
         one at which ``valid``, if there is one, is False.
     pool : str or sequence of str
         Dims whose members share one set of parameters; values start anew in each. By
@@ -105,8 +106,9 @@ def fit(
     """
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
-    lowest, highest = _bounds(model, bounds or {})
-    if priors or not (issubclass(model, Model) and model.scanned):
+    unshown = model.unshown if issubclass(model, Observer) and "magnitude" not in trials else {}
+    lowest, highest = _bounds(model, {name: (x, x) for name, x in unshown.items()} | dict(bounds or {}))
+    if priors or not (issubclass(model, Softmax) and model.scanned):
         if window is not None or intervals:
             what = "window" if window is not None else "intervals"
             raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
@@ -127,12 +129,14 @@ def fit(
     sizes, n_members = [played.sizes[dim] for dim in dims], math.prod(played.sizes[dim] for dim in pool)
     choice, reward = (each.reshape(n_trials, math.prod(sizes), n_members) for each in arrays)
     n_options = played.choice.attrs["n_options"]
+    shown = [played[name].transpose("arm", "trial", *dims, *pool).values for name in model.told]
+    told = [each.reshape(n_options, n_trials, math.prod(sizes), n_members) for each in shown]
 
     stops = [n_trials] if window is None else range(window, n_trials + 1)
     fits = []
     for stop in stops:
         first = 0 if window is None else stop - window
-        choices = Choices(choice[:stop], reward[:stop], n_options, first)
+        choices = Choices(choice[:stop], reward[:stop], n_options, first, tuple(each[:, :stop] for each in told))
         fits.append(_fit_columns(model, choices, low, high, level))
     shape = [*sizes, len(stops)]
     stacked = {name: np.stack([each[name] for each in fits], axis=-1) for name in fits[0]}
@@ -154,7 +158,7 @@ def fit(
 
 
 def _fit_columns(
-    model: type[Model], choices: Choices, low: np.ndarray, high: np.ndarray, level: float | None
+    model: type[Softmax], choices: Choices, low: np.ndarray, high: np.ndarray, level: float | None
 ) -> dict[str, np.ndarray]:
     """Fit every column that scores a trial; arrays (column,) by name, and (bound, column) for intervals."""
     names, n_scored = (*model.rates(), *model.weights), choices.n_scored
@@ -191,7 +195,7 @@ def _fit_columns(
 
 
 def _describe(
-    model: type[Model],
+    model: type[Softmax],
     result: xr.Dataset,
     low: np.ndarray,
     high: np.ndarray,
@@ -217,9 +221,9 @@ def _describe(
     result.at_bound.attrs = {"long_name": "a parameter is on its bound"}
     result.attrs = {
         "model": model.__name__,
-        "start": list(model.start),
         "n_parameters": int((low < high).sum()),
     }
+    result.attrs |= {"start": list(model.start)} if issubclass(model, Model) else {}
     result.attrs |= ({"pool": ", ".join(map(str, pool))} if pool else {}) | ({"window": window} if window else {})
     return result
 

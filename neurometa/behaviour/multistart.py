@@ -104,7 +104,8 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
 def _by_slope(target: Target, slope: Slope) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """Minus the density of the free parameters, and its gradient, as told."""
     which, point = np.flatnonzero(target.free), target.lower.copy()
-    known = [(place, target.priors[k]) for place, k in enumerate(which) if not isinstance(target.priors[k], Uniform)]
+    known = [(place, target.priors[int(k)]) for place, k in enumerate(which)]
+    known = [each for each in known if not isinstance(each[1], Uniform)]
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         point[which] = x

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from neurometa.behaviour import latents, likelihood, two_step, two_step_score
 from neurometa.behaviour.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
 from neurometa.errors import InputError, nearest
-from neurometa.models import Equations, Model, TwoStepModel
+from neurometa.models import Equations, Softmax, TwoStepModel
 from neurometa.models.priors import Prior, Uniform
 
 
@@ -58,7 +58,7 @@ def fit_from_starts(
         if not played.attrs["branched"]:  # no second choice to tell its slope
             absent = tuple(name for name in names if name == "inverse_temperature_second")
         columns, like = _two_step_columns(model, played, pool)
-    elif issubclass(model, Model):
+    elif issubclass(model, Softmax):
         columns, like = _arm_columns(model, latents.playable(model, trials)[0], pool)
     else:
         raise InputError(f"There is no fit of {model.__name__}.")
@@ -183,16 +183,18 @@ def _two_step_columns(
     return columns, like
 
 
-def _arm_columns(model: type[Model], played: xr.Dataset, pool: Sequence[str]) -> tuple[list[Column], xr.DataArray]:
+def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) -> tuple[list[Column], xr.DataArray]:
     """Columns of choices among arms, and an array over the dims that are left."""
     _, arrays, like = _columns(played, pool, ("choice", "reward"))
     n_options = played.choice.attrs["n_options"]
+    shown = [[_columns(played.isel(arm=arm), pool, [name])[1][name] for arm in range(n_options)] for name in model.told]
     place = {name: k for k, name in enumerate(model.parameters())}
     rates, weights = ([place[name] for name in group] for group in (model.rates(), model.weights))
     columns = []
     for i in range(like.size):
         choice, reward = (arrays[name][i].T[:, None] for name in ("choice", "reward"))
-        one = likelihood.Choices(choice, reward, n_options)
+        told = tuple(np.stack([arm[i].T[:, None] for arm in arms]) for arms in shown)
+        one = likelihood.Choices(choice, reward, n_options, told=told)
 
         def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
             seen = likelihood.gaps(model, one, points.T[rates][..., None])

@@ -50,7 +50,7 @@ def _model(name: str) -> Any:
 
     kinds = {
         re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-        for kind in (*models.FITTED_FROM_STARTS, *models.MODELS)
+        for kind in (*models.FITTED_FROM_STARTS, *models.OBSERVERS, *models.MODELS)
     }
     if name not in kinds:
         raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")

@@ -146,6 +146,7 @@ _WEAK: Priors = {
     "stickiness": Normal(0.0, 1.0),
     "response_stickiness": Normal(0.0, 1.0),
     "magnitude_weight": Normal(0.0, 10.0),
+    "risk_preference": Gamma(2.0, 1.0),
 }
 
 
@@ -153,6 +154,6 @@ def weak(model: type[Equations]) -> Priors:
     """Return our own priors of a model: they pull estimates off their bounds, and are little felt beyond many trials.
 
     Rates and shares are Beta(1.1, 1.1), slopes Gamma(1.5, 4), habits Normal(0, 1) in units of
-    reward; what else a model has is uniform.
+    reward, a risk preference Gamma(2, 1); what else a model has is uniform.
     """
     return {name: _WEAK[name] for name in model.parameters() if name in _WEAK}
