@@ -3,10 +3,10 @@
 Every parameter takes evenly spaced values over its range, each paired at random with the others' (a Latin
 hypercube). Each learner is fitted to its own choices by maximum likelihood and with weak priors; how well the
 truth comes back is told by r and bias with bootstrap intervals, over all learners and over each third of the
-parameter's range. Half as many learners of each of four models say how often BIC finds the right one. Writes
+parameter's range. A further grid of learners of each of four models says how often BIC finds the right one. Writes
 results/two_step_recovery.nc.
 
-    python analyses/two_step_recovery.py [LEARNERS]
+    python analyses/two_step_recovery.py [LEARNERS [LEARNERS OF EACH MODEL]]
 """
 
 import sys
@@ -96,13 +96,14 @@ def models(n_learners: int, n_trials: int) -> xr.Dataset:
         for kind in (ModelFree, ModelBased, Hybrid, KoolHybrid)
     ]
     proportion = behaviour.model_recovery(kinds, world, np.random.default_rng(3))
-    return proportion.to_dataset().assign(models_n=proportion.n, models_cpu_s=time.process_time() - began)
+    counted = proportion.reset_coords("n").rename(n="models_n")
+    return counted.assign(models_cpu_s=time.process_time() - began)
 
 
-def main(n_learners: int) -> Path:
+def main(n_learners: int, n_of_each_model: int) -> Path:
     """Recover parameters and models, and save both."""
     jobs = [joblib.delayed(parameters)(n_learners, n_trials) for n_trials in TRIALS]
-    jobs += [joblib.delayed(models)(n_learners // 2, n_trials) for n_trials in TRIALS]
+    jobs += [joblib.delayed(models)(n_of_each_model, n_trials) for n_trials in TRIALS]
     done = joblib.Parallel(n_jobs=2)(jobs)
     trials = xr.DataArray(list(TRIALS), dims="n_trials", name="n_trials")
     result = xr.concat(done[:2], dim=trials).merge(xr.concat(done[2:], dim=trials))
@@ -110,4 +111,5 @@ def main(n_learners: int) -> Path:
 
 
 if __name__ == "__main__":
-    print(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
+    sizes = [int(each) for each in sys.argv[1:]]
+    print(main(*(sizes + [200, 60][len(sizes) :])))

@@ -1,5 +1,6 @@
 """The Bayesian learner of Behrens et al.: its filter against loops written out, its choices, and recovery."""
 
+import functools
 import json
 
 import numpy as np
@@ -35,10 +36,12 @@ def test_the_filter_is_the_belief_written_out_over_every_cell():
     cells = [(a, b, c) for a in range(3) for b in range(3) for c in range(3)]  # of k, v and r
     v_edge = np.linspace(*LOG_SPREAD, 4)
 
+    @functools.cache
     def to_volatility(rate, old, new):
         share = [np.diff(stats.norm(v[old], np.exp(k[rate])).cdf(v_edge[j : j + 2]))[0] for j in range(3)]
         return share[new] / sum(share)
 
+    @functools.cache
     def to_prob(volatility, old, new):
         weight = np.exp(-v[volatility])
         return np.diff(stats.beta(r[old] * weight, (1 - r[old]) * weight).cdf([new / 3, (new + 1) / 3]))[0]
@@ -67,7 +70,7 @@ def test_the_filter_is_the_belief_written_out_over_every_cell():
 
 def test_it_learns_faster_where_the_world_is_volatile_and_knows_it():
     course = np.concatenate([np.full(100, 0.75), np.where(np.arange(100) // 25 % 2, 0.8, 0.2)])
-    trials = simulate(Behrens(1.0, 10.0), world(10, 200, course), np.random.default_rng(0))
+    trials = simulate(Behrens(1.0, 10.0), world(6, 200, course), np.random.default_rng(0))
     seen = latents(Behrens(1.0, 10.0), trials)
     prob = seen.arm_prob.isel(arm=0)
     outcome = ((trials.choice == 0) == (trials.reward > 0)).astype(float)
@@ -76,7 +79,7 @@ def test_it_learns_faster_where_the_world_is_volatile_and_knows_it():
     stable, volatile = rate[:, 30:99].mean(), rate[:, 130:].mean()
     assert volatile > 1.5 * stable
     felt = seen.log_volatility
-    assert (felt[:, 160:].mean("trial") > felt[:, 60:100].mean("trial")).mean() >= 0.9
+    assert (felt[:, 160:].mean("trial") > felt[:, 60:100].mean("trial")).mean() >= 5 / 6
 
 
 def test_a_value_is_the_magnitude_times_the_stretched_probability():
@@ -87,25 +90,24 @@ def test_a_value_is_the_magnitude_times_the_stretched_probability():
 
 
 def test_both_parameters_come_back():
-    course = world(10, 150, np.where(np.arange(150) // 30 % 2, 0.2, 0.8))
+    course = world(8, 120, np.where(np.arange(120) // 30 % 2, 0.2, 0.8))
     truth = {"risk_preference": 1.6, "inverse_temperature": 8.0}
     trials = simulate(Behrens(**truth), course, np.random.default_rng(1), magnitude=shown(course))
     fitted = fit(Behrens, trials, pool="episode")
     for name, value in truth.items():
         assert abs(fitted[name] - value) < 3 * fitted[f"{name}_se"]
         assert fitted[f"{name}_se"] < 0.2 * value
-    for rate in np.linspace(0, 5, 11):
-        for slope in np.linspace(1, 20, 8):
-            assert log_likelihood(Behrens(rate, slope), trials).sum() <= fitted.log_likelihood + 1e-8
+    nodes = [xr.DataArray(np.linspace(*ends), dims=dim) for dim, ends in (("rate", (0, 5, 21)), ("slope", (1, 20, 9)))]
+    assert (log_likelihood(Behrens(*nodes), trials).sum("episode") <= fitted.log_likelihood + 1e-8).all()
     assert log_likelihood(Behrens.of(fitted), trials).sum().item() == pytest.approx(fitted.log_likelihood.item())
 
 
 def test_without_magnitudes_the_slope_alone_is_fitted_and_comes_back():
     slopes = xr.DataArray([2.0, 4.0, 6.0, 8.0], dims="slope")
-    result = recover(Behrens(1.0, slopes), world(4, 200, 0.7), np.random.default_rng(2))
+    result = recover(Behrens(1.0, slopes), world(4, 120, 0.7), np.random.default_rng(2))
     found = result.estimate.sel(parameter="inverse_temperature").median("episode")
     np.testing.assert_allclose(found, slopes, rtol=0.35)
-    assert result.r.sel(parameter="inverse_temperature") > 0.7
+    assert result.r.sel(parameter="inverse_temperature") > 0.6
     assert (result.estimate.sel(parameter="risk_preference") == 1).all()
 
 

@@ -85,10 +85,11 @@ def fit(
         - ``converged``: whether there is one best set of parameters; False where any is NaN,
           and where no trial was scored, in which case ``log_likelihood`` is NaN too;
         - ``at_bound``: whether any free parameter is on its bound;
+        - ``reason``: what the trials leave open (parameters that are NaN, or that only their prior
+          tells); an empty text if nothing;
         - with starts also ``log_posterior`` (nats: log-likelihood plus the log-densities of the
-          priors), ``n_reached`` (how many starts ended within .001 nats of the best) and
-          ``reason`` (what the trials leave open: parameters that are NaN, or that only their prior
-          tells; an empty text if nothing). Standard errors are then those of the posterior.
+          priors) and ``n_reached`` (how many starts ended within .001 nats of the best). Standard
+          errors are then those of the posterior.
 
     Raises
     ------
@@ -185,13 +186,28 @@ def _fit_columns(
         result |= {name: parameters[k], f"{name}_se": errors[k]}
         if level is not None:
             result[f"{name}_interval"] = ends[k]
-    converged = ~np.isnan(parameters).any(0)
+    unknown = np.isnan(parameters)
+    converged = ~unknown.any(0)
+    reasons = [_why(names, choices.choice[choices.first :, i], unknown[:, i]) for i in range(n_columns)]
     return result | {
         "log_likelihood": value,
         "n_trials": n_scored,
         "converged": converged,
         "at_bound": on_bound.any(0),
+        "reason": np.array(reasons, dtype=object),
     }
+
+
+def _why(names: Sequence[str], choice: np.ndarray, unknown: np.ndarray) -> str:
+    """One line on what the choices that score leave open, empty if nothing."""
+    chosen = np.unique(choice[choice >= 0])
+    if not chosen.size:
+        return "no trial was scored"
+    parts = ["only one option was ever chosen"] if chosen.size == 1 else []
+    if unknown.any():
+        which = ", ".join(name for name, one in zip(names, unknown, strict=True) if one)
+        parts.append(f"the likelihood does not depend on {which}")
+    return "; ".join(parts)
 
 
 def _describe(
@@ -219,6 +235,7 @@ def _describe(
     result.n_trials.attrs = {"long_name": "scored trials"}
     result.converged.attrs = {"long_name": "one best set of parameters was found"}
     result.at_bound.attrs = {"long_name": "a parameter is on its bound"}
+    result.reason.attrs = {"long_name": "what the trials leave open"}
     result.attrs = {
         "model": model.__name__,
         "n_parameters": int((low < high).sum()),
