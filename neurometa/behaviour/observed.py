@@ -56,7 +56,8 @@ def informed(played: xr.Dataset, magnitude: xr.DataArray | None) -> xr.Dataset:
     first_paid = ((played.choice == 0) == paid).astype(float).where(made)
     prob, log_volatility = _infer(first_paid)
     both = xr.concat([prob, 1 - prob], dim="arm").transpose(..., "arm")
-    return played.assign(prob=both, magnitude=shown.where(made | np.isfinite(shown), 1.0), log_volatility=log_volatility)
+    known = shown.where(made | np.isfinite(shown), 1.0)
+    return played.assign(prob=both, magnitude=known, log_volatility=log_volatility)
 
 
 def _infer(first_paid: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
