@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.fitting import fit
-from neurometa.behaviour.latents import simulate
+from neurometa.behaviour.simulation import simulate
 from neurometa.errors import InputError
 from neurometa.models import Equations
 from neurometa.models.priors import Prior

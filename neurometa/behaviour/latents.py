@@ -1,4 +1,4 @@
-"""A learning model played through trials: what it expected, how well it predicts choices, what it would choose."""
+"""A learning model played through trials: what it expected, how well it predicts choices."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour import observed, two_step, two_step_world
+from neurometa.behaviour import observed, two_step
 from neurometa.errors import InputError
 from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
 
@@ -53,7 +53,7 @@ def log_likelihood(model: Equations, trials: xr.Dataset) -> xr.DataArray:
     >>> round(log_likelihood(RescorlaWagner(0.3, 0.0), example(n_episodes=1)).item() / 150, 6)
     -0.693147
     """
-    parameters = _parameters(model)
+    parameters = parameters_of(model)
     if isinstance(model, TwoStepModel):
         return with_coords(two_step.log_likelihood(model, parameters, trials).to_dataset(), trials).log_likelihood
     assert isinstance(model, Model | Observer)
@@ -103,7 +103,7 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     >>> latents(RescorlaWagner(0.3, 5.0), example(n_episodes=3)).rpe.dims
     ('episode', 'trial')
     """
-    parameters = _parameters(model)
+    parameters = parameters_of(model)
     if isinstance(model, TwoStepModel):
         return with_coords(two_step.latents(model, parameters, trials), trials)
     assert isinstance(model, Model | Observer)
@@ -123,94 +123,6 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     result = result.where(valid) if valid is not None else result
     order = [*(dim for dim in result.dims if dim not in ("trial", "arm")), "trial", "arm"]
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
-
-
-def simulate(
-    model: Equations,
-    reward_prob: xr.DataArray,
-    rng: np.random.Generator,
-    *,
-    magnitude: xr.DataArray | None = None,
-) -> xr.Dataset:
-    """Let a model choose among arms that pay 1 with given probabilities and else 0.
-
-    A two-step model plays a two-step world instead, whose transitions are common with its own
-    ``p_common`` (.7 for a model without), and whose first-stage options change sides at random.
-
-    Parameters
-    ----------
-    model : Model, Observer or TwoStepModel
-        With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``.
-    reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims; for a two-step model over
-        ``trial``, ``state`` and, if there is a second choice, ``option``.
-    rng : Generator
-        Makes the choices and rewards.
-    magnitude : DataArray, optional
-        What each arm shows and pays when it pays, > 0, over the dims of `reward_prob` or some of them; for
-        `models.Behrens`, whose two arms must have probabilities that sum to 1.
-
-    Returns
-    -------
-    Dataset
-        ``choice``, ``reward`` and ``reward_prob``, over ``trial`` and the other dims of
-        `reward_prob` and of the parameters; for a two-step model ``choice``, ``common``,
-        ``second_state``, ``second_choice`` (if there is one), ``left_option``, ``reward`` and
-        ``state_reward_prob``.
-
-    Raises
-    ------
-    InputError
-        `reward_prob` has no dim ``trial`` or ``arm``, leaves [0, 1], or has another number of
-        arms than the model.
-
-    Examples
-    --------
-    >>> from neurometa.dataset import example
-    >>> from neurometa.models import RescorlaWagner
-    >>> simulate(RescorlaWagner(0.3, 5.0), example(n_episodes=3).reward_prob, np.random.default_rng(0)).choice.dims
-    ('episode', 'trial')
-    """
-    parameters = _parameters(model)
-    if magnitude is not None and not isinstance(model, Observer):
-        raise InputError(f"{type(model).__name__} is shown no magnitudes; leave magnitude out.")
-    if isinstance(model, TwoStepModel):
-        return two_step_world.simulate(model, parameters, reward_prob, rng)
-    assert isinstance(model, Model | Observer)
-    missing = {"trial", "arm"} - set(reward_prob.dims)
-    if missing:
-        raise InputError(f"reward_prob spans {reward_prob.dims}; it must span 'trial' and 'arm'.")
-    if not ((reward_prob >= 0) & (reward_prob <= 1)).all():
-        raise InputError("reward_prob must lie between 0 and 1 everywhere.")
-    n_options = reward_prob.sizes["arm"]
-    _check_options(type(model), n_options)
-    if isinstance(model, Observer):
-        return observed.simulate(model, parameters, reward_prob, magnitude, rng)
-    like = xr.broadcast(reward_prob, *parameters)[0]
-    prob = like.transpose("trial", ..., "arm")
-    dims = [dim for dim in prob.dims if dim not in ("trial", "arm")]
-    acting = _aligned(model, parameters, dims)
-    features, choices, rewards = acting.begin(np.zeros(prob.shape[1:])), [], []
-    for now in prob.values:
-        share = np.exp(log_softmax(acting.logits(features), axis=-1)).cumsum(-1)
-        choice = (rng.random((*share.shape[:-1], 1)) > share[..., :-1]).sum(-1)
-        chosen = np.eye(n_options)[choice]
-        reward = (rng.random(choice.shape) < (chosen * now).sum(-1)).astype(float)
-        features = acting.update(features, chosen, reward[..., None])
-        choices.append(choice)
-        rewards.append(reward)
-    grain = ("trial", *dims)
-    shape = prob.shape[:-1]
-    made = xr.Dataset(
-        {
-            "choice": (grain, np.reshape(choices, shape).astype(np.int8), {"n_options": n_options}),
-            "reward": (grain, np.reshape(rewards, shape)),
-            "reward_prob": prob,
-        },
-        coords=like.coords,
-        attrs={"agent": type(model).__name__},
-    )
-    return dataset.describe(made.transpose(*dims, "trial", "arm"))
 
 
 def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.DataArray | None]:
@@ -239,7 +151,7 @@ def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.D
         kept.choice.attrs = {"n_options": trials.sizes["arm"]}
     dataset.check(kept)
     n_options = dataset.n_options(kept)
-    _check_options(model, n_options)
+    check_options(model, n_options)
     made, reward = xr.broadcast(kept.choice >= 0, kept.reward.astype(float))
     if issubclass(model, Model) and model.rewards is not None:
         wrong = made & ~reward.isin(model.rewards)
@@ -258,7 +170,14 @@ def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
     return result.assign_coords(coords.drop_vars([name for name in coords.coords if name in result.data_vars]).coords)
 
 
-def _check_options(model: type[Softmax], n_options: int) -> None:
+def check_options(model: type[Softmax], n_options: int) -> None:
+    """Raise unless the equations allow so many arms.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
     if model.n_options not in (None, n_options):
         raise InputError(f"The trials have {n_options} options; {model.__name__} is a model of {model.n_options}.")
 
@@ -272,7 +191,7 @@ def _replay(
     choice, reward = xr.broadcast(played.choice, played.reward, *parameters)[:2]
     choice, reward = choice.transpose("trial", ...), reward.transpose("trial", ...)
     dims = choice.dims[1:]
-    acting = _aligned(model, parameters, dims)
+    acting = aligned(model, parameters, dims)
     n_options = played.choice.attrs["n_options"]
     features, seen = acting.begin(np.zeros((*choice.shape[1:], n_options))), []
     for chose, earned in zip(choice.values, reward.values, strict=True):
@@ -290,7 +209,14 @@ def _replay(
     return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named, promised
 
 
-def _parameters(model: Equations) -> list[xr.DataArray]:
+def parameters_of(model: Equations) -> list[xr.DataArray]:
+    """Return the parameters of a model as arrays, in order.
+
+    Raises
+    ------
+    InputError
+        It is no model with parameters, or one of them changes over trials or arms.
+    """
     if not isinstance(model, Softmax | TwoStepModel):
         raise InputError(f"model is {model!r}; give a model with its parameters, e.g. RescorlaWagner(0.3, 5.0).")
     parameters = [xr.DataArray(getattr(model, name)) for name in model.parameters()]
@@ -300,7 +226,7 @@ def _parameters(model: Equations) -> list[xr.DataArray]:
     return parameters
 
 
-def _aligned(model: Model, parameters: Sequence[xr.DataArray], dims: Sequence[Any]) -> Model:
+def aligned(model: Model, parameters: Sequence[xr.DataArray], dims: Sequence[Any]) -> Model:
     """Return the model with every parameter an array over `dims` and an axis for the arms."""
     values = []
     for each in parameters:
