@@ -144,7 +144,7 @@ def test_the_slope_is_what_differences_of_the_likelihood_say(kind, short):
     arrays = [known[name].values.astype(int) for name in two_step.CODED]
     seen = two_step_score.Sequences(*arrays, known.reward.values, known.played.values, not short)
     for point in rng.uniform(0.1, 0.9, (5, len(kind.parameters()))):
-        value, slope = two_step_score.slope(kind, seen, point)
+        value, slope = two_step_score.slope(two_step_score.ties(kind), seen, point)
         step = 1e-6 * np.eye(len(point))
         up, down = (two_step_score.score(kind, seen, point + sign * step) for sign in (1, -1))
         np.testing.assert_allclose(slope, (up - down) / 2e-6, atol=1e-6)

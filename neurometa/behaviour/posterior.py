@@ -164,7 +164,8 @@ def _two_step_columns(
     """Columns of two-step trials, and an array over the dims that are left."""
     dims, arrays, like = _columns(played, pool, ("choice", "second_state", "second_choice", "left_option", "reward"))
     made = played.played.transpose(*dims, *pool, "trial").values.reshape(arrays["choice"].shape)
-    columns = []
+    columns: list[Column] = []
+    tied = two_step_score.ties(model)
     for i in range(like.size):
         coded = [np.ascontiguousarray(arrays[name][i], dtype=np.int64) for name in two_step.CODED]
         one = two_step_score.Sequences(
@@ -178,7 +179,8 @@ def _two_step_columns(
         )
         chosen = np.unique(one.choice[one.played])
         mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"
-        score, slope = (functools.partial(each, model, one) for each in (two_step_score.score, two_step_score.slope))
+        score = functools.partial(two_step_score.score, model, one)
+        slope = functools.partial(two_step_score.slope, tied, one)
         columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else "", slope))
     return columns, like
 

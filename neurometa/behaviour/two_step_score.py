@@ -63,19 +63,33 @@ def score(model: type[TwoStepModel], sequences: Sequences, points: np.ndarray) -
     return _compiled()(general, two_step.START, *sequences)[0]
 
 
-def slope(model: type[TwoStepModel], sequences: Sequences, point: np.ndarray) -> tuple[float, np.ndarray]:
+class Ties(NamedTuple):
+    """How a model's own parameters make those of the general learner: ``matrix @ own + fixed``.
+
+    Attributes
+    ----------
+    matrix : float array (general, own)
+        1 where one stands for the other, else 0.
+    fixed : float array (general,)
+        What the model holds.
+    """
+
+    matrix: np.ndarray
+    fixed: np.ndarray
+
+
+def ties(model: type[TwoStepModel]) -> Ties:
+    """Return how a model's parameters make the general learner's."""
+    n = len(model.parameters())
+    fixed = np.array(model(*[0.0] * n).general(), float)
+    return Ties(np.stack([model(*each).general() - fixed for each in np.eye(n)], axis=1), fixed)
+
+
+def slope(tied: Ties, sequences: Sequences, point: np.ndarray) -> tuple[float, np.ndarray]:
     """Log-likelihood at one point (parameter,), in nats, and its gradient by the model's parameters."""
-    open_to, fixed = _sources(model)
-    value, gradient = _compiled()((open_to @ point + fixed)[None], two_step.START, *sequences)
-    return float(value[0]), gradient[0] @ open_to
-
-
-@functools.cache
-def _sources(model: type[TwoStepModel]) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix (general, own) and constants (general,) that make the general parameters of the model's own."""
-    names = model.parameters()
-    fixed = np.array(model(*[0.0] * len(names)).general(), float)
-    return np.stack([model(*each).general() - fixed for each in np.eye(len(names))], axis=1), fixed
+    general = tied.matrix @ point + tied.fixed
+    value, gradient = _compiled()(general[None], two_step.START, *sequences)
+    return float(value[0]), gradient[0] @ tied.matrix
 
 
 @functools.cache
