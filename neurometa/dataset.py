@@ -125,7 +125,11 @@ def check(trials: xr.Dataset) -> None:
     n = n_options(trials)
     wrong = (choice < -1) | (choice >= n)
     if wrong.any():
-        raise InputError(f"'choice' is {_first(choice, wrong)}; allowed are 0 ... {n - 1}, or -1 where none was made.")
+        lowest = int(choice.where(choice >= 0, n).min())
+        how = f"; it looks coded 1 to {n}: subtract 1" if lowest > 0 and int(choice.max()) == n else ""
+        raise InputError(
+            f"'choice' is {_first(choice, wrong)}; allowed are 0 ... {n - 1}, or -1 where none was made{how}."
+        )
     if "reward" in trials:
         if trials.reward.dtype.kind not in "biuf":
             raise InputError(f"'reward' is {trials.reward.dtype}; it must be numbers.")

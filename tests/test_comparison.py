@@ -81,7 +81,7 @@ def test_models_that_differ_are_told_apart(criterion):
     np.testing.assert_allclose(confusion.sum("fitted"), 1)
     assert confusion.sel(simulated="RescorlaWagner", fitted="RescorlaWagner") > 0.9
     assert confusion.sel(simulated="ChoiceKernel", fitted="ChoiceKernel") > 0.9
-    assert confusion.attrs["n"] == 60
+    assert (confusion.n == 60).all()
 
 
 def test_models_that_choose_at_random_are_not_told_apart():

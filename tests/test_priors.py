@@ -20,6 +20,8 @@ CASES = [
 def test_a_prior_is_the_known_density_and_integrates_to_1(prior, known, support):
     for x in (0.1, 0.5, 0.9):
         assert prior.log_density(x) == pytest.approx(known.logpdf(x), abs=1e-12)
+        rise = (known.logpdf(x + 1e-5) - known.logpdf(x - 1e-5)) / 2e-5
+        assert prior.slope(x) == pytest.approx(rise, abs=1e-5)
     assert integrate.quad(lambda x: np.exp(prior.log_density(x)), *support)[0] == pytest.approx(1, abs=1e-6)
 
 

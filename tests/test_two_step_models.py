@@ -10,9 +10,20 @@ import xarray as xr
 from shell import neurometa
 
 from neurometa import dataset
-from neurometa.behaviour import bic, drifting_rewards, fit, latents, log_likelihood, model_recovery, recover, simulate
+from neurometa.behaviour import (
+    bic,
+    drifting_rewards,
+    fit,
+    latents,
+    log_likelihood,
+    model_recovery,
+    recover,
+    simulate,
+    two_step,
+    two_step_score,
+)
 from neurometa.errors import InputError
-from neurometa.models import Hybrid, KoolHybrid, ModelBased, ModelFree, priors
+from neurometa.models import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, priors
 
 KOOL = Path(__file__).parents[2] / "shared" / "datasets" / "kool2016_twostep"
 COLUMNS = {  # of the published fits
@@ -122,6 +133,22 @@ def test_the_likelihood_is_that_of_the_equations_written_out(model, short):
     for i in range(2):
         slow = slow_log_likelihood(trials.isel(episode=i), b1, b2, a1, a2, eligibility, w, stick, response, p_common)
         assert found[i].item() == pytest.approx(slow, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", TWO_STEP_MODELS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("short", [False, True])
+def test_the_slope_is_what_differences_of_the_likelihood_say(kind, short):
+    trials, rng = played(n_episodes=2, n_trials=80), np.random.default_rng(7)
+    trials = trials.drop_vars("second_choice") if short else trials
+    known = two_step.playable(kind, trials, sided=True).transpose("episode", "trial")
+    arrays = [known[name].values.astype(int) for name in two_step.CODED]
+    seen = two_step_score.Sequences(*arrays, known.reward.values, known.played.values, not short)
+    for point in rng.uniform(0.1, 0.9, (5, len(kind.parameters()))):
+        value, slope = two_step_score.slope(two_step_score.ties(kind), seen, point)
+        step = 1e-6 * np.eye(len(point))
+        up, down = (two_step_score.score(kind, seen, point + sign * step) for sign in (1, -1))
+        np.testing.assert_allclose(slope, (up - down) / 2e-6, atol=1e-6)
+        assert value == two_step_score.score(kind, seen, point[None])[0]
 
 
 @pytest.mark.parametrize("kind", [Hybrid, ModelBased])

@@ -5,7 +5,7 @@ from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
 from neurometa.behaviour.history import history_regression
-from neurometa.behaviour.latents import latents, log_likelihood, simulate
+from neurometa.behaviour.latents import latents, log_likelihood
 from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.matching import matching
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
@@ -13,6 +13,7 @@ from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.reversals import reversal_conditions, reversal_contrasts
 from neurometa.behaviour.risk import risk_preference, risk_under_perturbations
 from neurometa.behaviour.sessions import common_transition
+from neurometa.behaviour.simulation import simulate
 from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.stay import stay_probability
 from neurometa.behaviour.stay_models import stay_mixed, stay_regression

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.fitting import fit
-from neurometa.behaviour.latents import simulate
+from neurometa.behaviour.simulation import simulate
 from neurometa.errors import InputError
 from neurometa.models import Equations
 from neurometa.models.priors import Prior
@@ -161,8 +161,9 @@ def model_recovery(
     -------
     DataArray
         Proportion in [0, 1] of the episodes of the ``simulated`` model for which the ``fitted``
-        one is best, summing to 1 over ``fitted``; equal models share. The attribute ``n`` is
-        the number of episodes of each.
+        one is best, summing to 1 over ``fitted``; equal models share. The coordinate ``n`` is
+        the number of episodes of each; those that a model cannot be fitted to (in which one option
+        alone was chosen, say) are left out.
 
     Raises
     ------
@@ -175,16 +176,18 @@ def model_recovery(
     kinds = [type(model) for model in models]
     if len(set(kinds)) < len(kinds) or not kinds:
         raise InputError(f"models are {[kind.__name__ for kind in kinds]}; give one or more, each of its own class.")
-    rows, n = [], 0
+    rows, n = [], []
     for model in models:
         trials = simulate(model, reward_prob, rng)
-        value = np.stack([measure(fit(kind, trials)).values.reshape(-1) for kind in kinds])
+        every = np.stack([measure(fit(kind, trials)).values.reshape(-1) for kind in kinds])
+        value = every[:, np.isfinite(every).all(0)]
         best = np.abs(value - value.min(0)) < 1e-6
-        rows.append((best / best.sum(0)).mean(1))
-        n = value.shape[1]
+        n.append(value.shape[1])
+        rows.append((best / best.sum(0)).mean(1) if n[-1] else np.full(len(kinds), np.nan))
     names = np.array([kind.__name__ for kind in kinds], dtype=object)
-    attrs = {"long_name": "proportion of episodes won", "criterion": criterion, "n": n}
-    return xr.DataArray(rows, {"simulated": names, "fitted": names}, ("simulated", "fitted"), "proportion", attrs)
+    coords = {"simulated": names, "fitted": names, "n": ("simulated", n)}
+    attrs = {"long_name": "proportion of episodes won", "criterion": criterion}
+    return xr.DataArray(rows, coords, ("simulated", "fitted"), "proportion", attrs)
 
 
 def _n_parameters(fitted: xr.Dataset) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from neurometa.dataset import n_options, require
+from neurometa.dataset import VARIABLES, n_options, require
 from neurometa.errors import InputError, nearest
 
 SETS = {  # of Wang et al. 2018: simulation 1, section "unit coding", and simulation 2, "volatility units"
@@ -109,7 +109,10 @@ def _factor(trials: xr.Dataset, name: str) -> xr.DataArray:
         return before.previous_reward if name == "last-reward" else before.previous_product
     known = "reward_prob" if name in ("value", "reward-prob") else name if name in trials else name.replace("-", "_")
     if known not in trials.variables:
-        allowed = [*dict.fromkeys(each for names in SETS.values() for each in names), *map(str, trials.data_vars)]
+        named = dict.fromkeys(each for names in SETS.values() for each in names)
+        absent = {"value", "reward-prob"} if "reward_prob" not in trials else set()
+        absent |= {each for each in named if each in VARIABLES and each not in trials} | {name}
+        allowed = [*(each for each in named if each not in absent), *map(str, trials.data_vars)]
         hint = nearest(name, allowed)
         raise InputError(f"The trials hold nothing for the factor {name!r}; there are {', '.join(allowed)}.{hint}")
     variable = trials[known]

@@ -13,7 +13,7 @@ from neurometa.behaviour.optimum import Problem, maximise
 from neurometa.behaviour.posterior import fit_from_starts
 from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified
 from neurometa.errors import InputError, nearest
-from neurometa.models import Equations, Model
+from neurometa.models import Equations, Model, Observer, Softmax
 from neurometa.models.priors import Prior
 
 LEVEL = 0.95  # of the intervals, if no other is asked for
@@ -42,12 +42,13 @@ def fit(
 
     Parameters
     ----------
-    model : Model or TwoStepModel class
+    model : Model, Observer or TwoStepModel class
         E.g. ``models.RescorlaWagner``; its ``start`` are the values before the first trial.
     trials : Dataset
         ``choice`` (int, -1 where none was made) and ``reward`` over ``trial`` and any other
         dims; for a two-step model also ``second_state``, and ``second_choice`` and
-        ``left_option`` if the task has them. A missed trial neither scores nor teaches, nor does
+        ``left_option`` if the task has them; for `models.Behrens` ``magnitude`` if arms show what they
+        pay. A missed trial neither scores nor teaches, nor does
         one at which ``valid``, if there is one, is False.
     pool : str or sequence of str
         Dims whose members share one set of parameters; values start anew in each. By
@@ -84,10 +85,11 @@ def fit(
         - ``converged``: whether there is one best set of parameters; False where any is NaN,
           and where no trial was scored, in which case ``log_likelihood`` is NaN too;
         - ``at_bound``: whether any free parameter is on its bound;
+        - ``reason``: what the trials leave open (parameters that are NaN, or that only their prior
+          tells); an empty text if nothing;
         - with starts also ``log_posterior`` (nats: log-likelihood plus the log-densities of the
-          priors), ``n_reached`` (how many starts ended within .001 nats of the best) and
-          ``reason`` (what the trials leave open: parameters that are NaN, or that only their prior
-          tells; an empty text if nothing). Standard errors are then those of the posterior.
+          priors) and ``n_reached`` (how many starts ended within .001 nats of the best). Standard
+          errors are then those of the posterior.
 
     Raises
     ------
@@ -105,8 +107,9 @@ def fit(
     """
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
-    lowest, highest = _bounds(model, bounds or {})
-    if priors or not (issubclass(model, Model) and model.scanned):
+    unshown = model.unshown if issubclass(model, Observer) and "magnitude" not in trials else {}
+    lowest, highest = _bounds(model, {name: (x, x) for name, x in unshown.items()} | dict(bounds or {}))
+    if priors or not (issubclass(model, Softmax) and model.scanned):
         if window is not None or intervals:
             what = "window" if window is not None else "intervals"
             raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
@@ -127,12 +130,14 @@ def fit(
     sizes, n_members = [played.sizes[dim] for dim in dims], math.prod(played.sizes[dim] for dim in pool)
     choice, reward = (each.reshape(n_trials, math.prod(sizes), n_members) for each in arrays)
     n_options = played.choice.attrs["n_options"]
+    shown = [played[name].transpose("arm", "trial", *dims, *pool).values for name in model.told]
+    told = [each.reshape(n_options, n_trials, math.prod(sizes), n_members) for each in shown]
 
     stops = [n_trials] if window is None else range(window, n_trials + 1)
     fits = []
     for stop in stops:
         first = 0 if window is None else stop - window
-        choices = Choices(choice[:stop], reward[:stop], n_options, first)
+        choices = Choices(choice[:stop], reward[:stop], n_options, first, tuple(each[:, :stop] for each in told))
         fits.append(_fit_columns(model, choices, low, high, level))
     shape = [*sizes, len(stops)]
     stacked = {name: np.stack([each[name] for each in fits], axis=-1) for name in fits[0]}
@@ -154,7 +159,7 @@ def fit(
 
 
 def _fit_columns(
-    model: type[Model], choices: Choices, low: np.ndarray, high: np.ndarray, level: float | None
+    model: type[Softmax], choices: Choices, low: np.ndarray, high: np.ndarray, level: float | None
 ) -> dict[str, np.ndarray]:
     """Fit every column that scores a trial; arrays (column,) by name, and (bound, column) for intervals."""
     names, n_scored = (*model.rates(), *model.weights), choices.n_scored
@@ -181,17 +186,32 @@ def _fit_columns(
         result |= {name: parameters[k], f"{name}_se": errors[k]}
         if level is not None:
             result[f"{name}_interval"] = ends[k]
-    converged = ~np.isnan(parameters).any(0)
+    unknown = np.isnan(parameters)
+    converged = ~unknown.any(0)
+    reasons = [_why(names, choices.choice[choices.first :, i], unknown[:, i]) for i in range(n_columns)]
     return result | {
         "log_likelihood": value,
         "n_trials": n_scored,
         "converged": converged,
         "at_bound": on_bound.any(0),
+        "reason": np.array(reasons, dtype=object),
     }
 
 
+def _why(names: Sequence[str], choice: np.ndarray, unknown: np.ndarray) -> str:
+    """One line on what the choices that score leave open, empty if nothing."""
+    chosen = np.unique(choice[choice >= 0])
+    if not chosen.size:
+        return "no trial was scored"
+    parts = ["only one option was ever chosen"] if chosen.size == 1 else []
+    if unknown.any():
+        which = ", ".join(name for name, one in zip(names, unknown, strict=True) if one)
+        parts.append(f"the likelihood does not depend on {which}")
+    return "; ".join(parts)
+
+
 def _describe(
-    model: type[Model],
+    model: type[Softmax],
     result: xr.Dataset,
     low: np.ndarray,
     high: np.ndarray,
@@ -215,11 +235,12 @@ def _describe(
     result.n_trials.attrs = {"long_name": "scored trials"}
     result.converged.attrs = {"long_name": "one best set of parameters was found"}
     result.at_bound.attrs = {"long_name": "a parameter is on its bound"}
+    result.reason.attrs = {"long_name": "what the trials leave open"}
     result.attrs = {
         "model": model.__name__,
-        "start": list(model.start),
         "n_parameters": int((low < high).sum()),
     }
+    result.attrs |= {"start": list(model.start)} if issubclass(model, Model) else {}
     result.attrs |= ({"pool": ", ".join(map(str, pool))} if pool else {}) | ({"window": window} if window else {})
     return result
 

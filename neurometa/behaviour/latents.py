@@ -1,4 +1,4 @@
-"""A learning model played through trials: what it expected, how well it predicts choices, what it would choose."""
+"""A learning model played through trials: what it expected, how well it predicts choices."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,14 +9,16 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour import two_step, two_step_world
+from neurometa.behaviour import observed, two_step
 from neurometa.errors import InputError
-from neurometa.models import Equations, Model, TwoStepModel
+from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
 
 LABELS = {
+    "arm_prob": "posterior mean of the arm's reward probability",
     "belief": "belief that the arm is the better one",
     "choice_prob": "choice probability",
     "kernel": "choice kernel of the arm",
+    "log_volatility": "posterior mean of the volatility's logarithm",
     "novelty": "associability of the arm that its errors added",
     "trace": "share of its initial associability that the arm still has",
 }
@@ -27,7 +29,7 @@ def log_likelihood(model: Equations, trials: xr.Dataset) -> xr.DataArray:
 
     Parameters
     ----------
-    model : Model or TwoStepModel
+    model : Model, Observer or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
         e.g. ``RescorlaWagner.of(fitted)``.
     trials : Dataset
@@ -51,10 +53,10 @@ def log_likelihood(model: Equations, trials: xr.Dataset) -> xr.DataArray:
     >>> round(log_likelihood(RescorlaWagner(0.3, 0.0), example(n_episodes=1)).item() / 150, 6)
     -0.693147
     """
-    parameters = _parameters(model)
+    parameters = parameters_of(model)
     if isinstance(model, TwoStepModel):
         return with_coords(two_step.log_likelihood(model, parameters, trials).to_dataset(), trials).log_likelihood
-    assert isinstance(model, Model)
+    assert isinstance(model, Model | Observer)
     played, _ = playable(type(model), trials)
     log_prob = _replay(model, parameters, played)[0]
     chosen = log_prob.isel(arm=played.choice.clip(min=0)).where(played.choice >= 0, 0.0)
@@ -67,7 +69,7 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
 
     Parameters
     ----------
-    model : Model or TwoStepModel
+    model : Model, Observer or TwoStepModel
         With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``,
         e.g. ``RescorlaWagner.of(fitted)``.
     trials : Dataset
@@ -86,6 +88,9 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
         was chosen there minus that of the first choice), ``model_based_rpe`` (the same against the
         model-based value of the first choice) and ``outcome_rpe``.
 
+        For `models.Behrens` also ``arm_prob``, the posterior mean of each arm's probability, and
+        ``log_volatility``, that of v.
+
     Raises
     ------
     InputError
@@ -98,10 +103,10 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     >>> latents(RescorlaWagner(0.3, 5.0), example(n_episodes=3)).rpe.dims
     ('episode', 'trial')
     """
-    parameters = _parameters(model)
+    parameters = parameters_of(model)
     if isinstance(model, TwoStepModel):
         return with_coords(two_step.latents(model, parameters, trials), trials)
-    assert isinstance(model, Model)
+    assert isinstance(model, Model | Observer)
     played, valid = playable(type(model), trials)
     log_prob, features, expected = _replay(model, parameters, played)
     result = xr.Dataset(features | {"choice_prob": np.exp(log_prob)})
@@ -120,89 +125,14 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
 
 
-def simulate(model: Equations, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
-    """Let a model choose among arms that pay 1 with given probabilities and else 0.
-
-    A two-step model plays a two-step world instead, whose transitions are common with its own
-    ``p_common`` (.7 for a model without), and whose first-stage options change sides at random.
-
-    Parameters
-    ----------
-    model : Model or TwoStepModel
-        With its parameters: numbers, or DataArrays over any dims but ``trial`` and ``arm``.
-    reward_prob : DataArray
-        In [0, 1], over ``trial``, ``arm`` and any other dims; for a two-step model over
-        ``trial``, ``state`` and, if there is a second choice, ``option``.
-    rng : Generator
-        Makes the choices and rewards.
-
-    Returns
-    -------
-    Dataset
-        ``choice``, ``reward`` and ``reward_prob``, over ``trial`` and the other dims of
-        `reward_prob` and of the parameters; for a two-step model ``choice``, ``common``,
-        ``second_state``, ``second_choice`` (if there is one), ``left_option``, ``reward`` and
-        ``state_reward_prob``.
-
-    Raises
-    ------
-    InputError
-        `reward_prob` has no dim ``trial`` or ``arm``, leaves [0, 1], or has another number of
-        arms than the model.
-
-    Examples
-    --------
-    >>> from neurometa.dataset import example
-    >>> from neurometa.models import RescorlaWagner
-    >>> simulate(RescorlaWagner(0.3, 5.0), example(n_episodes=3).reward_prob, np.random.default_rng(0)).choice.dims
-    ('episode', 'trial')
-    """
-    parameters = _parameters(model)
-    if isinstance(model, TwoStepModel):
-        return two_step_world.simulate(model, parameters, reward_prob, rng)
-    assert isinstance(model, Model)
-    missing = {"trial", "arm"} - set(reward_prob.dims)
-    if missing:
-        raise InputError(f"reward_prob spans {reward_prob.dims}; it must span 'trial' and 'arm'.")
-    if not ((reward_prob >= 0) & (reward_prob <= 1)).all():
-        raise InputError("reward_prob must lie between 0 and 1 everywhere.")
-    n_options = reward_prob.sizes["arm"]
-    _check_options(type(model), n_options)
-    like = xr.broadcast(reward_prob, *parameters)[0]
-    prob = like.transpose("trial", ..., "arm")
-    dims = [dim for dim in prob.dims if dim not in ("trial", "arm")]
-    acting = _aligned(model, parameters, dims)
-    features, choices, rewards = acting.begin(np.zeros(prob.shape[1:])), [], []
-    for now in prob.values:
-        share = np.exp(log_softmax(acting.logits(features), axis=-1)).cumsum(-1)
-        choice = (rng.random((*share.shape[:-1], 1)) > share[..., :-1]).sum(-1)
-        chosen = np.eye(n_options)[choice]
-        reward = (rng.random(choice.shape) < (chosen * now).sum(-1)).astype(float)
-        features = acting.update(features, chosen, reward[..., None])
-        choices.append(choice)
-        rewards.append(reward)
-    grain = ("trial", *dims)
-    shape = prob.shape[:-1]
-    made = xr.Dataset(
-        {
-            "choice": (grain, np.reshape(choices, shape).astype(np.int8), {"n_options": n_options}),
-            "reward": (grain, np.reshape(rewards, shape)),
-            "reward_prob": prob,
-        },
-        coords=like.coords,
-        attrs={"agent": type(model).__name__},
-    )
-    return dataset.describe(made.transpose(*dims, "trial", "arm"))
-
-
-def playable(model: type[Model], trials: xr.Dataset) -> tuple[xr.Dataset, xr.DataArray | None]:
+def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.DataArray | None]:
     """Check trials, and return ``choice`` and ``reward`` alone, with nothing chosen where nothing can be learned.
 
     Returns
     -------
     Dataset
         ``choice`` (-1 also on padding; its attribute ``n_options`` says how many arms) and
-        ``reward`` (0 where no choice was made).
+        ``reward`` (0 where no choice was made); for an observer also what it infers.
     DataArray or None
         ``valid``, where the trials have it.
     """
@@ -221,16 +151,16 @@ def playable(model: type[Model], trials: xr.Dataset) -> tuple[xr.Dataset, xr.Dat
         kept.choice.attrs = {"n_options": trials.sizes["arm"]}
     dataset.check(kept)
     n_options = dataset.n_options(kept)
-    _check_options(model, n_options)
+    check_options(model, n_options)
     made, reward = xr.broadcast(kept.choice >= 0, kept.reward.astype(float))
-    if model.rewards is not None:
+    if issubclass(model, Model) and model.rewards is not None:
         wrong = made & ~reward.isin(model.rewards)
         if wrong.any():
             found = float(reward.values[wrong.values][0])
             raise InputError(f"'reward' is {found:g} somewhere; {model.__name__} allows only {model.rewards}.")
     kept = xr.Dataset({"choice": xr.broadcast(kept.choice, made)[0], "reward": reward.where(made, 0.0)})
     kept.choice.attrs = {"n_options": n_options}
-    return kept, valid
+    return observed.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, valid
 
 
 def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
@@ -240,19 +170,28 @@ def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
     return result.assign_coords(coords.drop_vars([name for name in coords.coords if name in result.data_vars]).coords)
 
 
-def _check_options(model: type[Model], n_options: int) -> None:
+def check_options(model: type[Softmax], n_options: int) -> None:
+    """Raise unless the equations allow so many arms.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
     if model.n_options not in (None, n_options):
         raise InputError(f"The trials have {n_options} options; {model.__name__} is a model of {model.n_options}.")
 
 
 def _replay(
-    model: Model, parameters: Sequence[xr.DataArray], played: xr.Dataset
+    model: Model | Observer, parameters: Sequence[xr.DataArray], played: xr.Dataset
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
     """Log-probability of every arm before each trial, the features it came from, and what each arm should pay."""
+    if isinstance(model, Observer):
+        return observed.replay(model, parameters, played)
     choice, reward = xr.broadcast(played.choice, played.reward, *parameters)[:2]
     choice, reward = choice.transpose("trial", ...), reward.transpose("trial", ...)
     dims = choice.dims[1:]
-    acting = _aligned(model, parameters, dims)
+    acting = aligned(model, parameters, dims)
     n_options = played.choice.attrs["n_options"]
     features, seen = acting.begin(np.zeros((*choice.shape[1:], n_options))), []
     for chose, earned in zip(choice.values, reward.values, strict=True):
@@ -270,8 +209,15 @@ def _replay(
     return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named, promised
 
 
-def _parameters(model: Equations) -> list[xr.DataArray]:
-    if not isinstance(model, Model | TwoStepModel):
+def parameters_of(model: Equations) -> list[xr.DataArray]:
+    """Return the parameters of a model as arrays, in order.
+
+    Raises
+    ------
+    InputError
+        It is no model with parameters, or one of them changes over trials or arms.
+    """
+    if not isinstance(model, Softmax | TwoStepModel):
         raise InputError(f"model is {model!r}; give a model with its parameters, e.g. RescorlaWagner(0.3, 5.0).")
     parameters = [xr.DataArray(getattr(model, name)) for name in model.parameters()]
     for name, each in zip(model.parameters(), parameters, strict=True):
@@ -280,7 +226,7 @@ def _parameters(model: Equations) -> list[xr.DataArray]:
     return parameters
 
 
-def _aligned(model: Model, parameters: Sequence[xr.DataArray], dims: Sequence[Any]) -> Model:
+def aligned(model: Model, parameters: Sequence[xr.DataArray], dims: Sequence[Any]) -> Model:
     """Return the model with every parameter an array over `dims` and an axis for the arms."""
     values = []
     for each in parameters:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurometa.models import Model
+from neurometa.models import Model, Observer, Softmax
 
 BLOCK = 1 << 15  # elements of a temporary array; a few of them fit the cache of one core
 OVERFLOW = 700.0  # exp is finite below
@@ -28,16 +28,20 @@ class Choices(NamedTuple):
         Number of arms.
     first : int
         The trials before this one teach but do not score.
+    told : tuple of float array (arm, trial, column, member)
+        What an `Observer` is told before each trial.
     """
 
     choice: np.ndarray
     reward: np.ndarray
     n_options: int
     first: int = 0
+    told: tuple[np.ndarray, ...] = ()
 
     def take(self, columns: np.ndarray | slice) -> "Choices":
         """Only some of the columns, in any order and number."""
-        return self._replace(choice=self.choice[:, columns], reward=self.reward[:, columns])
+        told = tuple(each[:, :, columns] for each in self.told)
+        return self._replace(choice=self.choice[:, columns], reward=self.reward[:, columns], told=told)
 
     @property
     def n_scored(self) -> np.ndarray:
@@ -49,7 +53,7 @@ class Choices(NamedTuple):
         """Number of trials of a column that may score."""
         return (len(self.choice) - self.first) * self.choice.shape[2]
 
-    def n_elements(self, model: type[Model]) -> int:
+    def n_elements(self, model: type[Softmax]) -> int:
         """Size of the `Gaps` at one point."""
         return self.n_rows * (self.n_options - 1) * len(model.weights)
 
@@ -77,13 +81,13 @@ class Gaps(NamedTuple):
         return Gaps(self.gap[:, :, :, points], self.chosen[:, points], self.n_empty[points])
 
 
-def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
-    """Learn from every trial, at several points per column.
+def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
+    """Learn from every trial, or weigh what the model is told, at several points per column.
 
     Parameters
     ----------
-    model : Model class
-        Gives `learn` and the features before the first trial.
+    model : Model or Observer class
+        Gives `learn` and the features before the first trial, or `weigh`.
     choices : Choices
         What was chosen and earned.
     rates : float array (rate, try, column)
@@ -94,11 +98,30 @@ def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
     Gaps
         Its points are (try, column), flattened.
     """
+    n_tries, rates = rates.shape[1], rates[..., None]  # of all members
+    gap = _learned(model, choices, rates) if issubclass(model, Model) else _weighed(model, choices, rates)
+    arms = np.arange(1, choices.n_options).reshape(-1, 1, 1)
+    chosen = (choices.choice[choices.first :, None] == arms).astype(float)
+    total = np.einsum("ktjscm,tjcm->ksc", gap, chosen)
+    points = gap.reshape(*gap.shape[:3], -1, gap.shape[-1]).swapaxes(1, 2)
+    n_empty = np.tile(choices.n_rows - choices.n_scored, n_tries)
+    return Gaps(points, total.reshape(len(gap), -1), n_empty)
+
+
+def _weighed(model: type[Softmax], choices: Choices, rates: np.ndarray) -> np.ndarray:
+    """Gaps (feature, trial, other, try, column, member) of an observer, which was told all that it knows."""
+    assert issubclass(model, Observer)
+    told = (each[:, choices.first :, None] for each in choices.told)
+    features = np.stack(model.weigh(*told, *rates))  # (feature, arm, trial, try, column, member)
+    return (features[:, 1:] - features[:, :1]).swapaxes(1, 2) * (choices.choice[choices.first :, None, None] >= 0)
+
+
+def _learned(model: type[Model], choices: Choices, rates: np.ndarray) -> np.ndarray:
+    """Gaps (feature, trial, other, try, column, member) of a model that learns, trial by trial."""
     n_trials, n_columns, n_members = choices.choice.shape
     n_tries = rates.shape[1]
     arms, played = np.arange(choices.n_options).reshape(-1, 1, 1), choices.choice >= 0
     chosen, complete = (choices.choice[:, None] == arms).astype(float), np.all(played, axis=(1, 2))
-    rates = rates[..., None]  # of all members
     features = tuple(np.full((choices.n_options, n_tries, n_columns, n_members), start) for start in model.start)
     n_weighed = len(model.weights)  # the features after these only teach
     gap = np.empty((n_weighed, n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))
@@ -113,10 +136,7 @@ def gaps(model: type[Model], choices: Choices, rates: np.ndarray) -> Gaps:
         if not complete[trial]:
             learned = tuple(np.where(played[trial], new, old) for new, old in zip(learned, features, strict=True))
         features = learned
-    total = np.einsum("ktjscm,tjcm->ksc", gap, chosen[choices.first :, 1:])
-    points = gap.reshape(*gap.shape[:3], -1, n_members).swapaxes(1, 2)
-    n_empty = np.tile(choices.n_rows - choices.n_scored, n_tries)
-    return Gaps(points, total.reshape(n_weighed, -1), n_empty)
+    return gap
 
 
 def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

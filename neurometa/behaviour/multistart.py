@@ -4,6 +4,7 @@ Each start is the best of some random draws, so that the starts lie in different
 bounded quasi-Newton climbs from each, and how many reached the best says how far to trust it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,10 +21,11 @@ SINGULAR = 1e-6  # of the largest eigenvalue of the scaled information
 WORST = -1e10  # stands for minus infinity
 
 Score = Callable[[np.ndarray], np.ndarray]  # points (point, parameter) -> log-likelihood (point,), in nats
+Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]  # point (parameter,) -> log-likelihood and its gradient
 
 
 class Target(NamedTuple):
-    """What to climb: a likelihood, bounds (parameter,) and a prior for each parameter.
+    """What to climb: a likelihood, bounds (parameter,), priors, and the slope of the likelihood where that is known.
 
     A parameter whose bounds are equal is held there.
     """
@@ -32,6 +34,7 @@ class Target(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     priors: Sequence[Prior]
+    slope: Slope | None = None
 
     @property
     def free(self) -> np.ndarray:
@@ -72,25 +75,12 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
     if not free.any():
         point = target.lower[None]
         return Peak(point[0], float(target.score(point)[0]), 0.0, n_starts)
-    which, scale = np.flatnonzero(free), _scale(target)
-    offset = np.zeros((2 * len(which) + 1, n))
-    for row, k in enumerate(which):
-        offset[1 + 2 * row, k], offset[2 + 2 * row, k] = STEP * scale[k], -STEP * scale[k]
+    which = np.flatnonzero(free)
     width = np.minimum(1e-9, 1e-6 * (target.upper - target.lower))
     edge = np.array([not np.isfinite(target.priors[k].log_density(float(target.lower[k]))) for k in range(n)])
     end = np.array([not np.isfinite(target.priors[k].log_density(float(target.upper[k]))) for k in range(n)])
     low, high = target.lower + edge * width, target.upper - end * width  # where the density is finite
-    limited, up = np.flatnonzero((edge | end) & free), 1 + 2 * np.arange(len(which))
-
-    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
-        point = target.lower.copy()
-        point[which] = x
-        tried = point + offset
-        tried[1:, limited] = np.minimum(np.maximum(tried[1:, limited], low[limited]), high[limited])
-        value = target.density(tried)
-        apart = tried[up, which] - tried[up + 1, which]
-        return -value[0], -(value[1::2] - value[2::2]) / apart
-
+    loss = _by_differences(target, low, high) if target.slope is None else _by_slope(target, target.slope)
     found = [
         optimize.minimize(
             loss,
@@ -109,6 +99,48 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
     point = best[None]
     reached = int((values > values.max() - REACHED).sum())
     return Peak(best, float(target.score(point)[0]), float(target.log_prior(point)[0]), reached)
+
+
+def _by_slope(target: Target, slope: Slope) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Minus the density of the free parameters, and its gradient, as told."""
+    which, point = np.flatnonzero(target.free), target.lower.copy()
+    known = [(place, target.priors[int(k)]) for place, k in enumerate(which)]
+    known = [each for each in known if not isinstance(each[1], Uniform)]
+
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        point[which] = x
+        value, gradient = slope(point)
+        gradient = gradient[which]
+        for place, prior in known:
+            at = float(x[place])
+            value += prior.log_density(at)
+            gradient[place] += prior.slope(at)
+        return -value if math.isfinite(value) else -WORST, -gradient
+
+    return loss
+
+
+def _by_differences(
+    target: Target, low: np.ndarray, high: np.ndarray
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Minus the density of the free parameters, and its gradient by differences within `low` and `high`."""
+    which, scale = np.flatnonzero(target.free), _scale(target)
+    offset = np.zeros((2 * len(which) + 1, len(target.lower)))
+    for row, k in enumerate(which):
+        offset[1 + 2 * row, k], offset[2 + 2 * row, k] = STEP * scale[k], -STEP * scale[k]
+    limited = np.flatnonzero((low > target.lower) | (high < target.upper))
+    up = 1 + 2 * np.arange(len(which))
+
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        point = target.lower.copy()
+        point[which] = x
+        tried = point + offset
+        tried[1:, limited] = np.minimum(np.maximum(tried[1:, limited], low[limited]), high[limited])
+        value = target.density(tried)
+        apart = tried[up, which] - tried[up + 1, which]
+        return -value[0], -(value[1::2] - value[2::2]) / apart
+
+    return loss
 
 
 def draw(target: Target, n_points: int, rng: np.random.Generator) -> np.ndarray:

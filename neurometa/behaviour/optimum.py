@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurometa.behaviour.likelihood import Choices, climb, gaps, score
-from neurometa.models import Model
+from neurometa.models import Softmax
 
 ANGLES = {1: np.linspace(0, 1, 33), 2: np.linspace(0, 1, 25) ** 1.5}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 11) ** 1.5  # with more rates
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
     A parameter whose bounds are equal is held there.
     """
 
-    model: type[Model]
+    model: type[Softmax]
     choices: Choices
     lower: np.ndarray
     upper: np.ndarray

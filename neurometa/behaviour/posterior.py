@@ -1,7 +1,7 @@
 """Fits by many starts, by maximum likelihood or with priors: what each column of trials says of a model."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,18 +9,22 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from neurometa.behaviour import latents, likelihood, two_step, two_step_score
-from neurometa.behaviour.multistart import Peak, Score, Target, climb, open_parameters, standard_errors
+from neurometa.behaviour.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
 from neurometa.errors import InputError, nearest
-from neurometa.models import Equations, Model, TwoStepModel
+from neurometa.models import Equations, Softmax, TwoStepModel
 from neurometa.models.priors import Prior, Uniform
 
 
 class Column(NamedTuple):
-    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell."""
+    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell.
+
+    Their `slope` is None where it is to be found by differences.
+    """
 
     score: Score
     n_trials: int
     mute: str
+    slope: Slope | None = None
 
 
 def fit_from_starts(
@@ -54,7 +58,7 @@ def fit_from_starts(
         if not played.attrs["branched"]:  # no second choice to tell its slope
             absent = tuple(name for name in names if name == "inverse_temperature_second")
         columns, like = _two_step_columns(model, played, pool)
-    elif issubclass(model, Model):
+    elif issubclass(model, Softmax):
         columns, like = _arm_columns(model, latents.playable(model, trials)[0], pool)
     else:
         raise InputError(f"There is no fit of {model.__name__}.")
@@ -65,7 +69,8 @@ def fit_from_starts(
         1
     ):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
         for i, column in enumerate(columns):
-            target, rng = Target(column.score, low, high, densities), np.random.default_rng([seed, i])
+            target = Target(column.score, low, high, densities, column.slope)
+            rng = np.random.default_rng([seed, i])
             rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
     result = xr.Dataset(
         {name: (like.dims, np.reshape([row[name] for row in rows], like.shape)) for name in rows[0]} if rows else {}
@@ -159,7 +164,8 @@ def _two_step_columns(
     """Columns of two-step trials, and an array over the dims that are left."""
     dims, arrays, like = _columns(played, pool, ("choice", "second_state", "second_choice", "left_option", "reward"))
     made = played.played.transpose(*dims, *pool, "trial").values.reshape(arrays["choice"].shape)
-    columns = []
+    columns: list[Column] = []
+    tied = two_step_score.ties(model)
     for i in range(like.size):
         coded = [np.ascontiguousarray(arrays[name][i], dtype=np.int64) for name in two_step.CODED]
         one = two_step_score.Sequences(
@@ -173,21 +179,24 @@ def _two_step_columns(
         )
         chosen = np.unique(one.choice[one.played])
         mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"
-        score: Callable = functools.partial(two_step_score.score, model, one)
-        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else ""))
+        score = functools.partial(two_step_score.score, model, one)
+        slope = functools.partial(two_step_score.slope, tied, one)
+        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else "", slope))
     return columns, like
 
 
-def _arm_columns(model: type[Model], played: xr.Dataset, pool: Sequence[str]) -> tuple[list[Column], xr.DataArray]:
+def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) -> tuple[list[Column], xr.DataArray]:
     """Columns of choices among arms, and an array over the dims that are left."""
     _, arrays, like = _columns(played, pool, ("choice", "reward"))
     n_options = played.choice.attrs["n_options"]
+    shown = [[_columns(played.isel(arm=arm), pool, [name])[1][name] for arm in range(n_options)] for name in model.told]
     place = {name: k for k, name in enumerate(model.parameters())}
     rates, weights = ([place[name] for name in group] for group in (model.rates(), model.weights))
     columns = []
     for i in range(like.size):
         choice, reward = (arrays[name][i].T[:, None] for name in ("choice", "reward"))
-        one = likelihood.Choices(choice, reward, n_options)
+        told = tuple(np.stack([arm[i].T[:, None] for arm in arms]) for arms in shown)
+        one = likelihood.Choices(choice, reward, n_options, told=told)
 
         def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
             seen = likelihood.gaps(model, one, points.T[rates][..., None])

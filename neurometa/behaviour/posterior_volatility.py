@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from neurometa.behaviour.outcome_filter import World, expectations
 from neurometa.dataset import n_options, require
 from neurometa.errors import InputError
 
@@ -83,9 +84,9 @@ def posterior_volatility(
     if "valid" in trials:
         played = played & trials.valid
     first_paid = ((trials.choice == 0) == (trials.reward > 0)).astype(float).where(played)
-    move = _transition(fast, log_switch, n_bins)
+    world, volatility = _world(fast, log_switch, pays, n_bins), np.array([[0.0, 0.0], [fast, fast]])
     found = xr.apply_ufunc(
-        lambda outcome: _filter(outcome, pays.ravel(), move, fast),
+        lambda outcome: expectations(outcome, world, [volatility])[0],
         first_paid,
         input_core_dims=[["trial"]],
         output_core_dims=[["trial"]],
@@ -96,28 +97,10 @@ def posterior_volatility(
     return found.rename("posterior_volatility")
 
 
-def _transition(fast: float, log_switch: tuple[float, float], n_bins: int) -> np.ndarray:
-    """Probability of the next (volatility, side), (k, from, to)."""
+def _world(fast: float, log_switch: tuple[float, float], pays: np.ndarray, n_bins: int) -> World:
+    """Volatility is 0 or `fast` and changes with probability k; r is on one of two sides and changes with v."""
     low, high = log_switch
     switch = np.exp(low + (high - low) * (np.arange(n_bins) + 0.5) / n_bins)
     of_volatility = np.moveaxis(np.array([[1 - switch, switch], [switch, 1 - switch]]), -1, 0)
-    of_side = np.array([[[1 - v, v], [v, 1 - v]] for v in (0.0, fast)])  # by the volatility that the world has now
-    return np.einsum("kvw,vst->kvswt", of_volatility, of_side).reshape(n_bins, 4, 4)
-
-
-def _filter(first_paid: np.ndarray, pays: np.ndarray, move: np.ndarray, fast: float) -> np.ndarray:
-    """Expected volatility before each trial, (..., trial); NaN outcomes tell nothing."""
-    belief = np.full((*first_paid.shape[:-1], len(move), 4), 1 / (4 * len(move)))
-    found = np.empty(first_paid.shape)
-    for trial in range(first_paid.shape[-1]):
-        found[..., trial] = fast * belief[..., 2:].sum((-1, -2))
-        outcome = first_paid[..., trial, None]
-        likelihood = np.where(np.isnan(outcome), 1.0, np.where(outcome > 0, pays, 1 - pays))
-        after = belief * likelihood[..., None, :]
-        total = after.sum((-1, -2), keepdims=True)
-        if not (total > 0).all():
-            raise InputError(
-                f"An outcome of trial {trial} (from 0) is impossible under 'prob'; give less certain ones."
-            )
-        belief = np.einsum("...ks,kst->...kt", after / total, move)
-    return found
+    of_side = np.array([[[1 - v, v], [v, 1 - v]] for v in (0.0, fast)])
+    return World(pays, of_volatility, of_side, volatility_first=False)

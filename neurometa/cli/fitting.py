@@ -50,7 +50,7 @@ def _model(name: str) -> Any:
 
     kinds = {
         re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-        for kind in (*models.FITTED_FROM_STARTS, *models.MODELS)
+        for kind in (*models.FITTED_FROM_STARTS, *models.OBSERVERS, *models.MODELS)
     }
     if name not in kinds:
         raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
@@ -78,7 +78,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     errors = {name: float(fitted[f"{name}_se"].median()) for name in shown}
     n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
-    record |= {"at_bound": int(fitted.at_bound.sum()), "log_likelihood": float(fitted.log_likelihood.sum())}
+    record |= {"at_bound": int(fitted.at_bound.sum()), "log_likelihood": float(fitted.log_likelihood.sum(min_count=1))}
     for name, found in medians.items():
         record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")} | {"median_se": errors[name]}
     if as_json:
@@ -94,7 +94,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
         for name in shown
     ]
     table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")
-    say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {record['log_likelihood']:.2f} nats in all.")
+    say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
     if failed:
         say(f"Without an estimate of every parameter: {failed}; the variable 'reason' says why.")
     say(f"Everything is in {file}.")

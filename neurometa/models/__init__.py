@@ -10,7 +10,8 @@ from neurometa.models.bandit import (
     SingleValue,
     TwoLearningRates,
 )
-from neurometa.models.base import Array, Equations, Model
+from neurometa.models.base import Array, Equations, Model, Observer, Softmax
+from neurometa.models.behrens import Behrens
 from neurometa.models.latent_state import LatentState
 from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
 
@@ -22,13 +23,16 @@ MODELS: tuple[type[Model], ...] = (
     ChoiceKernel,
     RescorlaWagnerChoiceKernel,
 )
+OBSERVERS: tuple[type[Observer], ...] = (Behrens,)
 FITTED_FROM_STARTS: tuple[type[Equations], ...] = (LatentState, PearceHall, *TWO_STEP_MODELS)
 
 __all__ = [
     "FITTED_FROM_STARTS",
     "MODELS",
+    "OBSERVERS",
     "TWO_STEP_MODELS",
     "Array",
+    "Behrens",
     "ChoiceKernel",
     "Equations",
     "Forgetting",
@@ -38,10 +42,12 @@ __all__ = [
     "Model",
     "ModelBased",
     "ModelFree",
+    "Observer",
     "PearceHall",
     "RescorlaWagner",
     "RescorlaWagnerChoiceKernel",
     "SingleValue",
+    "Softmax",
     "TwoLearningRates",
     "TwoStepModel",
     "priors",

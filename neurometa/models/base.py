@@ -39,22 +39,20 @@ class Equations:
 
 
 @dataclasses.dataclass(frozen=True)
-class Model(Equations):
-    """Equations of a choice among arms, each of which learns by the same rule.
+class Softmax(Equations):
+    """Equations of a choice among arms by a softmax over what is known of each arm.
 
     Attributes
     ----------
     weights : tuple of str
         The parameters that multiply the features in the softmax, one per feature.
     features : tuple of str
-        What is learned about each arm: first what the `weights` multiply, in their order, then
+        What is known about each arm: first what the `weights` multiply, in their order, then
         what only the learning rule uses. A ``value`` is in units of reward.
-    start : tuple of float
-        Each feature before the first trial (the same for every arm).
+    told : tuple of str
+        What a fit has to tell the model about each arm before a trial, beside choices and rewards.
     n_options : int or None
         How many arms the equations allow; None for any number.
-    rewards : tuple of float or None
-        The only rewards that the equations allow; None for any.
     scanned : bool
         Whether a fit scans the rates for every local maximum, which suits up to two of them that
         are not all but interchangeable; else it climbs from many starts.
@@ -62,10 +60,66 @@ class Model(Equations):
 
     weights: ClassVar[tuple[str, ...]] = ("inverse_temperature",)
     features: ClassVar[tuple[str, ...]] = ("value",)
-    start: ClassVar[tuple[float, ...]] = (0.5,)
+    told: ClassVar[tuple[str, ...]] = ()
     n_options: ClassVar[int | None] = None
-    rewards: ClassVar[tuple[float, ...] | None] = None
     scanned: ClassVar[bool] = True
+
+    @classmethod
+    def rates(cls) -> tuple[str, ...]:
+        """Names of the parameters that make the features: those that are not `weights`."""
+        return tuple(name for name in cls.parameters() if name not in cls.weights)
+
+    def logits(self, features: tuple) -> Array:
+        """Policy before the softmax, (..., arm)."""
+        weighed = features[: len(self.weights)]
+        return sum(getattr(self, weight) * feature for weight, feature in zip(self.weights, weighed, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Observer(Softmax):
+    """A choice among arms that pay what they show, with probabilities that an ideal observer infers.
+
+    Inference has no parameters, so that it is run once for all of them.
+
+    Attributes
+    ----------
+    unshown : dict
+        The parameters that mean nothing where all arms pay alike, and what they are held at there.
+    """
+
+    told: ClassVar[tuple[str, ...]] = ("prob", "magnitude")
+    unshown: ClassVar[dict[str, float]] = {}
+
+    @staticmethod
+    def weigh(prob: Array, magnitude: Array, *rates: Array) -> tuple:
+        """Return each feature of an arm before a trial.
+
+        Parameters
+        ----------
+        prob : array
+            Inferred probability that the arm pays, in [0, 1].
+        magnitude : array
+            What it pays then, in units of reward.
+        *rates : array
+            The parameters that are not `weights`, in the order of the fields.
+        """
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Model(Softmax):
+    """Equations of a choice among arms, each of which learns by the same rule.
+
+    Attributes
+    ----------
+    start : tuple of float
+        Each feature before the first trial (the same for every arm).
+    rewards : tuple of float or None
+        The only rewards that the equations allow; None for any.
+    """
+
+    start: ClassVar[tuple[float, ...]] = (0.5,)
+    rewards: ClassVar[tuple[float, ...] | None] = None
 
     @staticmethod
     def learn(features: tuple, chosen: Array, reward: Array, *rates: Array) -> tuple:
@@ -84,19 +138,9 @@ class Model(Equations):
         """
         raise NotImplementedError
 
-    @classmethod
-    def rates(cls) -> tuple[str, ...]:
-        """Names of the parameters of the learning rule: those that are not `weights`."""
-        return tuple(name for name in cls.parameters() if name not in cls.weights)
-
     def begin(self, like: Array) -> tuple:
         """Features of each arm before the first trial, each shaped as `like` (..., arm)."""
         return tuple(0.0 * like + start for start in self.start)
-
-    def logits(self, features: tuple) -> Array:
-        """Policy before the softmax, (..., arm)."""
-        weighed = features[: len(self.weights)]
-        return sum(getattr(self, weight) * feature for weight, feature in zip(self.weights, weighed, strict=True))
 
     def expected(self, features: tuple) -> Array | None:
         """Reward expected of each arm, in the task's units; None for a model that expects none."""

@@ -16,6 +16,10 @@ class Uniform:
         """0, in nats, up to a constant."""
         return 0.0
 
+    def slope(self, x: float) -> float:
+        """0."""
+        return 0.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
@@ -38,6 +42,10 @@ class Normal:
     def log_density(self, x: float) -> float:
         """In nats per unit of the parameter."""
         return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd * math.sqrt(2 * math.pi))
+
+    def slope(self, x: float) -> float:
+        """Derivative of the log-density, in nats per unit of the parameter."""
+        return (self.mean - x) / self.sd**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +71,10 @@ class Gamma:
         constant = -math.lgamma(self.shape) - self.shape * math.log(self.scale)
         return _power(self.shape, x) - x / self.scale + constant
 
+    def slope(self, x: float) -> float:
+        """Derivative of the log-density where that is finite, in nats per unit of the parameter."""
+        return (self.shape - 1) / x - 1 / self.scale if self.shape != 1 else -1 / self.scale
+
 
 @dataclasses.dataclass(frozen=True)
 class Beta:
@@ -84,6 +96,11 @@ class Beta:
         """In nats per unit of the parameter."""
         constant = math.lgamma(self.a + self.b) - math.lgamma(self.a) - math.lgamma(self.b)
         return _power(self.a, x) + _power(self.b, 1 - x) + constant
+
+    def slope(self, x: float) -> float:
+        """Derivative of the log-density where that is finite, in nats per unit of the parameter."""
+        low = (self.a - 1) / x if self.a != 1 else 0.0
+        return low - (self.b - 1) / (1 - x) if self.b != 1 else low
 
 
 Prior = Uniform | Normal | Gamma | Beta
@@ -129,6 +146,7 @@ _WEAK: Priors = {
     "stickiness": Normal(0.0, 1.0),
     "response_stickiness": Normal(0.0, 1.0),
     "magnitude_weight": Normal(0.0, 10.0),
+    "risk_preference": Gamma(2.0, 1.0),
 }
 
 
@@ -136,6 +154,6 @@ def weak(model: type[Equations]) -> Priors:
     """Return our own priors of a model: they pull estimates off their bounds, and are little felt beyond many trials.
 
     Rates and shares are Beta(1.1, 1.1), slopes Gamma(1.5, 4), habits Normal(0, 1) in units of
-    reward; what else a model has is uniform.
+    reward, a risk preference Gamma(2, 1); what else a model has is uniform.
     """
     return {name: _WEAK[name] for name in model.parameters() if name in _WEAK}
