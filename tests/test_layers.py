@@ -21,7 +21,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("neural",),
     ("plotting", "rollout", "criteria"),
     ("training", "baselines", "compare"),
-    ("experiments",),
+    ("experiments", "report"),
     ("runs",),
     ("sweep", "pretrained"),
     ("cli",),
@@ -41,7 +41,7 @@ READERS = (
         "exact_two_step",
     ),
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
-    *("results", "expected", "criteria", "neural"),
+    *("results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs", "sweep", "pretrained")
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

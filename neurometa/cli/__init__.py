@@ -18,6 +18,7 @@ from neurometa.cli.learning_set import learning_set
 from neurometa.cli.matching import matching
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.reporting import reporting
 from neurometa.cli.reversals import reversals
 from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
@@ -41,6 +42,7 @@ sweeping(app)
 reading(app)
 fitting(app)
 showing(app)
+reporting(app)
 decoding(app)
 matching(app)
 histories(app)
