@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from neurometa.models import TwoStepModel, two_step
@@ -64,6 +63,8 @@ def score(model: type[TwoStepModel], sequences: Sequences, points: np.ndarray) -
 @functools.cache
 def _compiled() -> Callable:
     """Compile the loop with the model's own equations, when it is first needed."""
+    import numba  # takes half a second to load, and most who load this module fit no two-step model
+
     compiled = numba.njit(error_model="numpy", nogil=True)
     plan, first_logit, second_logit = (
         compiled(each) for each in (two_step.plan, two_step.first_logit, two_step.second_logit)

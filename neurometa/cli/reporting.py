@@ -14,9 +14,7 @@ def reporting(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[
-        Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)
-    ],
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)],
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="The file to write.", show_default="report.html in the run folder")

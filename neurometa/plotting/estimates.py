@@ -37,7 +37,8 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     names, member = np.unique(group.astype(str), return_inverse=True)
     if not 1 < len(names) <= MOST_GROUPS:
         ax.hist(values[finite], bins=30, color=COLOURS[0], alpha=0.85, lw=0)
-        return ax.set(xlabel=label, ylabel="fits") and ax
+        ax.set(xlabel=label, ylabel="fits")
+        return ax
     rng = np.random.default_rng(0)
     for place in range(len(names)):
         own = values[(member == place) & finite]

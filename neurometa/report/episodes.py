@@ -1,4 +1,4 @@
-"""A few episodes, trial by trial, as numbers that a page can draw: what was chosen, paid, hidden, expected and held in mind."""
+"""A few episodes, trial by trial, as numbers that a page can draw: choices, rewards, what was hidden and expected."""
 
 import base64
 from collections.abc import Iterator
@@ -217,27 +217,29 @@ def _panels(one: xr.Dataset, held: xr.Dataset | None, model: str) -> Iterator[di
         yield _errors(one)
     if "logits" in one:
         policy = softmax(one.logits.isel(step=step).transpose("trial", "option").values.astype(float), axis=1)
-        n = dataset.n_options(one)
-        names = [f"arm {i}" if i < n else f"action {i}" for i in range(policy.shape[1])]
+        options = _options(one)
+        names = [options[i] if i < len(options) else f"action {i}" for i in range(policy.shape[1])]
         shares = [{"name": name, "colour": i, "x": numbers(policy[:, i])} for i, name in enumerate(names)]
         yield _panel(f"Policy{_when(one, step)}", "probability", "share", shares, (0, 1))
     if held is not None:
-        by = f" ({model}, fitted)"
+        by = f", fitted {model}"
         for name, title, unit in (
             ("arm_value", "Value", "reward"),
             ("model_free_value", "Model-free value", "reward"),
             ("model_based_value", "Model-based value", "reward"),
         ):
             if name in held:
-                yield _panel(title + by, unit, "line", list(_lines(held[name])))
+                yield _panel(title + by, unit, "line", list(_lines(held[name], _options(one))))
         errors = [
-            _series(name.replace("_rpe", "").replace("_", " "), held[name], colour=i)
+            _series("" if name == "rpe" else name.removesuffix("_rpe").replace("_", " "), held[name], colour=i)
             for i, name in enumerate(("rpe", "second_stage_rpe", "outcome_rpe"))
             if name in held and held[name].dims == ("trial",)
         ]
         yield _panel("Reward prediction error" + by, "reward", "stem", errors)
         if "choice_prob" in held:
-            yield _panel("Choice probability" + by, "probability", "share", list(_lines(held.choice_prob)), (0, 1))
+            yield _panel(
+                "Choice probability" + by, "probability", "share", list(_lines(held.choice_prob, _options(one))), (0, 1)
+            )
 
 
 def _world(one: xr.Dataset) -> Iterator[dict[str, Any]]:
@@ -251,7 +253,7 @@ def _world(one: xr.Dataset) -> Iterator[dict[str, Any]]:
         unit = "probability" if name.endswith("prob") else str(one[name].attrs.get("units", about.units))
         title = about.long_name[:1].upper() + about.long_name[1:]
         scale = (0, 1) if name.endswith("prob") else None
-        yield _panel(title, unit, "step", list(_lines(one[name])), scale)
+        yield _panel(title, unit, "step", list(_lines(one[name], _options(one))), scale)
     for name in BELIEFS:
         if name in one:
             x = one[name].isel(step=-1) if "step" in one[name].dims else one[name]
@@ -270,15 +272,16 @@ def _errors(one: xr.Dataset) -> dict[str, Any]:
         for i, event in enumerate(events)
     ]
     at = f" at {events[0].replace('_', ' ')}" if len(events) == 1 else ""
-    return _panel(f"Reward prediction error{at} (discount {found.attrs['discount']:g})", "reward", "stem", lines)
+    return _panel(f"Reward prediction error{at} ", f"reward, discount {found.attrs['discount']:g}", "stem", lines)
 
 
-def _lines(x: xr.DataArray) -> Iterator[dict[str, Any]]:
-    """One series for each entry of the dims beside ``trial``."""
+def _lines(x: xr.DataArray, options: list[str]) -> Iterator[dict[str, Any]]:
+    """One series for each entry of the dims beside ``trial``; arms are called what the choices are called."""
     others = [str(dim) for dim in x.dims if dim != "trial"]
     for i, place in enumerate(np.ndindex(*(x.sizes[dim] for dim in others))):
         at = dict(zip(others, place, strict=True))
-        yield _series(", ".join(f"{dim} {k}" for dim, k in at.items()), x.isel(at), colour=i)
+        told = [options[k] if dim in ("arm", "option") and k < len(options) else f"{dim} {k}" for dim, k in at.items()]
+        yield _series(", ".join(told), x.isel(at), colour=i)
 
 
 def _series(name: str, x: xr.DataArray, *, colour: int = 0) -> dict[str, Any]:
@@ -288,10 +291,13 @@ def _series(name: str, x: xr.DataArray, *, colour: int = 0) -> dict[str, Any]:
 def _panel(
     title: str, unit: str, kind: str, series: list[dict[str, Any]], scale: tuple[float, float] | None = None
 ) -> dict[str, Any]:
-    """Describe a panel: what is drawn ("line", "step", "stem" or "share") on which scale, that of the data by default."""
+    """Describe a panel: what is drawn ("line", "step", "stem", "share"), on which scale; by default that of the data."""
     series = [one for one in series if any(x is not None for x in one["x"])]
     known = [x for one in series for x in one["x"] if x is not None]
-    low, high = scale or (min([0.0, *known]), max([0.0, *known]))
+    with_zero = [0.0] if kind == "stem" else []
+    low, high = scale or (min([*with_zero, *known], default=0.0), max([*with_zero, *known], default=0.0))
+    if unit == "probability" and "probability" in title.lower():
+        unit = ""
     return {"title": title, "unit": unit, "kind": kind, "low": low, "high": high, "series": series}
 
 
@@ -314,7 +320,7 @@ def _add_hidden(kept: list[dict[str, Any]], states: list[np.ndarray | None]) -> 
     shown = [i for i, state in enumerate(states) if state is not None]
     if not shown:
         return
-    together = xr.DataArray(np.concatenate([states[i] for i in shown]), dims=("trial", "unit"))  # type: ignore[misc]
+    together = xr.DataArray(np.concatenate([states[i] for i in shown]), dims=("trial", "unit"))
     n_units = together.sizes["unit"]
     order, scores, explained = np.arange(n_units), None, []
     if n_units > 1 and float(together.var("trial").sum()) > 0:

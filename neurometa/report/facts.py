@@ -1,12 +1,13 @@
 """What was run: who played how much of what, what it was trained with, and where the numbers come from."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from neurometa import behaviour, dataset
+from neurometa import behaviour
 from neurometa.report.source import Source
 from neurometa.report.words import interval, number, plural, told
 
@@ -124,12 +125,9 @@ def rows(source: Source) -> list[tuple[str, str]]:
     task = str(attrs.get("task", ""))
     if task and not task.startswith("{"):
         found.append(("trials of", task.removeprefix("table: ")))
-    found.append(("file", str(source.path if source.trials is None else _file(source))))
+    path = source.path.resolve()  # of which the last two parts are told: the page may travel
+    found.append(("folder", path.name) if path.is_dir() else ("file", f"{path.parent.name}/{path.name}"))
     return [(name, told(x)) for name, x in found if x not in (None, "")]
-
-
-def _file(source: Source) -> str:
-    return str(source.path / dataset.BEHAVIOUR if source.path.is_dir() else source.path)
 
 
 def settings(source: Source) -> list[tuple[str, str]]:
@@ -164,4 +162,5 @@ def imported(source: Source) -> list[tuple[str, str]]:
         report = json.loads(text)
     except ValueError:
         return []
+    report["source"] = Path(str(report.get("source", ""))).name
     return [(key.replace("_", " "), told(x)) for key, x in report.items() if x not in (None, [], {}, "")]

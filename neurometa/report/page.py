@@ -1,4 +1,4 @@
-"""One HTML file that holds all it shows: nothing is fetched, whatever was named is text, and no script but ours can run."""
+"""One HTML file that holds all it shows: nothing is fetched, names are text, and no script but ours can run."""
 
 import base64
 import hashlib
@@ -57,42 +57,60 @@ def page(source: Source) -> str:
     source : Source
         As `find` opens it.
     """
+    return render(contents(source))
+
+
+def contents(source: Source) -> dict[str, Any]:
+    """Gather all that the page tells, in words, numbers and pictures; what is not there is empty or None."""
     curve, curve_note = pictures.learning_curve(source)
     figures, notes = pictures.of_behaviour(source)
     fits, fit_notes = _fits(source)
     decided, undecided = claims.rows(source)
-    scrubber = episodes.of_source(source)
-    style, script = (Markup(_text(name)) for name in ("style.css", "script.js"))
-    shown = facts.tiles(source)
+    tiles = facts.tiles(source)
     if decided:
         held = sum(one["verdict"] == "reproduced" for one in decided)
         more = f"{len(undecided)} more need other runs or results" if undecided else "all that are of such a run"
-        shown.append({"label": "claims reproduced", "value": f"{held} of {len(decided)}", "note": more})
-    template = _environment().get_template("page.html")
-    return template.render(
-        name=source.name,
-        lead=facts.lead(source),
-        tiles=shown,
-        rows=facts.rows(source),
-        settings=facts.settings(source),
-        imported=facts.imported(source),
-        curve=curve,
-        curve_note=curve_note,
-        figures=figures,
-        notes=notes,
-        fits=fits,
-        fit_notes=fit_notes,
-        decided=decided,
-        undecided=undecided,
-        scrubber=scrubber,
-        data=_json({"tables": {one["table"].key: _data(one["table"]) for one in fits}, "scrubber": scrubber}),
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'",
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        version=neurometa.__version__,
-        shown=SHOWN,
+        tiles.append({"label": "claims reproduced", "value": f"{held} of {len(decided)}", "note": more})
+    return {
+        "name": source.name,
+        "lead": facts.lead(source),
+        "tiles": tiles,
+        "rows": facts.rows(source),
+        "settings": facts.settings(source),
+        "imported": facts.imported(source),
+        "curve": curve,
+        "curve_note": curve_note,
+        "figures": figures,
+        "notes": notes,
+        "fits": fits,
+        "fit_notes": fit_notes,
+        "decided": decided,
+        "undecided": undecided,
+        "scrubber": episodes.of_source(source),
+    }
+
+
+def render(told: dict[str, Any]) -> str:
+    """Turn `contents` into HTML: text stays text, and what the page may load or run is stated in its first lines."""
+    style, script = (Markup(_text(name)) for name in ("style.css", "script.js"))
+    tables = {fit["table"].key: _data(fit["table"]) for fit in told["fits"]}
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            **told,
+            data=_json({"tables": tables, "scrubber": told["scrubber"]}),
+            style=style,
+            script=script,
+            policy=policy,
+            made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            version=neurometa.__version__,
+            shown=SHOWN,
+        )
     )
 
 

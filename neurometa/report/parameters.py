@@ -46,11 +46,19 @@ def fit_names(source: Source) -> list[str]:
 
 
 def parameter_names(fitted: xr.Dataset) -> list[str]:
-    """Return the parameters of the model that was fitted, free or held, as they are called in its file."""
+    """Return the parameters of the model that was fitted, free or held; not those that its trials cannot tell."""
     kind = getattr(models, str(fitted.attrs.get("model", "")), None)
     known = list(kind.parameters()) if kind is not None else []
     listed = [name for name in known if name in fitted]
-    return listed or [str(name) for name in fitted.data_vars if f"{name}_se" in fitted]
+    listed = listed or [str(name) for name in fitted.data_vars if f"{name}_se" in fitted]
+    return [name for name in listed if np.isfinite(fitted[name].values).any()]
+
+
+def is_held(fitted: xr.Dataset, name: str) -> bool:
+    """Whether a parameter was held at one value: it does not vary over several fits, and has no standard error."""
+    error = fitted.get(f"{name}_se")
+    free = error is None or np.isfinite(error.values).any()
+    return not free and fitted[name].size > 1 and len(np.unique(fitted[name].values)) == 1
 
 
 def table(fitted: xr.Dataset, key: str) -> Table | None:
@@ -75,12 +83,12 @@ def table(fitted: xr.Dataset, key: str) -> Table | None:
     columns, cells = [], []
     for name, x in (*_labels(fitted, dims), *((name, _spread(fitted, name, dims)) for name in names)):
         values = _plain(x)
-        numbers = all(isinstance(each, int | float) and not isinstance(each, bool) or each is None for each in values)
+        numbers = all((isinstance(each, int | float) and not isinstance(each, bool)) or each is None for each in values)
         columns.append({"name": name, "label": _label(name), "unit": _unit(fitted, name), "numbers": numbers})
         cells.append(values)
     rows = [list(row) for row in zip(*cells, strict=True)]
     kept = max(1, int(ROOM / max(sum(len(str(cell)) + 3 for row in rows[:200] for cell in row) / len(rows[:200]), 1)))
-    summary = [_summary(fitted[name], name) for name in parameters if name in fitted]
+    summary = [_summary(fitted, name) for name in parameters]
     about = f"{plural(len(rows), 'fit')} by {fitted.attrs.get('method', 'maximum likelihood')}"
     if "converged" in fitted:
         failed = int((~fitted.converged.astype(bool)).sum())
@@ -119,7 +127,9 @@ def _plain(x: np.ndarray) -> list[Any]:
         return [int(each) for each in x]
     if x.dtype.kind == "f":
         return [float(f"{each:.6g}") if math.isfinite(each) else None for each in x.tolist()]
-    return [each.item() if hasattr(each, "item") else each if isinstance(each, int | float) else str(each) for each in x]
+    return [
+        each.item() if hasattr(each, "item") else each if isinstance(each, int | float) else str(each) for each in x
+    ]
 
 
 def _label(name: str) -> str:
@@ -132,9 +142,10 @@ def _unit(fitted: xr.Dataset, name: str) -> str:
     return "" if name.endswith("_se") or name not in fitted else str(fitted[name].attrs.get("units", ""))
 
 
-def _summary(x: xr.DataArray, name: str) -> tuple[str, str, str, str]:
-    if not np.isfinite(x.values).any():
-        return _label(name), "–", "", "0"
+def _summary(fitted: xr.Dataset, name: str) -> tuple[str, str, str, str]:
+    x = fitted[name]
+    if is_held(fitted, name):
+        return _label(name), number(float(x.values.flat[0])), "held", f"{x.size:,}"
     found = behaviour.median_interval(x)
     bounds = interval(float(found.lower), float(found.upper)) if int(found.n) > 5 else ""
     return _label(name), number(float(found["median"])), bounds, f"{int(found.n):,}"

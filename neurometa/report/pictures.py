@@ -21,6 +21,8 @@ from neurometa.report.source import Source
 from neurometa.share import folder
 
 SIZE = (3.5, 2.35)  # inches
+MARGINS = (0.52, 0.12, 0.42, 0.1)  # inches left, right, below and above the axes
+BESIDE = (0.52, 1.12, 0.42, 0.1)  # with room for a legend at the right
 SHOWN = 4000  # points of a scatter
 DARK = (  # what is black or grey on white, on a dark page
     "<style>@media (prefers-color-scheme: dark) {"
@@ -64,14 +66,24 @@ class Drawer:
     draw: Callable[[Axes, xr.Dataset], str]
     variable: str
     dims: tuple[str, ...] | None
+    margins: tuple[float, float, float, float] = MARGINS
 
 
-def drawn(title: str, draw: Callable[[Axes], str], size: tuple[float, float] = SIZE) -> Picture:
-    """Draw on axes in the style of the papers' figures; what `draw` returns is the caption."""
+def drawn(
+    title: str,
+    draw: Callable[[Axes], str],
+    size: tuple[float, float] = SIZE,
+    margins: tuple[float, float, float, float] = MARGINS,
+) -> Picture:
+    """Draw on axes in the style of the papers' figures; what `draw` returns is the caption.
+
+    The margins are given, since a layout that is worked out takes as long as the drawing itself.
+    """
     about = {"svg.hashsalt": title, "savefig.transparent": True, "savefig.dpi": 200}
     with style.context([folder("figures") / "paper.mplstyle", about]):
-        fig = Figure(figsize=size, layout="constrained")
-        ax = fig.add_subplot()
+        fig = Figure(figsize=size)
+        (left, right, below, above), (width, height) = margins, size
+        ax = fig.add_axes((left / width, below / height, 1 - (left + right) / width, 1 - (below + above) / height))
         caption = draw(ax)
         if ax.get_legend_handles_labels()[0] and ax.get_legend() is None:
             ax.legend(loc="best")
@@ -98,7 +110,10 @@ def learning_curve(source: Source) -> tuple[Picture | None, str]:
         except (ValueError, KeyError, TypeError):
             damaged.append(i)
     if len(rows) < 2:
-        return None, f"{path.name} holds {len(rows)} update{'s' if len(rows) != 1 else ''}: too few for a learning curve."
+        return (
+            None,
+            f"{path.name} holds {len(rows)} update{'s' if len(rows) != 1 else ''}: too few for a learning curve.",
+        )
     steps, reward = np.array(rows).T
     over = max(1, len(rows) // 50)
 
@@ -106,12 +121,15 @@ def learning_curve(source: Source) -> tuple[Picture | None, str]:
         ax.plot(steps / 1e6, reward, color="#b3b3b3", lw=0.5, rasterized=len(rows) > 500)
         if over > 1:
             smooth = np.convolve(reward, np.ones(over) / over, mode="valid")
-            ax.plot(steps[over - 1 :] / 1e6, smooth, color=COLOURS[0], lw=1.5)
+            middle = (over - 1) // 2
+            ax.plot(steps[middle : middle + len(smooth)] / 1e6, smooth, color=COLOURS[0], lw=1.5)
         ax.set(xlabel="environment steps (millions)", ylabel="reward per trial", xlim=(0, None))
-        line = f"; blue: mean of the last {over}" if over > 1 else ""
+        line = f"; blue: mean of {over} around each" if over > 1 else ""
         return f"Mean reward per trial in the episodes of each of {len(rows):,} updates (grey{line})."
 
-    note = f"Left out of {path.name}, being cut short or damaged: line {', '.join(map(str, damaged))}." if damaged else ""
+    note = (
+        f"Left out of {path.name}, being cut short or damaged: line {', '.join(map(str, damaged))}." if damaged else ""
+    )
     return drawn("Learning curve", draw, (7.0, 2.2)), note
 
 
@@ -120,16 +138,13 @@ def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
     pictures, notes = [], []
     if source.trials is not None and "reward" in source.trials:
         pictures.append(drawn("Reward by trial", lambda ax: _reward(ax, source.trials)))  # type: ignore[arg-type]
-    left = []
-    for name in source.files():
-        if name not in DRAWN:
-            left += [name] if not name.startswith("fit_") else []
-            continue
+    there = source.files()
+    for name in (name for name in DRAWN if name in there):
         try:
             pictures.append(_result(DRAWN[name], source.result(name)))
         except InputError as error:
             notes.append(f"{name} is not drawn: {error}")
-    if left:
+    if left := [name for name in there if name not in DRAWN and not name.startswith("fit_")]:
         notes.append(f"Beside them in the folder, without a figure here: {', '.join(left)}.")
     return pictures, notes
 
@@ -138,13 +153,15 @@ def _result(how: Drawer, found: xr.Dataset) -> Picture:
     require(found, **{how.variable: how.dims or ()})
     if how.dims is not None and (more := [str(dim) for dim in found[how.variable].dims if dim not in how.dims]):
         raise InputError(f"It is kept apart by {', '.join(more)}, for which this page has no figure.")
-    return drawn(how.title, lambda ax: how.draw(ax, found))
+    return drawn(how.title, lambda ax: how.draw(ax, found), margins=how.margins)
 
 
 def of_fit(fitted: xr.Dataset, parameters: list[str]) -> list[Picture]:
     """Return how fitted parameters are spread, where there are enough fits to ask."""
     pictures = []
-    several = [name for name in parameters if np.isfinite(fitted[name].values).sum() >= 10]
+    several = [
+        name for name in parameters if len(np.unique(fitted[name].values[np.isfinite(fitted[name].values)])) >= 10
+    ]
     by = "subject" if "subject" in fitted.coords and fitted.subject.ndim == 1 else ""
     if by and len(np.unique(fitted.subject.values.astype(str))) == fitted.subject.size:
         by = ""  # one fit each
@@ -153,7 +170,9 @@ def of_fit(fitted: xr.Dataset, parameters: list[str]) -> list[Picture]:
         def draw(ax: Axes, name: str = name) -> str:
             plotting.estimates(ax, fitted[name], by=by)
             n = int(np.isfinite(fitted[name].values).sum())
-            return f"{n:,} fits" + (f", a column per {by}; orange: median." if ax.get_xlabel().startswith("subj") else ".")
+            return f"{n:,} fits" + (
+                f", a column per {by}; orange: median." if ax.get_xlabel().startswith("subj") else "."
+            )
 
         pictures.append(drawn(str(fitted[name].attrs.get("long_name", name)).capitalize(), draw, (3.5, 1.9)))
     return pictures
@@ -188,6 +207,9 @@ def _reward(ax: Axes, trials: xr.Dataset) -> str:
 
 def _regret(ax: Axes, found: xr.Dataset) -> str:
     plotting.regret_curves(ax, found.regret)
+    known = [str(name) for name in found.learner.values if str(name) != "random"]
+    if len(known) < found.sizes["learner"]:  # chance leaves the axes, so that the rest can be told apart
+        ax.set_ylim(0, 1.4 * float(found.regret.sel(learner=known).sum("trial").mean("episode").max()))
     n = found.regret.sizes.get("episode", 1)
     return f"Expected reward given up against the best arm, beside baselines on the same {n:,} episodes; 95 % bands."
 
@@ -196,7 +218,9 @@ def _volatility(ax: Axes, found: xr.Dataset) -> str:
     ranges = json.loads(found.attrs["config"])["task"]["volatility_ranges"]
     plotting.rate_by_volatility(ax, found, (ranges[0][1], ranges[-1][0]))
     r_squared, n = float(found.r_squared), int(found.n)
-    return f"A point per episode ({n:,}) and their regression, R² = {r_squared:.2f}. Grey: volatilities never trained on."
+    return (
+        f"A point per episode ({n:,}) and their regression, R² = {r_squared:.2f}. Grey: volatilities never trained on."
+    )
 
 
 def _stay(ax: Axes, found: xr.Dataset) -> str:
@@ -213,13 +237,15 @@ def _history(ax: Axes, found: xr.Dataset) -> str:
     plotting.history_kernels(ax, found)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     how = found.attrs.get("encoding", "")
-    told = f"Logistic regression of choices on the past ({how}), {int(found.n_trials.sum()):,} trials; two standard errors"
+    told = (
+        f"Logistic regression of choices on the past ({how}), {int(found.n_trials.sum()):,} trials; two standard errors"
+    )
     return told + (f", penalty: {found.attrs['penalty']}." if found.attrs.get("penalty", "none") != "none" else ".")
 
 
 def _matching(ax: Axes, found: xr.Dataset) -> str:
     plotting.matching_points(ax, found)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return f"A point per episode, of {found.sizes['episode']:,}."
 
 
@@ -230,7 +256,9 @@ def _blocks(ax: Axes, found: xr.Dataset) -> str:
 
 def _learning_set(ax: Axes, found: xr.Dataset) -> str:
     plotting.learning_set_curves(ax, found.expand_dims(stage=["this run"]), "stage")
-    return f"Share of right choices by trial of a problem, {int(found.n.max()):,} problems; 95 % intervals. Grey: a guess."
+    return (
+        f"Share of right choices by trial of a problem, {int(found.n.max()):,} problems; 95 % intervals. Grey: a guess."
+    )
 
 
 def _risk(ax: Axes, found: xr.Dataset) -> str:
@@ -265,7 +293,9 @@ def _rpe(ax: Axes, found: xr.Dataset) -> str:
     each = max(1, SHOWN // (last.sizes["trial"] * last.sizes["event"]))
     some = {"episode": slice(0, each)}
     r_squared = float(found.r_squared.sel(reference="model-based"))
-    plotting.rpe_scatter(ax, last.isel(some), found.model_based.isel(trial=slice(0, -1)).isel(some), r_squared=r_squared)
+    plotting.rpe_scatter(
+        ax, last.isel(some), found.model_based.isel(trial=slice(0, -1)).isel(some), r_squared=r_squared
+    )
     ax.set_xlabel("prediction error of a planner (reward)")
     ax.set_ylabel("of the agent (reward)")
     ax.legend(loc="lower right", markerscale=2)
@@ -275,11 +305,11 @@ def _rpe(ax: Axes, found: xr.Dataset) -> str:
 
 DRAWN = {
     "regret.nc": Drawer("Regret", _regret, "regret", ("learner", "episode", "trial")),
-    "stay.nc": Drawer("Stay probabilities", _stay, "stay_probability", None),
-    "history.nc": Drawer("What the past weighs", _history, "coef", None),
+    "stay.nc": Drawer("Stay probabilities", _stay, "stay_probability", None, BESIDE),
+    "history.nc": Drawer("What the past weighs", _history, "coef", None, BESIDE),
     "matching.nc": Drawer("Matching", _matching, "slope", ("group",)),
     "blocks.nc": Drawer("Learning rate by block", _blocks, "learning_rate", ("block",)),
-    "reversals.nc": Drawer("Responses to cues", _reversals, "mean", ("condition", "role")),
+    "reversals.nc": Drawer("Responses to cues", _reversals, "mean", ("condition", "role"), BESIDE),
     "learning_set.nc": Drawer("Learning to learn", _learning_set, "accuracy", ("trial",)),
     "risk.nc": Drawer("Risky choices", _risk, "mean", ("perturbation", "risky_prob")),
     "rpe.nc": Drawer("Prediction errors beside a planner's", _rpe, "r_squared", ("reference",)),

@@ -121,7 +121,7 @@ document.querySelectorAll("table[data-key]").forEach(enliven);
 
 // ---------------------------------------------------------------- one episode, trial by trial
 
-const LEFT = 46;
+const LEFT = 56;
 const RIGHT = 6;
 const TALL = 78; // pixels of a panel
 const LANE = 20;
@@ -130,7 +130,7 @@ const LEAST = 3; // pixels of a trial; of longer episodes a part is drawn
 const TRAIL = 12; // trials
 
 function ticks(low, high) {
-  const rough = (high - low) / 2.5;
+  const rough = (high - low) / 3.2;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= rough);
   const found = [];
@@ -210,7 +210,7 @@ class Scrubber {
 
   // Everything but the cursor, for the trials that have room.
   draw() {
-    this.width = this.panels.clientWidth;
+    this.width = Math.max(this.panels.clientWidth, 160); // 0 where the page is not laid out yet
     const room = this.width - LEFT - RIGHT;
     this.size = Math.min(this.one.n, Math.max(20, Math.floor(room / LEAST)));
     if (this.trial < this.start || this.trial >= this.start + this.size) {
@@ -279,7 +279,7 @@ class Scrubber {
     const { options } = this.data;
     const { choice, reward, marks } = this.one;
     const { node, head } = this.panel("Choices", "");
-    element("span", head, "tall: paid, short: paid nothing or less");
+    element("span", head, "tall: paid, short: paid nothing or less", { class: "said" });
     const lanes = options.length * LANE;
     const svg = this.canvas(node, lanes + marks.length * ROW, "What was chosen on each trial, and what it paid");
     const most = Math.max(...reward.map((r) => r || 0), 0) || 1;
@@ -287,7 +287,7 @@ class Scrubber {
     options.forEach((name, k) => {
       const middle = (k + 0.5) * LANE;
       shape("path", svg, { class: "axis", d: `M${LEFT} ${middle}H${LEFT + this.size * this.step}` });
-      const short = name.length > 6 ? `${name.slice(0, 5)}…` : name;
+      const short = name.length > 8 ? `${name.slice(0, 7)}…` : name;
       const label = shape("text", svg, { x: LEFT - 6, y: middle + 4, "text-anchor": "end" });
       label.textContent = short;
       shape("title", label, {}).textContent = name;
@@ -413,7 +413,7 @@ class Scrubber {
   drawComponents() {
     const { score, span, explained } = this.one.hidden;
     const { node, head } = this.panel("Hidden state on its first two principal components", "");
-    element("span", head, `a point per trial, coloured by choice; line: the last ${TRAIL} trials`);
+    element("span", head, `a point per trial, coloured by choice; line: the last ${TRAIL} trials; small: the other episodes`, { class: "said" });
     const wide = Math.min(this.width, 460);
     const tall = Math.round(wide * 0.72);
     const svg = shape("svg", node, { width: wide, height: tall, role: "img", "aria-label": "Path of the hidden state" });
@@ -423,6 +423,12 @@ class Scrubber {
     const label = (k) => `PC ${k + 1} (${Math.round(100 * explained[k])} %)`;
     shape("text", svg, { x: wide - 6, y: tall - 8, "text-anchor": "end" }).textContent = label(0);
     shape("text", svg, { x: -6, y: LEFT - 18, "text-anchor": "end", transform: "rotate(-90)" }).textContent = label(1);
+    for (const other of this.data.episodes) { // where the other episodes went, for the eye to compare
+      if (other === this.one || !other.hidden) continue;
+      other.hidden.score[0].forEach((_, t) => shape("circle", svg, {
+        class: "elsewhere", cx: this.place[0](other.hidden.score[0][t]), cy: this.place[1](other.hidden.score[1][t]), r: 1.3,
+      }));
+    }
     score[0].forEach((_, t) => {
       const k = this.one.choice[t];
       const kind = k < 0 ? "mark pale" : `fill pale s${k % 6}`;

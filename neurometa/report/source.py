@@ -109,5 +109,7 @@ def find(path: Path) -> Source:
             raise InputError(f"{path}: {error}") from error
     elif run is None:
         made = "neurometa train restless --out" if not any(path.iterdir()) else "neurometa import TABLE --out"
-        raise InputError(f"{path} holds neither {dataset.BEHAVIOUR} nor config.json to report of; begin with: {made} {path}")
+        raise InputError(
+            f"{path} holds neither {dataset.BEHAVIOUR} nor config.json to report of; begin with: {made} {path}"
+        )
     return Source(path, trials, run, about)
