@@ -18,7 +18,6 @@ import xarray as xr
 from scipy.special import betaln, expit, logit
 from scipy.stats import binom
 
-from neurometa import gittins
 from neurometa.errors import InputError
 
 Policy = list[np.ndarray]
@@ -184,6 +183,8 @@ def gittins_index(n_trials: int, *, discount: float | None = None) -> Policy:
     The index is that of the trials left, or with a `discount` in (0, 1) that of an endless
     episode; see `neurometa.gittins`, whose table is kept in the user's cache folder.
     """
+    from neurometa import gittins  # brings numba, which takes half a second to load
+
     index = gittins.finite_horizon(n_trials) if discount is None else gittins.discounted(n_trials, discount)
     policy = []
     for trial in range(n_trials):

@@ -347,7 +347,7 @@ def test_fewer_episodes_are_kept_where_each_is_large(tmp_path, monkeypatch):
     dataset.save_run(agent_trials(n_episodes=6), tmp_path)
     told = episodes.of_source(report.find(tmp_path))
     assert len(told["episodes"]) == 2
-    assert "2 of 6 episodes: those of lowest, highest" in told["about"]
+    assert told["about"] == "2 of 6 episodes: those with the lowest and highest reward"
 
 
 def test_the_hidden_state_of_other_episodes_is_left_on_disk(run):

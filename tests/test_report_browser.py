@@ -184,9 +184,8 @@ def test_a_long_table_is_paged(opened):
     page = opened()
     seen = []
     for _ in range(3):
-        seen += page.eval_on_selector_all(
-            "table[data-key] tbody tr", "all => all.map((row) => row.cells[1].textContent)"
-        )
+        rows = page.locator("table[data-key] tbody tr")
+        seen += rows.evaluate_all("all => all.map((row) => row.cells[1].textContent)")
         page.get_by_role("button", name="Next").click(force=True)
     assert seen == [str(i) for i in range(40)]
     assert "of 40" in page.inner_text(".pager")

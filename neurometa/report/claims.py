@@ -25,7 +25,7 @@ def rows(source: Source) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
             "statement": one.statement,
             "where": f"{one.paper}, {one.where}",
             "published": number(one.published),
-            "criterion": one.criterion,
+            "criterion": one.criterion.replace("-", "−"),
             "ours": number(one.ours),
             "interval": interval(one.lower, one.upper) if math.isfinite(one.lower) else "",
             "n": f"{one.n:,}" if one.n else "–",

@@ -65,9 +65,11 @@ def of_source(source: Source) -> dict[str, Any] | None:
     _add_hidden(kept, states)
     by = "reward" + (" per trial" if "valid" in trials else "")
     n_all = int(np.prod([trials.choice.sizes[dim] for dim in _others(trials)]))
-    about = f"{'All' if len(kept) == n_all else 'The'} {len(kept)} of {n_all:,} episodes by {by}"
+    about = f"All {n_all:,} episodes, by {by}" if n_all > 1 else "The one episode"
     if len(kept) < n_all:
-        about = f"{len(kept)} of {n_all:,} episodes: those of {', '.join(rank for _, rank in places)} {by}"
+        *most, last = [rank for _, rank in places]
+        which = f"{', '.join(most)} and {last}" if most else last
+        about = f"{len(kept)} of {n_all:,} episodes: {'those' if most else 'that'} with the {which} {by}"
     if any(one["cut"] for one in kept):
         notes.append(f"Of a longer episode only the first {max(one['n'] for one in kept):,} trials are in this page.")
     return {"episodes": kept, "options": _options(trials), "about": about, "notes": notes}
@@ -291,7 +293,7 @@ def _series(name: str, x: xr.DataArray, *, colour: int = 0) -> dict[str, Any]:
 def _panel(
     title: str, unit: str, kind: str, series: list[dict[str, Any]], scale: tuple[float, float] | None = None
 ) -> dict[str, Any]:
-    """Describe a panel: what is drawn ("line", "step", "stem", "share"), on which scale; by default that of the data."""
+    """Describe a panel: what is drawn ("line", "step", "stem", "share"), on which scale (that of the data if None)."""
     series = [one for one in series if any(x is not None for x in one["x"])]
     known = [x for one in series for x in one["x"] if x is not None]
     with_zero = [0.0] if kind == "stem" else []

@@ -45,11 +45,11 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     path = source.page if out is None else Path(out)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name the file, e.g. {path / 'report.html'}.")
-    write_text(path, page(source))
+    write_text(path, html_page(source))
     return path
 
 
-def page(source: Source) -> str:
+def html_page(source: Source) -> str:
     """Return the page as HTML.
 
     Parameters

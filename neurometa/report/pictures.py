@@ -22,7 +22,7 @@ from neurometa.share import folder
 
 SIZE = (3.5, 2.35)  # inches
 MARGINS = (0.52, 0.12, 0.42, 0.1)  # inches left, right, below and above the axes
-BESIDE = (0.52, 1.12, 0.42, 0.1)  # with room for a legend at the right
+BESIDE = (0.52, 1.25, 0.42, 0.1)  # with room for a legend at the right
 SHOWN = 4000  # points of a scatter
 DARK = (  # what is black or grey on white, on a dark page
     "<style>@media (prefers-color-scheme: dark) {"
@@ -31,7 +31,8 @@ DARK = (  # what is black or grey on white, on a dark page
     '[style*="fill: #ffffff"] { fill: #1b1d21 !important }'
     '[style*="stroke: #b3b3b3"], [style*="stroke: #bfbfbf"], [style*="stroke: #cccccc"] { stroke: #5c5f66 !important }'
     '[style*="fill: #ededed"], [style*="fill: #e5e5e5"], [style*="fill: #e6e6e6"] { fill: #33363c !important }'
-    '[style*="#0072b2"] { --c: #4ea8de } [style*="fill: #0072b2"] { fill: #4ea8de !important }'
+    'image { filter: brightness(1.5) } [style*="fill: #595959"] { fill: #a9acb3 !important }'
+    '[style*="fill: #0072b2"] { fill: #4ea8de !important }'
     '[style*="stroke: #0072b2"] { stroke: #4ea8de !important }'
     "}</style>"
 )
@@ -321,4 +322,4 @@ def volatility(fitted: xr.Dataset) -> Picture | None:
     """Draw fitted learning rates against the volatility of their episodes, where the fits were regressed on it."""
     if "r_squared" not in fitted or "volatility_ranges" not in str(fitted.attrs.get("config", "")):
         return None
-    return drawn("Learning rate by volatility", lambda ax: _volatility(ax, fitted))
+    return drawn("Learning rate by volatility", lambda ax: _volatility(ax, fitted), margins=(0.52, 0.12, 0.42, 0.24))
