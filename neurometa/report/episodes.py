@@ -274,7 +274,7 @@ def _errors(one: xr.Dataset) -> dict[str, Any]:
         for i, event in enumerate(events)
     ]
     at = f" at {events[0].replace('_', ' ')}" if len(events) == 1 else ""
-    return _panel(f"Reward prediction error{at} ", f"reward, discount {found.attrs['discount']:g}", "stem", lines)
+    return _panel(f"Reward prediction error{at}", f"reward, discount {found.attrs['discount']:g}", "stem", lines)
 
 
 def _lines(x: xr.DataArray, options: list[str]) -> Iterator[dict[str, Any]]:

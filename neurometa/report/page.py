@@ -1,6 +1,7 @@
 """One HTML file that holds all it shows: nothing is fetched, names are text, and no script but ours can run."""
 
 import base64
+import functools
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -151,6 +152,7 @@ def _text(name: str) -> str:
     return (resources.files("neurometa.report") / name).read_text()
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(_text),
