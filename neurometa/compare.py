@@ -1,5 +1,6 @@
 """Claim by claim: what was published, what these runs show, and whether the one holds in the other."""
 
+import contextlib
 import dataclasses
 import math
 from collections import Counter
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from neurometa import behaviour, criteria, reference
+from neurometa import behaviour, criteria, reference, results
 from neurometa.errors import InputError, nearest
 from neurometa.results import MissingError, Run, find_runs
 
@@ -110,6 +111,47 @@ def compare(which: str | None = None, runs: Path | None = None, *, place: Path |
     base = Path(runs or "runs")
     found = find_runs(base) if base.is_dir() else []
     return [_decide(name, records[name], claim, found, base) for name, claim in chosen]
+
+
+def of_run(run: Run, *, place: Path | None = None) -> list[Comparison]:
+    """Set beside one run alone the claims that are of agents of its kind.
+
+    Parameters
+    ----------
+    run : Run
+        As `results.find_runs` returns it; training came to its end.
+    place : Path, optional
+        Folder of the records; by default those that come with neurometa.
+
+    Returns
+    -------
+    list of Comparison
+        In the order of the records. "not run" is one that needs a further result, or agents of another kind beside
+        this one; its note says how to get there.
+
+    Raises
+    ------
+    InputError
+        A record is incomplete.
+    """
+    return [
+        _decide(name, record, claim, [run], run.path)
+        for name, record in reference.records(place).items()
+        for claim in record["claim"]
+        if _is_of(claim["criterion"], run)
+    ]
+
+
+def _is_of(criterion: dict[str, Any], run: Run) -> bool:
+    """Whether a criterion asks, first or second, for agents such as the run's."""
+    first = {name: x for name, x in criterion.items() if name in criteria.AGENTS}
+    for asked in (first, *(first | criterion[how] for how in ("minus", "over") if how in criterion)):
+        with contextlib.suppress(MissingError):
+            if "experiment" in asked and results.pool(
+                [run], asked["experiment"], ablated=asked.get("ablated", False), config=asked.get("config")
+            ):
+                return True
+    return False
 
 
 def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list[Run], base: Path) -> Comparison:

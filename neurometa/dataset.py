@@ -4,8 +4,9 @@ What trains and plays writes such a dataset; what analyses reads one and knows n
 how it was made, so a lab's trials that keep the contract pass through the same functions.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -211,13 +212,41 @@ def open_run(path: str | os.PathLike) -> xr.Dataset:
     return trials
 
 
-def read(path: str | os.PathLike) -> xr.Dataset:
+def read(path: str | os.PathLike, *, without: Sequence[str] = ()) -> xr.Dataset:
     """Read a file written by `save_run` without asking what it holds, e.g. a result.
+
+    Parameters
+    ----------
+    path : path
+        A run folder or a ``.nc`` file.
+    without : sequence of str
+        Variables to leave on disk where they are there, e.g. `results.ACTIVITY`, which is most of a rollout.
 
     Raises
     ------
     InputError
         The file is absent, damaged, half-written or of another contract.
+    """
+    with opened(path, without=without) as (file, trials):
+        try:
+            return trials.load()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(f"{file} is damaged or not netCDF ({error}); write it anew.") from error
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike, *, without: Sequence[str] = ()) -> Iterator[tuple[Path, xr.Dataset]]:
+    """Yield a file and its dataset, of which nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    path, without
+        As for `read`.
+
+    Raises
+    ------
+    InputError
+        As `read`, save that a damage further inside is only met when that part is read.
     """
     path = Path(path)
     file = path / BEHAVIOUR if path.is_dir() else path
@@ -230,19 +259,20 @@ def read(path: str | os.PathLike) -> xr.Dataset:
     try:
         if tampered(file):
             raise InputError(f"{file} is damaged: its bytes are not those that were written; write it anew.")
-        trials = xr.load_dataset(file, engine="netcdf4")
+        trials = xr.open_dataset(file, engine="netcdf4", drop_variables=list(without))
     except PermissionError as error:
         raise InputError(f"You may not read {file}; ask its owner.") from error
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{file} is damaged or not netCDF ({error}); write it anew.") from error
-    if not trials.attrs.pop("complete", 0):
-        raise InputError(f"{file} is not whole (it lacks the mark that is written last); write it anew.")
-    if trials.attrs.get("contract") != CONTRACT:
-        raise InputError(
-            f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contract {CONTRACT}; "
-            "write it anew, or install the version that made it."
-        )
-    return trials
+    with trials:
+        if not trials.attrs.pop("complete", 0):
+            raise InputError(f"{file} is not whole (it lacks the mark that is written last); write it anew.")
+        if trials.attrs.get("contract") != CONTRACT:
+            raise InputError(
+                f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contract {CONTRACT}; "
+                "write it anew, or install the version that made it."
+            )
+        yield file, trials
 
 
 def concat(runs: Sequence[xr.Dataset]) -> xr.Dataset:

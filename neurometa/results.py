@@ -279,7 +279,7 @@ def read_result(run: Path, file: str, *, without: Sequence[str] = (), options: s
         It is damaged, or half-written.
     """
     check_result(run, file, options)
-    return dataset.read(run / file).drop_vars(without, errors="ignore")
+    return dataset.read(run / file, without=without)
 
 
 def check_result(run: Path, file: str, options: str = "") -> None:

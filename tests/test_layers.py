@@ -21,7 +21,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("neural",),
     ("plotting", "rollout", "criteria"),
     ("training", "baselines", "compare"),
-    ("experiments",),
+    ("experiments", "report"),
     ("runs",),
     ("sweep", "pretrained"),
     ("cli",),
@@ -30,7 +30,7 @@ LAYER = {module: height for height, layer in enumerate(LAYERS) for module in lay
 READERS = (
     *("errors", "storage", "settings", "share", "models", "exact"),
     *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
-    *("results", "expected", "criteria", "neural"),
+    *("results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs", "sweep", "pretrained")
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -19,6 +19,7 @@ from neurometa.cli.learning_set import learning_set
 from neurometa.cli.matching import matching
 from neurometa.cli.playing import playing
 from neurometa.cli.reading import reading
+from neurometa.cli.reporting import reporting
 from neurometa.cli.reversals import reversals
 from neurometa.cli.risking import risking
 from neurometa.cli.showing import showing
@@ -43,6 +44,7 @@ reading(app)
 fitting(app)
 exporting(app)
 showing(app)
+reporting(app)
 decoding(app)
 matching(app)
 histories(app)

@@ -13,6 +13,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
@@ -38,6 +39,7 @@ __all__ = [
     "choices_on_probability",
     "cue_responses",
     "end_points",
+    "estimates",
     "foot",
     "generalisation",
     "history_kernels",

@@ -1,0 +1,51 @@
+"""Fitted parameters: how they are spread over episodes or subjects."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from neurometa.errors import InputError
+from neurometa.plotting.colours import COLOURS
+
+MOST_GROUPS = 60
+
+
+def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
+    """Draw the estimates of one parameter: a histogram, or a column of points and their median for each group.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    x : DataArray
+        The estimates over any dims, labelled by ``long_name`` and ``units``; NaN is left out.
+    by : str
+        A coordinate that groups them, e.g. ``"subject"``; groups are numbered in the order of their labels. Without
+        one, or beyond 60 groups, a histogram is drawn.
+
+    Raises
+    ------
+    InputError
+        There is no such coordinate.
+    """
+    if by and by not in x.coords:
+        raise InputError(f"There is no coordinate {by!r} to group by; there are {sorted(map(str, x.coords))}.")
+    values = x.values.ravel()
+    finite = np.isfinite(values)
+    label = str(x.attrs.get("long_name", x.name)) + (f" ({x.attrs['units']})" if "units" in x.attrs else "")
+    group = xr.broadcast(x[by], x)[0].transpose(*x.dims).values.ravel() if by else np.zeros(values.shape)
+    names, member = np.unique(group.astype(str), return_inverse=True)
+    if not 1 < len(names) <= MOST_GROUPS:
+        ax.hist(values[finite], bins=30, color=COLOURS[0], alpha=0.85, lw=0)
+        ax.set(xlabel=label, ylabel="fits")
+        return ax
+    rng = np.random.default_rng(0)
+    for place in range(len(names)):
+        own = values[(member == place) & finite]
+        at = place + 1 + rng.uniform(-0.22, 0.22, own.size) if own.size > 1 else np.full(own.size, place + 1.0)
+        ax.plot(at, own, ".", ms=2.6, mew=0, alpha=0.5, color=COLOURS[0])
+        if own.size > 1:
+            ax.hlines(np.median(own), place + 0.65, place + 1.35, color=COLOURS[2], lw=1.4)
+    ax.set(xlabel=f"{by} (1 to {len(names)}, in the order of their labels)", ylabel=label)
+    ax.set_xlim(0.3, len(names) + 0.7)
+    return ax
