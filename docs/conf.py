@@ -53,9 +53,8 @@ if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # a minu
     _make_gallery()
 
 
-
 def _of_this_code():
-    """A name for what notebooks gave with the package and the agents as they are: outputs of other code are not kept."""
+    """Name the outputs of notebooks by the package and agents that they were made with, so that no others are shown."""
     package = Path(__file__).parents[1]
     files = sorted([*package.glob("neurometa/**/*.py"), *package.glob("data/agents/*/*")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
@@ -108,6 +107,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "neurometa"
 html_static_path = ["_static"]
 html_css_files = ["neurometa.css"]
+html_show_search_summary = False  # it is fetched from other pages, which browsers refuse to pages on a disk
 html_show_sourcelink = False
 html_sidebars = {"index": []}
 html_theme_options = {
