@@ -1,5 +1,7 @@
 """Sphinx settings: `make docs` builds the pages, warnings being errors, and they read offline."""
 
+import hashlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -7,7 +9,10 @@ from neurometa import __version__, compare, plotting
 from neurometa.dataset import VARIABLES
 from neurometa.share import folder
 
-GALLERY = Path(__file__).parent / "_build" / "gallery"
+os.environ["OMP_NUM_THREADS"] = "1"  # of the kernels that run the notebooks, too
+
+BUILT = Path(__file__).parent / "_build"
+GALLERY = BUILT / "gallery"
 FIGURES = sorted(path.stem for path in folder("figures").glob("*.py"))
 EPISODES = 3000  # as many as the most demanding claim asks for
 
@@ -47,13 +52,21 @@ def _make_gallery():
 if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # a minute; `make clean` has it made anew
     _make_gallery()
 
+
+def _of_this_code():
+    """Name the outputs of notebooks by the package and agents that they were made with, so that no others are shown."""
+    package = Path(__file__).parents[1]
+    files = sorted([*package.glob("neurometa/**/*.py"), *package.glob("data/agents/*/*")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
 project = "neurometa"
 author = "The neurometa developers"
 copyright = "2026, The neurometa developers"
 version = release = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -77,6 +90,12 @@ default_role = "py:obj"
 mathjax_path = "mathjax/tex-chtml.js"
 myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
+nb_execution_cache_path = str(BUILT / "notebooks" / _of_this_code())
+nb_execution_in_temp = True  # nothing is left beside the pages
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300  # seconds for a cell; they take ten, on a machine that others leave alone
+nb_merge_streams = True
 numpydoc_show_class_members = False
 
 _rows = [f"| `{name}` | {', '.join(v.dims)} | {v.long_name} | {v.units or '–'} |" for name, v in VARIABLES.items()]
@@ -88,8 +107,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = "neurometa"
 html_static_path = ["_static"]
 html_css_files = ["neurometa.css"]
+html_show_search_summary = False  # it is fetched from other pages, which browsers refuse to pages on a disk
 html_show_sourcelink = False
-html_sidebars = {"*": []}  # pages at the top have nothing below them
+html_sidebars = {"index": []}
 html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -260,6 +260,8 @@ def opened(path: str | os.PathLike, *, without: Sequence[str] = ()) -> Iterator[
         if tampered(file):
             raise InputError(f"{file} is damaged: its bytes are not those that were written; write it anew.")
         trials = xr.open_dataset(file, engine="netcdf4", drop_variables=list(without))
+    except InputError:
+        raise
     except PermissionError as error:
         raise InputError(f"You may not read {file}; ask its owner.") from error
     except (OSError, RuntimeError, ValueError) as error:
