@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurometa.behaviour.group_normal import WIDE, Group, Nodes, best_group, evidence
+from neurometa.behaviour.group_normal import WIDE, Group, Nodes, best_group, evidence, moved
 from neurometa.behaviour.likelihood import Choices, Gaps, gaps, score
 from neurometa.behaviour.links import Link
 from neurometa.models import Model
@@ -59,12 +59,11 @@ def grid_group(
     wider, settled = np.exp(WIDE / np.sqrt(2 * n_members)), False
     for _ in range(MANY):
         broad = Group(group.mean, np.maximum(group.sd * wider, NARROWEST))
-        moved = boxes(nodes, broad, count, limits)
-        shrunk = ((edges[:, 1] - edges[:, 0]) / (moved[:, 1] - moved[:, 0])).max()
-        edges, nodes = moved, make_grid(model, choices, links, held, moved, count)
+        last, edges = edges, boxes(nodes, broad, count, limits)
+        shrunk = ((last[:, 1] - last[:, 0]) / (edges[:, 1] - edges[:, 0])).max()
+        nodes = make_grid(model, choices, links, held, edges, count)
         old, group = group, best_group(nodes, group, limits)
-        change = np.abs(group.mean - old.mean) / group.sd + np.abs(np.log(group.sd / old.sd))
-        settled = bool(shrunk < 1.5 and (change < STILL).all())
+        settled = bool(shrunk < 1.5 and moved(old, group, np.full(n, NARROWEST)) < STILL)
         if settled:
             break
     return nodes, group, settled

@@ -75,6 +75,12 @@ def step(nodes: Nodes, group: Group) -> Group:
     return Group(centre, np.clip(spread, LOWEST_SD, HIGHEST_SD))
 
 
+def moved(old: Group, new: Group, least: np.ndarray) -> float:
+    """How far a group went, in SDs and nepers of SDs, of which those below `least` (parameter,) count as that."""
+    before, after = np.maximum(old.sd, least), np.maximum(new.sd, least)
+    return float((np.abs(new.mean - old.mean) / after + np.abs(np.log(after / before))).max())
+
+
 def slope(nodes: Nodes, theta: np.ndarray) -> tuple[float, np.ndarray]:
     """Log marginal likelihood of all members at ``theta`` (means, then logarithms of SDs), and its gradient.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
-from neurometa.behaviour.group_normal import HIGHEST_SD, WIDE, Group, Nodes, best_group, evidence
+from neurometa.behaviour.group_normal import HIGHEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
 from neurometa.behaviour.links import Link
 from neurometa.behaviour.multistart import WORST
 
@@ -25,7 +25,8 @@ N_DRAWS = 2048  # a member
 TAIL = 6.0  # degrees of freedom of the proposals, whose tails must reach beyond the posterior's
 ROUNDS = 10  # of new proposals
 FEW = 3.0  # effective draws per parameter that say as much of a covariance as the last proposal does
-STILL = 0.05  # of an SD: a group that moves by less with new draws is found
+STILL = 0.1  # of an SD: a group that moves by less with new draws is found
+ENOUGH = 30  # effective draws of the member with the fewest
 NARROWEST = 0.3  # of a link's wide SD, that approximations are made for at least: narrower ones would confirm themselves
 
 Score = Callable[[np.ndarray], np.ndarray]  # points without bounds (point, parameter) -> log-likelihood (point,), in nats
@@ -60,19 +61,19 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
         Whether new draws no longer moved it.
     """
     limits = np.array([link.limits for link in links.values()])
-    group, found = laplace_em(scores, links, rng)
+    group, own = laplace_em(scores, links, rng)
     wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
     luck = stats.qmc.Sobol(len(links) + 1, rng=rng).random(N_DRAWS)
     luck = (luck + rng.random((len(scores), 1, len(links) + 1))) % 1.0
-    settled = False
+    settled, broad = False, own
     for _ in range(ROUNDS):
-        nodes = draws(scores, found, luck, limits)
+        nodes = draws(scores, list(zip(own, broad, strict=True)), luck, limits)
         old, group = group, best_group(nodes, group, limits)
-        change = np.abs(group.mean - old.mean) / group.sd + np.abs(np.log(group.sd / old.sd))
-        settled = bool((change < STILL).all())
+        settled = moved(old, group, least) < STILL and effective_draws(nodes, group).min() > ENOUGH
         if settled:
             break
-        found = matched(nodes, Group(group.mean, np.maximum(group.sd * wider, least)), found)
+        own = matched(nodes, group, own)
+        broad = matched(nodes, Group(group.mean, np.maximum(group.sd * wider, least)), broad)
     return nodes, group, settled
 
 
@@ -106,8 +107,7 @@ def laplace_em(
         old, mean = group, modes.mean(0)
         sd = np.sqrt((variance + (modes - mean) ** 2).mean(0))
         group = Group(mean, np.clip(sd, _least(links), HIGHEST_SD))
-        change = np.abs(group.mean - old.mean) / group.sd + np.abs(np.log(group.sd / old.sd))
-        if (change < EM_STILL).all():
+        if moved(old, group, _least(links)) < EM_STILL:
             break
     return group, found
 
@@ -173,13 +173,17 @@ def matched(nodes: Nodes, group: Group, found: Sequence[Normal]) -> list[Normal]
     return result
 
 
-def draws(scores: Sequence[Score], found: Sequence[Normal], luck: np.ndarray, limits: np.ndarray) -> Nodes:
-    """Draw from Student's t about each mode, and weigh every draw by its likelihood over the density of its draw.
+def draws(
+    scores: Sequence[Score], proposals: Sequence[Sequence[Normal]], luck: np.ndarray, limits: np.ndarray
+) -> Nodes:
+    """Draw from a mixture of Student's t, and weigh every draw by its likelihood over the mixture's density.
 
     Parameters
     ----------
-    scores, found
-        Likelihood and normal approximation of each member.
+    scores : sequence of Score
+        The log-likelihood of each member.
+    proposals : sequence of sequence of Normal
+        Of each member: its mixture's components, which share the draws equally.
     luck : float array (member, draw, parameter + 1)
         Uniform in [0, 1).
     limits : float array (parameter, bound)
@@ -190,13 +194,19 @@ def draws(scores: Sequence[Score], found: Sequence[Normal], luck: np.ndarray, li
     stretch = np.sqrt(TAIL / stats.chi2.ppf(luck[..., n:], TAIL))
     standard = special.ndtri(luck[..., :n]) * stretch  # (member, draw, parameter)
     constant = special.gammaln((TAIL + n) / 2) - special.gammaln(TAIL / 2) - n / 2 * np.log(TAIL * np.pi)
-    log_t = constant - (TAIL + n) / 2 * np.log1p((standard**2).sum(-1) / TAIL)
     z, log_weight = [], []
-    for score, one, each, density in zip(scores, found, standard, log_t, strict=True):
-        point = one.mode + each @ one.root.T
-        volume = np.linalg.slogdet(one.root)[1]
+    for score, mixture, each in zip(scores, proposals, standard, strict=True):
+        k = len(mixture)
+        parts = np.array_split(each, k)  # runs of the sequence, each even by itself; every k-th point would not be
+        point = np.concatenate([one.mode + part @ one.root.T for one, part in zip(mixture, parts, strict=True)])
+        density = []
+        for one in mixture:
+            away = np.linalg.solve(one.root, (point - one.mode).T)
+            volume = np.linalg.slogdet(one.root)[1]
+            density.append(constant - volume - (TAIL + n) / 2 * np.log1p((away**2).sum(0) / TAIL))
         inside = ((point >= limits[:, 0]) & (point <= limits[:, 1])).all(1)
-        weight = finite(score, np.clip(point, *limits.T)) - density + volume - np.log(len(point))
+        proposed = special.logsumexp(density, axis=0) - np.log(k)
+        weight = finite(score, np.clip(point, *limits.T)) - proposed - np.log(len(point))
         z.append(point.T)
         log_weight.append(np.where(inside, weight, WORST))
     return Nodes(np.stack(z, axis=-1), np.stack(log_weight, axis=-1), np.zeros((n, len(z))))
