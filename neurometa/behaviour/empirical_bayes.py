@@ -109,9 +109,7 @@ def make_grid(
 def boxes(nodes: Nodes, group: Group, count: int, limits: np.ndarray) -> np.ndarray:
     """Edges (parameter, bound, member) of what a group leaves probable of each member, and a node beyond."""
     n, n_members = len(nodes.z), nodes.log_weight.shape[1]
-    density = nodes.log_weight - sum(
-        0.5 * ((nodes.z[k] - group.mean[k]) / group.sd[k]) ** 2 for k in range(n)
-    )
+    density = nodes.log_weight - sum(0.5 * ((nodes.z[k] - group.mean[k]) / group.sd[k]) ** 2 for k in range(n))
     probable = (density > density.max(0) - NEGLIGIBLE).reshape(*[count] * n, n_members)
     edges = np.empty((n, 2, n_members))
     for k in range(n):
@@ -144,7 +142,9 @@ def on_product(
         In nats.
     """
     n_columns = choices.choice.shape[1]
-    tried = np.stack([each.reshape(-1, n_columns) for each in _product(rates)]) if rates else np.zeros((0, 1, n_columns))
+    tried = (
+        np.stack([each.reshape(-1, n_columns) for each in _product(rates)]) if rates else np.zeros((0, 1, n_columns))
+    )
     slopes = np.stack([each.reshape(-1, n_columns) for each in _product(weights)])
     result = np.empty((tried.shape[1], slopes.shape[1], n_columns))
     n_points = max(1, CHUNK // max(1, choices.n_elements(model)))

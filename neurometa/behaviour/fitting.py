@@ -116,14 +116,16 @@ def fit(
     """
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
-    lowest, highest = _bounds(model, bounds or {})
+    lowest, highest = check_bounds(model, bounds or {})
     if group is not None:
         if priors is not None or window is not None:
             what = "priors" if priors is not None else "window"
-            raise InputError(f"{what} is not for fits of a group, whose prior is the group itself; leave out one of them.")
+            raise InputError(
+                f"{what} is not for fits of a group, whose prior is the group itself; leave out one of them."
+            )
         level = _level(intervals) or LEVEL
         members, pool = by_member(model, trials, group, (pool,) if isinstance(pool, str) else tuple(pool))
-        pool = _pool(members.choice, pool)
+        pool = check_pool(members.choice, pool)
         return fit_group(model, members, group, pool, lowest, highest, level=level, n_draws=n_draws, seed=seed)
     if n_draws:
         raise InputError("n_draws is only for fits of a group; give group, e.g. group='subject'.")
@@ -132,12 +134,12 @@ def fit(
             what = "window" if window is not None else "intervals"
             raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
         allowed = trials.choice if "choice" in trials else xr.DataArray(0)
-        fitted = fit_from_starts(model, trials, _pool(allowed, pool), lowest, highest, priors, n_starts, seed)
+        fitted = fit_from_starts(model, trials, check_pool(allowed, pool), lowest, highest, priors, n_starts, seed)
         return with_coords(fitted, trials.drop_dims("trial"))
     ordered = (*model.rates(), *model.weights)
     low, high = (np.array([each[name] for name in ordered], float) for each in (lowest, highest))
     played, _ = playable(model, trials)
-    pool, level = _pool(played.choice, pool), _level(intervals)
+    pool, level = check_pool(played.choice, pool), _level(intervals)
     n_trials = played.sizes["trial"]
     if window is not None and (isinstance(window, bool) or not 1 <= window <= n_trials):
         raise InputError(f"window is {window}; allowed are 1 ... {n_trials}, the trials of an episode.")
@@ -245,7 +247,7 @@ def _describe(
     return result
 
 
-def _bounds(
+def check_bounds(
     model: type[Equations], given: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Lowest and highest value of each parameter by name."""
@@ -260,7 +262,7 @@ def _bounds(
     return {name: float(pair[0]) for name, pair in both.items()}, {name: float(pair[1]) for name, pair in both.items()}
 
 
-def _pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
+def check_pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
     pool = (pool,) if isinstance(pool, str) else tuple(pool)
     allowed = [str(dim) for dim in choice.dims if dim != "trial"]
     for dim in pool:

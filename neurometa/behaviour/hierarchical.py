@@ -17,11 +17,15 @@ from neurometa.behaviour.laplace import drawn_group, effective_draws
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
 from neurometa.behaviour.links import Link, links
+from neurometa.behaviour.performance import BEYOND_PROBABILITY
 from neurometa.behaviour.posterior import Column, columns_of
 from neurometa.errors import InputError
 from neurometa.models import Equations, Model
 
-PLAYED = ("choice", "reward", "second_state", "second_choice", "left_option", "valid")  # what a fit reads
+PLAYED = (  # what a fit and a simulation read
+    *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
+    *("reward_prob", *BEYOND_PROBABILITY),
+)
 HERMITE = np.polynomial.hermite_e.hermegauss(61)  # for means over a normal group
 
 
@@ -118,7 +122,9 @@ def fit_group(
         raise InputError(f"The choices span a dim {clash[0]!r}, a name that the result needs; rename that dim.")
     linked = links(model, lower, upper, absent)
     if not linked:
-        raise InputError(f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one.")
+        raise InputError(
+            f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one."
+        )
     held = {
         name: float(np.clip(1.0, lower[name], upper[name])) if name in absent else lower[name]
         for name in model.parameters()
@@ -126,9 +132,7 @@ def fit_group(
     }
     sizes, n_members = [like.sizes[dim] for dim in dims], like.sizes[group]
     if gridded:
-        arrays = [
-            played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")
-        ]
+        arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
         choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
         n_scored = (choice >= 0).sum((0, 3))
     else:
@@ -255,7 +259,9 @@ def _summary(
         "group_sd": group.sd,
         "group_sd_interval": sd_ends,
         "group_median": np.array([link.natural(m) for link, m in zip(linked.values(), group.mean, strict=True)]),
-        "group_median_interval": np.array([link.natural(m) for link, m in zip(linked.values(), mean_ends, strict=True)]),
+        "group_median_interval": np.array(
+            [link.natural(m) for link, m in zip(linked.values(), mean_ends, strict=True)]
+        ),
         "natural_mean": natural,
         "natural_sd": np.sqrt([(x - m) ** 2 @ weight / weight.sum() for x, m in zip(over, natural, strict=True)]),
     }

@@ -27,9 +27,13 @@ ROUNDS = 10  # of new proposals
 FEW = 3.0  # effective draws per parameter that say as much of a covariance as the last proposal does
 STILL = 0.1  # of an SD: a group that moves by less with new draws is found
 ENOUGH = 30  # effective draws of the member with the fewest
-NARROWEST = 0.3  # of a link's wide SD, that approximations are made for at least: narrower ones would confirm themselves
+NARROWEST = (
+    0.3  # of a link's wide SD, that approximations are made for at least: narrower ones would confirm themselves
+)
 
-Score = Callable[[np.ndarray], np.ndarray]  # points without bounds (point, parameter) -> log-likelihood (point,), in nats
+Score = Callable[
+    [np.ndarray], np.ndarray
+]  # points without bounds (point, parameter) -> log-likelihood (point,), in nats
 
 
 class Normal(NamedTuple):
@@ -77,9 +81,7 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
     return nodes, group, settled
 
 
-def laplace_em(
-    scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator
-) -> tuple[Group, list[Normal]]:
+def laplace_em(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Group, list[Normal]]:
     """Expectation-maximisation with normal approximations of the posteriors (Huys et al. 2011, supplement).
 
     SDs are kept from collapsing, which they do where modes lie closer together than posteriors are wide:

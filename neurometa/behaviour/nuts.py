@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.fitting import _bounds, _pool
+from neurometa.behaviour.fitting import check_bounds, check_pool
 from neurometa.behaviour.hierarchical import by_member
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.links import Link, links
@@ -72,10 +72,10 @@ def sample_group(
     for name, n in (("n_chains", n_chains), ("n_tune", n_tune), ("n_draws", n_draws)):
         if isinstance(n, bool) or n < (4 if name == "n_draws" else 1):
             raise InputError(f"{name} is {n}; it must be {4 if name == 'n_draws' else 1} or more.")
-    lower, upper = _bounds(model, bounds or {})
+    lower, upper = check_bounds(model, bounds or {})
     linked = links(model, lower, upper)
     members, pool = by_member(model, trials, group, (pool,) if isinstance(pool, str) else tuple(pool))
-    pool = _pool(members.choice, pool)
+    pool = check_pool(members.choice, pool)
     played = playable(model, members)[0]
     if left := [dim for dim in played.choice.dims if dim not in ("trial", group, *pool)]:
         raise InputError(f"The choices span {left}, too; pool over these dims, or select one group.")
