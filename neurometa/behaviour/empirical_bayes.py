@@ -6,7 +6,6 @@ grid of a member spans its own posterior, evenly in parameters without bounds: t
 a grid of a smooth density that vanishes at its ends errs less than any power of its spacing.
 """
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,9 @@ from neurometa.behaviour.likelihood import Choices, Gaps, gaps, score
 from neurometa.behaviour.links import Link
 from neurometa.models import Model
 
-N_NODES = {1: 81, 2: 33, 3: 17}  # along each axis, by the number of free parameters
+N_NODES = {1: 81, 2: 33, 3: 17}  # along each axis at least, by the number of free parameters
+SPACING = 0.15  # of nodes that would tell the least SD of a group, and is had if few enough members allow it
+BUDGET = 1_200_000  # nodes of all members together
 NEGLIGIBLE = 18.0  # nats below the highest density of a member, beyond which its grid need not reach
 NARROWEST = 0.2  # SD of a group that grids are made for, at least
 MANY = 12  # rounds of making grids anew
@@ -49,9 +50,9 @@ def grid_group(
     settled : bool
         Whether new grids no longer moved it.
     """
-    n, n_members = len(links), choices.choice.shape[1]
+    n, n_members, count = len(links), choices.choice.shape[1], N_NODES[len(links)]
     limits = np.array([link.limits for link in links.values()])
-    count = N_NODES[n]
+    most = max(count, int((BUDGET / n_members) ** (1 / n)))
     edges = np.repeat(limits[:, :, None], n_members, axis=2)
     nodes = make_grid(model, choices, links, held, edges, count)
     group = Group(*np.array([link.centre for link in links.values()]).T)
@@ -60,6 +61,8 @@ def grid_group(
     for _ in range(MANY):
         broad = Group(group.mean, np.maximum(group.sd * wider, NARROWEST))
         last, edges = edges, boxes(nodes, broad, count, limits)
+        finest = int(np.ceil((edges[:, 1] - edges[:, 0]).max() / SPACING)) + 1
+        count = min(max(N_NODES[n], finest), most)
         shrunk = ((last[:, 1] - last[:, 0]) / (edges[:, 1] - edges[:, 0])).max()
         nodes = make_grid(model, choices, links, held, edges, count)
         old, group = group, best_group(nodes, group, limits)

@@ -83,7 +83,8 @@ def fit(
     Returns
     -------
     Dataset
-        With `group`, see `neurometa.behaviour.hierarchical.fit_group`. Else over the dims that are left (and ``trial``, the last of each window):
+        With `group`, see `neurometa.behaviour.hierarchical.fit_group`. Else over the dims that are
+        left (and ``trial``, the last of each window):
 
         - each parameter, within its bounds; NaN where the likelihood does not depend on it,
           as on the learning rate if the best inverse temperature is 0;
@@ -263,6 +264,7 @@ def check_bounds(
 
 
 def check_pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
+    """Dims to pool over, all of which the choices must have."""
     pool = (pool,) if isinstance(pool, str) else tuple(pool)
     allowed = [str(dim) for dim in choice.dims if dim != "trial"]
     for dim in pool:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-LOWEST_SD = 0.05  # of a group: below it members are as good as alike, and nodes too far apart to tell
+LOWEST_SD = 0.1  # of a group: below it members are as good as alike
+FINE = 0.6  # spacings of a grid: an SD below that many falls between its nodes (at .6 the sum errs by .2 %)
 HIGHEST_SD = 20.0
 WIDE = 3.0  # standard errors of an SD by which nodes are made for a wider group, for the sake of its profile
 STEP = 1e-3  # in units of the SD (mean) or of a neper (SD), for second differences
@@ -35,6 +36,11 @@ class Nodes(NamedTuple):
     z: np.ndarray
     log_weight: np.ndarray
     spacing: np.ndarray
+
+    @property
+    def lowest_sd(self) -> np.ndarray:
+        """Least SD (parameter,) of a group that these nodes can tell of."""
+        return np.maximum(LOWEST_SD, FINE * self.spacing.max(1))
 
 
 class Group(NamedTuple):
@@ -72,7 +78,7 @@ def step(nodes: Nodes, group: Group) -> Group:
     mean, variance = moments(nodes, evidence(nodes, group)[1])
     centre = mean.mean(1)
     spread = np.sqrt((variance + (mean - centre[:, None]) ** 2).mean(1))
-    return Group(centre, np.clip(spread, LOWEST_SD, HIGHEST_SD))
+    return Group(centre, np.clip(spread, nodes.lowest_sd, HIGHEST_SD))
 
 
 def moved(old: Group, new: Group, least: np.ndarray) -> float:
@@ -113,7 +119,7 @@ def best_group(nodes: Nodes, start: Group, limits: np.ndarray) -> Group:
     n = len(start.mean)
     scale = np.concatenate([start.sd, np.ones(n)])
     theta = np.concatenate([start.mean, np.log(start.sd)])
-    ends = np.concatenate([limits, np.log([[LOWEST_SD, HIGHEST_SD]]).repeat(n, 0)])
+    ends = _ends(nodes, limits)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = slope(nodes, theta + x * scale)
@@ -157,16 +163,16 @@ def intervals(nodes: Nodes, group: Group, limits: np.ndarray, drop: float) -> tu
     mean : float array (parameter, bound)
         At a limit where the profile has not dropped before it.
     sd : float array (parameter, bound)
-        From 0 where the profile has not dropped at `LOWEST_SD`.
+        From 0 where the profile has not dropped at the least SD that the nodes can tell of.
     """
     n = len(group.mean)
     theta = np.concatenate([group.mean, np.log(group.sd)])
-    ends = np.concatenate([limits, np.log([[LOWEST_SD, HIGHEST_SD]]).repeat(n, 0)])
+    ends = _ends(nodes, limits)
     top, curve = slope(nodes, theta)[0], information(nodes, group)
     found = np.empty((2 * n, 2))
     for k in range(2 * n):
         # an SD at its lowest stays there: nothing is to be learned from its slope
-        others = np.array([j for j in range(2 * n) if j != k and (j < n or group.sd[j - n] > 1.001 * LOWEST_SD)])
+        others = np.array([j for j in range(2 * n) if j != k and (j < n or theta[j] > ends[j, 0] + 1e-3)])
         lent = np.linalg.inv(curve[np.ix_(others, others)]) if len(others) else np.zeros((0, 0))
         tilt = -lent @ curve[others, k] if len(others) else np.zeros(0)
         reach = 1 / np.sqrt(max(curve[k, k] + (curve[k, others] @ tilt if len(others) else 0.0), 1e-12))
@@ -184,6 +190,12 @@ def intervals(nodes: Nodes, group: Group, limits: np.ndarray, drop: float) -> tu
     sd = np.exp(found[n:])
     sd[:, 0] = np.where(found[n:, 0] <= ends[n:, 0] + 1e-9, 0.0, sd[:, 0])
     return found[:n], sd
+
+
+def _ends(nodes: Nodes, limits: np.ndarray) -> np.ndarray:
+    """Bounds (2 parameters, bound) of means and log-SDs."""
+    highest = np.full(len(limits), HIGHEST_SD)
+    return np.concatenate([limits, np.log(np.stack([nodes.lowest_sd, highest], axis=1))])
 
 
 def _highest(nodes: Nodes, point: np.ndarray, others: np.ndarray, lent: np.ndarray, ends: np.ndarray) -> float:

@@ -88,7 +88,8 @@ def fit_group(
 
         - ``group_mean`` and ``group_sd``, without bounds, with ``_interval`` over ``bound``: where
           the profile of the marginal likelihood has dropped by half a chi-square quantile. An SD is
-          at least .05, which is as good as none: its interval then begins at 0;
+          at least .1 (more, if only a coarse grid is affordable), which is as good as none: its interval
+          then begins at 0;
         - ``group_median`` and its interval: the mean in the parameter's own units;
         - ``natural_mean`` and ``natural_sd``: of the parameter itself over such a group.
 
@@ -191,11 +192,11 @@ def by_member(
         There is no such dim or coordinate, or it does not tell the members apart.
     """
     dataset.require(trials, choice=("trial",))
-    if group in trials.choice.dims:
+    if group in trials.choice.dims and group != "trial":
         return trials, tuple(pool)
     known = [str(dim) for dim in trials.choice.dims if dim != "trial"]
     labels = trials.coords.get(group)
-    if group == "trial" or labels is None or labels.ndim != 1 or labels.dims[0] not in known:
+    if labels is None or labels.ndim != 1 or labels.dims[0] not in known:
         told = [str(name) for name, each in trials.coords.items() if each.ndim == 1 and each.dims[0] in known]
         raise InputError(f"group names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}.")
     dim = str(labels.dims[0])
