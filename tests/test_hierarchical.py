@@ -98,7 +98,7 @@ def test_no_other_group_is_better_and_intervals_end_where_the_profile_has_droppe
     rng = np.random.default_rng(0)
     assert all(slope(nodes, best + rng.normal(0, 0.2, 4))[0] <= top + 1e-9 for _ in range(200))
     mean, sd = intervals(nodes, group, LIMITS, drop)
-    least = np.log(nodes.lowest_sd)
+    least = np.log(nodes.least)
     ends = np.concatenate([mean, np.maximum(np.log(np.maximum(sd, 1e-9)), least[:, None])])
     for k in range(4):
         others = [j for j in range(4) if j != k]
@@ -215,10 +215,13 @@ def test_draws_are_of_the_posterior_that_is_reported(small):
 
 
 def test_four_parameters_have_the_evidence_that_draws_of_the_group_average_to():
-    truth = RescorlaWagnerChoiceKernel(0.4, 0.3, 3.0, 1.0)
-    trials = simulate(truth, walk(4, 30).rename(episode="subject"), np.random.default_rng(5))
+    luck = np.random.default_rng(5)
+    rate, slope, weight = (xr.DataArray(luck.normal(0, 1, 6), dims="subject") for _ in range(3))
+    truth = RescorlaWagnerChoiceKernel(1 / (1 + np.exp(-rate)), 0.4, np.exp(1.2 + 0.5 * slope), 1 + weight)
+    trials = simulate(truth, walk(6, 80).rename(episode="subject"), luck)
     fitted = fit(RescorlaWagnerChoiceKernel, trials, group="subject")
-    assert fitted.method.startswith("weighted draws") and list(fitted.link) == ["logit", "logit", "log", "identity"]
+    assert fitted.method.startswith("weighted draws") and fitted.converged and fitted.fewest_draws > 60
+    assert list(fitted.link) == ["logit", "logit", "log", "identity"]
     rng, n = np.random.default_rng(6), 40_000
     z = fitted.group_mean.values[:, None] + fitted.group_sd.values[:, None] * rng.standard_normal((4, n))
     pairs = RescorlaWagnerChoiceKernel.bounds.values()
@@ -232,7 +235,7 @@ def test_four_parameters_have_the_evidence_that_draws_of_the_group_average_to():
             value[choice] += rate * (reward - value[choice])
             kernel += kernel_rate * ((np.arange(2) == choice)[:, None] - kernel)
         expected = np.logaddexp.reduce(total) - np.log(n)
-        assert fitted.log_evidence[i] == pytest.approx(expected, abs=0.05)
+        assert fitted.log_evidence[i] == pytest.approx(expected, abs=0.15)
 
 
 @pytest.mark.slow

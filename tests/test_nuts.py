@@ -19,6 +19,7 @@ def few_learners():
     return simulate(RescorlaWagner(rate, 5.0), world, rng).drop_vars("reward_prob")
 
 
+@pytest.mark.slow  # half a minute: the sampler is compiled
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler, not ours
 def test_the_empirical_bayes_mean_lies_within_the_interval_of_the_sampled_posterior():
     pytest.importorskip("numpyro", reason="the sampler is not here: pip install 'neurometa[bayes]'")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurometa.behaviour.group_normal import WIDE, Group, Nodes, best_group, evidence, moved
+from neurometa.behaviour.group_normal import FINE, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
 from neurometa.behaviour.likelihood import Choices, Gaps, gaps, score
 from neurometa.behaviour.links import Link
 from neurometa.models import Model
@@ -106,7 +106,7 @@ def make_grid(
     spacing = (edges[:, 1] - edges[:, 0]) / (count - 1)
     log_weight = likelihood.reshape(-1, n_members) + np.log(spacing).sum(0)
     z = np.stack([each.reshape(-1, n_members) for each in _product(axes)])
-    return Nodes(z, log_weight, spacing)
+    return Nodes(z, log_weight, spacing, np.maximum(LOWEST_SD, FINE * spacing.max(1)))
 
 
 def boxes(nodes: Nodes, group: Group, count: int, limits: np.ndarray) -> np.ndarray:
@@ -200,5 +200,5 @@ def grid_error(nodes: Nodes, group: Group, count: int) -> float:
     keep = np.zeros([count] * n, bool)
     keep[tuple(slice(None, None, 2) for _ in range(n))] = True
     keep = keep.reshape(-1)
-    half = Nodes(nodes.z[:, keep], nodes.log_weight[keep] + n * np.log(2), nodes.spacing * 2)
+    half = nodes._replace(z=nodes.z[:, keep], log_weight=nodes.log_weight[keep] + n * np.log(2))
     return float(np.abs(evidence(half, group)[0] - evidence(nodes, group)[0]).max()) if n_members else 0.0

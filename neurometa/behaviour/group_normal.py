@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-LOWEST_SD = 0.1  # of a group: below it members are as good as alike
+LOWEST_SD = 0.02  # of a group: below it members are alike; nodes that lie too far apart for it say so
 FINE = 0.6  # spacings of a grid: an SD below that many falls between its nodes (at .6 the sum errs by .2 %)
 HIGHEST_SD = 20.0
 WIDE = 3.0  # standard errors of an SD by which nodes are made for a wider group, for the sake of its profile
@@ -31,16 +31,14 @@ class Nodes(NamedTuple):
         of its cell, or the inverse density of its draw.
     spacing : float array (parameter, member)
         Distance of neighbours on a grid; 0 for draws.
+    least : float array (parameter,)
+        SD of a group below which these nodes lie too far apart, or too few of them near each other.
     """
 
     z: np.ndarray
     log_weight: np.ndarray
     spacing: np.ndarray
-
-    @property
-    def lowest_sd(self) -> np.ndarray:
-        """Least SD (parameter,) of a group that these nodes can tell of."""
-        return np.maximum(LOWEST_SD, FINE * self.spacing.max(1))
+    least: np.ndarray
 
 
 class Group(NamedTuple):
@@ -78,7 +76,7 @@ def step(nodes: Nodes, group: Group) -> Group:
     mean, variance = moments(nodes, evidence(nodes, group)[1])
     centre = mean.mean(1)
     spread = np.sqrt((variance + (mean - centre[:, None]) ** 2).mean(1))
-    return Group(centre, np.clip(spread, nodes.lowest_sd, HIGHEST_SD))
+    return Group(centre, np.clip(spread, nodes.least, HIGHEST_SD))
 
 
 def moved(old: Group, new: Group, least: np.ndarray) -> float:
@@ -195,7 +193,7 @@ def intervals(nodes: Nodes, group: Group, limits: np.ndarray, drop: float) -> tu
 def _ends(nodes: Nodes, limits: np.ndarray) -> np.ndarray:
     """Bounds (2 parameters, bound) of means and log-SDs."""
     highest = np.full(len(limits), HIGHEST_SD)
-    return np.concatenate([limits, np.log(np.stack([nodes.lowest_sd, highest], axis=1))])
+    return np.concatenate([limits, np.log(np.stack([nodes.least, highest], axis=1))])
 
 
 def _highest(nodes: Nodes, point: np.ndarray, others: np.ndarray, lent: np.ndarray, ends: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from neurometa import dataset
 from neurometa.behaviour.empirical_bayes import N_NODES, grid_group
-from neurometa.behaviour.group_normal import LOWEST_SD, Group, Nodes, evidence, intervals
+from neurometa.behaviour.group_normal import Group, Nodes, evidence, intervals
 from neurometa.behaviour.laplace import drawn_group, effective_draws
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
@@ -87,9 +87,8 @@ def fit_group(
         bounds) and the dims that are left:
 
         - ``group_mean`` and ``group_sd``, without bounds, with ``_interval`` over ``bound``: where
-          the profile of the marginal likelihood has dropped by half a chi-square quantile. An SD is
-          at least .1 (more, if only a coarse grid is affordable), which is as good as none: its interval
-          then begins at 0;
+          the profile of the marginal likelihood has dropped by half a chi-square quantile. Where an SD may
+          be as small as the integration can tell, its interval begins at 0;
         - ``group_median`` and its interval: the mean in the parameter's own units;
         - ``natural_mean`` and ``natural_sd``: of the parameter itself over such a group.
 
@@ -361,5 +360,5 @@ def _describe(
             result[name].attrs = {"long_name": text, **units}
             if f"{name}_interval" in result:
                 kind = {"long_name": f"profile interval of the {text}", "level": level}
-                result[f"{name}_interval"].attrs = kind | ({"lowest_sd": LOWEST_SD} if name == "group_sd" else {})
+                result[f"{name}_interval"].attrs = kind
     return result

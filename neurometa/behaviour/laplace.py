@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
-from neurometa.behaviour.group_normal import HIGHEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
+from neurometa.behaviour.group_normal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
 from neurometa.behaviour.links import Link
 from neurometa.behaviour.multistart import WORST
 
@@ -24,16 +24,14 @@ EM_STILL = 0.02  # of an SD: the normal approximation is itself off by more
 N_DRAWS = 2048  # a member
 TAIL = 6.0  # degrees of freedom of the proposals, whose tails must reach beyond the posterior's
 ROUNDS = 10  # of new proposals
-FEW = 3.0  # effective draws per parameter that say as much of a covariance as the last proposal does
 STILL = 0.1  # of an SD: a group that moves by less with new draws is found
-ENOUGH = 30  # effective draws of the member with the fewest
-NARROWEST = (
-    0.3  # of a link's wide SD, that approximations are made for at least: narrower ones would confirm themselves
-)
+ENOUGH = 15  # effective draws per parameter, that say something of a covariance
+NARROWEST = 0.3  # of a link's wide SD, which approximations allow at least: narrower ones would confirm themselves
+SHRINK = 0.5  # of the SDs that draws were made for: a group much narrower would rest on the luck of a few of them
+ALONE = 0.25  # the same where only one SD shrinks, for its profile
+ALIKE = 0.3  # of the posterior SD of a middling member: a group's SD below it cannot be told from none by so few
 
-Score = Callable[
-    [np.ndarray], np.ndarray
-]  # points without bounds (point, parameter) -> log-likelihood (point,), in nats
+Score = Callable[[np.ndarray], np.ndarray]  # nats (point,) at points without bounds (point, parameter)
 
 
 class Normal(NamedTuple):
@@ -72,13 +70,15 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
     settled, broad = False, own
     for _ in range(ROUNDS):
         nodes = draws(scores, list(zip(own, broad, strict=True)), luck, limits)
+        width = ALIKE * np.median([np.sqrt((one.root**2).sum(1)) for one in broad], axis=0)
+        nodes = nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), SHRINK * group.sd))
         old, group = group, best_group(nodes, group, limits)
-        settled = moved(old, group, least) < STILL and effective_draws(nodes, group).min() > ENOUGH
+        settled = moved(old, group, least) < STILL and effective_draws(nodes, group).min() > ENOUGH * len(links)
         if settled:
             break
-        own = matched(nodes, group, own)
-        broad = matched(nodes, Group(group.mean, np.maximum(group.sd * wider, least)), broad)
-    return nodes, group, settled
+        own = matched(scores, nodes, group, limits)
+        broad = matched(scores, nodes, Group(group.mean, np.maximum(group.sd * wider, least)), limits)
+    return nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), ALONE * group.sd)), group, settled
 
 
 def laplace_em(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Group, list[Normal]]:
@@ -159,19 +159,20 @@ def normal(score: Score, group: Group, starts: Sequence[np.ndarray], limits: np.
     return Normal(group.mean + group.sd * u, group.sd[:, None] * root)
 
 
-def matched(nodes: Nodes, group: Group, found: Sequence[Normal]) -> list[Normal]:
+def matched(scores: Sequence[Score], nodes: Nodes, group: Group, limits: np.ndarray) -> list[Normal]:
     """Normals with the means and covariances of weighted draws: a skewed posterior's are not those of its mode.
 
-    Where few draws count, they say little of a covariance, and the last normal keeps its share.
+    Where few draws count, they say little, and Laplace's approximation takes their place.
     """
     share = evidence(nodes, group)[1]
     n, result = len(nodes.z), []
-    for i, last in enumerate(found):
+    for i, score in enumerate(scores):
         mean = nodes.z[:, :, i] @ share[:, i]
+        if (share[:, i] ** 2).sum() > 1 / (ENOUGH * n):
+            result.append(normal(score, group, [mean, group.mean], limits))
+            continue
         away = nodes.z[:, :, i] - mean[:, None]
-        trust = 1 / (1 + FEW * n * (share[:, i] ** 2).sum())
-        covariance = trust * (away * share[:, i]) @ away.T + (1 - trust) * last.root @ last.root.T
-        result.append(Normal(mean, np.linalg.cholesky(covariance + 1e-10 * np.eye(n))))
+        result.append(Normal(mean, np.linalg.cholesky((away * share[:, i]) @ away.T + 1e-10 * np.eye(n))))
     return result
 
 
@@ -211,7 +212,7 @@ def draws(
         weight = finite(score, np.clip(point, *limits.T)) - proposed - np.log(len(point))
         z.append(point.T)
         log_weight.append(np.where(inside, weight, WORST))
-    return Nodes(np.stack(z, axis=-1), np.stack(log_weight, axis=-1), np.zeros((n, len(z))))
+    return Nodes(np.stack(z, axis=-1), np.stack(log_weight, axis=-1), np.zeros((n, len(z))), np.full(n, LOWEST_SD))
 
 
 def effective_draws(nodes: Nodes, group: Group) -> np.ndarray:

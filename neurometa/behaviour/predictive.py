@@ -88,11 +88,10 @@ def posterior_predictive(
     parameters = [_draws(fitted, name, n_draws, rng) for name in model.parameters()]
     if left := sorted({str(dim) for each in parameters for dim in each.dims} - {"draw", *map(str, choice.dims)}):
         raise InputError(f"The fit spans {left[0]!r}, which the trials do not; give the trials that were fitted.")
-    # a parameter that such trials do not have is NaN everywhere, and says nothing of an episode
-    told = [each.notnull().all("draw") for each in parameters if each.notnull().any()]
-    for each in told:
-        made = made & each
-    parameters = [each if each.notnull().any() else xr.ones_like(each) for each in parameters]
+    for k, name in enumerate(model.parameters()):
+        if name == "inverse_temperature_second" and "second_choice" not in trials:  # such trials do not have it
+            parameters[k] = xr.ones_like(parameters[k])
+        made = made & parameters[k].notnull().all("draw")
     if not made.any():
         raise InputError("No trial counts: none was played, or no parameter was estimated.")
     dims = [*(dim for dim in choice.dims if dim != "trial"), "trial"]
