@@ -124,10 +124,11 @@ def fit(
             raise InputError(
                 f"{what} is not for fits of a group, whose prior is the group itself; leave out one of them."
             )
-        level = _level(intervals) or LEVEL
         members, pool = by_member(model, trials, group, (pool,) if isinstance(pool, str) else tuple(pool))
         pool = check_pool(members.choice, pool)
-        return fit_group(model, members, group, pool, lowest, highest, level=level, n_draws=n_draws, seed=seed)
+        return fit_group(
+            model, members, group, pool, lowest, highest, level=_level(intervals) or LEVEL, n_draws=n_draws, seed=seed
+        )
     if n_draws:
         raise InputError("n_draws is only for fits of a group; give group, e.g. group='subject'.")
     if priors or not (issubclass(model, Model) and model.scanned):
