@@ -4,12 +4,15 @@ from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.fitting import fit
+from neurometa.behaviour.group_comparison import compare_models
 from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.latents import latents, log_likelihood
 from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.matching import matching
+from neurometa.behaviour.nuts import sample_group
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
+from neurometa.behaviour.predictive import posterior_predictive
 from neurometa.behaviour.reversals import reversal_conditions, reversal_contrasts
 from neurometa.behaviour.risk import risk_preference, risk_under_perturbations
 from neurometa.behaviour.sessions import common_transition
@@ -29,6 +32,7 @@ __all__ = [
     "block_learning_rate",
     "coding_factors",
     "common_transition",
+    "compare_models",
     "counts",
     "drifting_rewards",
     "fit",
@@ -44,6 +48,7 @@ __all__ = [
     "model_recovery",
     "policy_divergence",
     "posterior_mean",
+    "posterior_predictive",
     "posterior_volatility",
     "previous_trial",
     "recover",
@@ -53,6 +58,7 @@ __all__ = [
     "reversal_contrasts",
     "risk_preference",
     "risk_under_perturbations",
+    "sample_group",
     "simulate",
     "sliding_learning_rate",
     "stay_mixed",

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
+from neurometa.behaviour.hierarchical import by_member, fit_group
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
 from neurometa.behaviour.optimum import Problem, maximise
@@ -28,16 +29,19 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     intervals: bool | float = False,
     priors: Mapping[str, Prior] | None = None,
+    group: str | None = None,
+    n_draws: int = 0,
     n_starts: int = 10,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Fit a learning model to choices by maximum likelihood, or with priors at the most probable parameters.
+    """Fit a learning model to choices by maximum likelihood, with priors, or as members of a group.
 
     A single local optimiser misses the optimum in a third of episodes, as learning rate 0 and
     inverse temperature 0 are stationary. For models of few rates the rates are scanned, every
     local maximum is refined, and the weights are the best ones at each: the result is the
     global optimum. With priors, and for the models of `models.FITTED_FROM_STARTS`, a climber
-    begins at many points, and ``n_reached`` says how many led to the best. The same call fits
+    begins at many points, and ``n_reached`` says how many led to the best. With `group`, the spread
+    of the parameters over its members is estimated with them (empirical Bayes). The same call fits
     agents, animals and people.
 
     Parameters
@@ -65,6 +69,13 @@ def fit(
     priors : mapping of str to Prior, optional
         Of any of the parameters, e.g. ``models.priors.KOOL``, the others being uniform; the
         result is then the maximum of the posterior density.
+    group : str, optional
+        A dim whose members share a group distribution, e.g. ``"subject"``; or a coordinate of
+        a dim, such as the subject of every session: its sessions then share its parameters. Each
+        member's estimate is drawn towards the others', the more so the less its trials say;
+        see `neurometa.behaviour.hierarchical.fit_group` for the result.
+    n_draws : int
+        With `group`, also return so many draws of each member's posterior.
     n_starts : int
         How many points the climber begins at, each the best of 5 draws.
     seed : int
@@ -73,7 +84,8 @@ def fit(
     Returns
     -------
     Dataset
-        Over the dims that are left (and ``trial``, the last of each window):
+        With `group`, see `neurometa.behaviour.hierarchical.fit_group`. Else over the dims that are
+        left (and ``trial``, the last of each window):
 
         - each parameter, within its bounds; NaN where the likelihood does not depend on it,
           as on the learning rate if the best inverse temperature is 0;
@@ -108,18 +120,31 @@ def fit(
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
     unshown = model.unshown if issubclass(model, Observer) and "magnitude" not in trials else {}
-    lowest, highest = _bounds(model, {name: (x, x) for name, x in unshown.items()} | dict(bounds or {}))
+    lowest, highest = check_bounds(model, {name: (x, x) for name, x in unshown.items()} | dict(bounds or {}))
+    if group is not None:
+        if priors is not None or window is not None:
+            what = "priors" if priors is not None else "window"
+            raise InputError(
+                f"{what} is not for fits of a group, whose prior is the group itself; leave out one of them."
+            )
+        members, pool = by_member(model, trials, group, (pool,) if isinstance(pool, str) else tuple(pool))
+        pool = check_pool(members.choice, pool)
+        return fit_group(
+            model, members, group, pool, lowest, highest, level=_level(intervals) or LEVEL, n_draws=n_draws, seed=seed
+        )
+    if n_draws:
+        raise InputError("n_draws is only for fits of a group; give group, e.g. group='subject'.")
     if priors or not (issubclass(model, Softmax) and model.scanned):
         if window is not None or intervals:
             what = "window" if window is not None else "intervals"
             raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
         allowed = trials.choice if "choice" in trials else xr.DataArray(0)
-        fitted = fit_from_starts(model, trials, _pool(allowed, pool), lowest, highest, priors, n_starts, seed)
+        fitted = fit_from_starts(model, trials, check_pool(allowed, pool), lowest, highest, priors, n_starts, seed)
         return with_coords(fitted, trials.drop_dims("trial"))
     ordered = (*model.rates(), *model.weights)
     low, high = (np.array([each[name] for name in ordered], float) for each in (lowest, highest))
     played, _ = playable(model, trials)
-    pool, level = _pool(played.choice, pool), _level(intervals)
+    pool, level = check_pool(played.choice, pool), _level(intervals)
     n_trials = played.sizes["trial"]
     if window is not None and (isinstance(window, bool) or not 1 <= window <= n_trials):
         raise InputError(f"window is {window}; allowed are 1 ... {n_trials}, the trials of an episode.")
@@ -245,7 +270,7 @@ def _describe(
     return result
 
 
-def _bounds(
+def check_bounds(
     model: type[Equations], given: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Lowest and highest value of each parameter by name."""
@@ -260,7 +285,8 @@ def _bounds(
     return {name: float(pair[0]) for name, pair in both.items()}, {name: float(pair[1]) for name, pair in both.items()}
 
 
-def _pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
+def check_pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
+    """Dims to pool over, all of which the choices must have."""
     pool = (pool,) if isinstance(pool, str) else tuple(pool)
     allowed = [str(dim) for dim in choice.dims if dim != "trial"]
     for dim in pool:

@@ -49,19 +49,7 @@ def fit_from_starts(
     names = model.parameters()
     given = check_priors(model, priors)
     low, high = (np.array([each[name] for name in names], float) for each in (lower, upper))
-    absent: tuple[str, ...] = ()
-    if issubclass(model, TwoStepModel):
-        response = "response_stickiness"
-        played = two_step.playable(
-            model, trials, sided=response in names and (lower[response], upper[response]) != (0, 0)
-        )
-        if not played.attrs["branched"]:  # no second choice to tell its slope
-            absent = tuple(name for name in names if name == "inverse_temperature_second")
-        columns, like = _two_step_columns(model, played, pool)
-    elif issubclass(model, Softmax):
-        columns, like = _arm_columns(model, latents.playable(model, trials)[0], pool)
-    else:
-        raise InputError(f"There is no fit of {model.__name__}.")
+    columns, like, absent = columns_of(model, trials, pool, lower, upper)
     held = np.array([name in absent for name in names])
     low, high = np.where(held, np.clip(1.0, low, high), low), np.where(held, np.clip(1.0, low, high), high)
     rows, densities = [], [given.get(name, Uniform()) for name in names]
@@ -80,6 +68,48 @@ def fit_from_starts(
     return _describe(model, result, low, high, given if priors is not None else None).assign_attrs(
         n_parameters=int(free.sum()), n_starts=n_starts, seed=seed, method="MAP" if priors else "maximum likelihood"
     )
+
+
+def columns_of(
+    model: type[Equations],
+    trials: xr.Dataset,
+    pool: Sequence[str],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+) -> tuple[list[Column], xr.DataArray, tuple[str, ...]]:
+    """Every column of trials, ready to be scored.
+
+    Parameters
+    ----------
+    model, trials, pool
+        As for `fit`.
+    lower, upper : mapping of str to float
+        Bounds of each parameter.
+
+    Returns
+    -------
+    columns : list of Column
+        In the order of the elements of `like`.
+    like : DataArray
+        Over the dims that are left.
+    absent : tuple of str
+        Parameters that such trials do not have.
+
+    Raises
+    ------
+    InputError
+        The trials break the contract, or the model does not allow them.
+    """
+    if issubclass(model, TwoStepModel):
+        response, names = "response_stickiness", model.parameters()
+        sided = response in names and (lower[response], upper[response]) != (0, 0)
+        played = two_step.playable(model, trials, sided=sided)
+        columns, like = _two_step_columns(model, played, pool)
+        second = "inverse_temperature_second"  # without a second choice nothing tells its slope
+        return columns, like, (second,) if second in names and not played.attrs["branched"] else ()
+    if issubclass(model, Softmax):
+        return *_arm_columns(model, latents.playable(model, trials)[0], pool), ()
+    raise InputError(f"There is no fit of {model.__name__}.")
 
 
 def _fit_column(

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.grouping import Group, Hierarchical, fit_group
 from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
 from neurometa.errors import InputError, nearest
 
 
 def fitting(app: typer.Typer) -> None:
     """Add the command that fits learning models with or without priors."""
-    app.command("fit", epilog="Example: neurometa fit runs/two-step --model hybrid --priors weak")(fit)
+    app.command("fit", epilog="Example: neurometa fit runs/two-step --model hybrid --hierarchical")(fit)
 
 
 def fit(
@@ -24,18 +25,27 @@ def fit(
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
     starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
+    hierarchical: Hierarchical = False,
+    group: Group = None,
     as_json: JSON = False,
 ) -> None:
     """Fit a learning model to the choices of each episode, by maximum likelihood or with priors.
 
     Writes fit_MODEL.nc: parameters with standard errors, log-likelihood, how many starts reached the
-    best, and what the choices leave open.
+    best, and what the choices leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's
+    means and SDs, and each member's estimate.
     """
     from neurometa import behaviour, dataset
     from neurometa.storage import only_writer
 
     kind = _model(model)
     data = dataset.open_run(trials)
+    if hierarchical or group is not None:
+        if priors != "none":
+            raise InputError("--hierarchical has the group as its prior; leave out --priors.")
+        name = f"fit_{model.replace('-', '_')}_hierarchical.nc"
+        fit_group(kind, data, trials, name, group=group, pool=pool, seed=seed, as_json=as_json)
+        return
     fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed)
     fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
     name = f"fit_{model.replace('-', '_')}.nc"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.grouping import Group, Hierarchical, fit_group
 from neurometa.cli.printing import JSON, bar, interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError, nearest
@@ -17,7 +18,10 @@ def reading(app: typer.Typer) -> None:
     """Add the commands that read trials."""
     example = "Example: neurometa import trials.csv --subject id --choice side --choice-coding L=0,R=1 --out runs/mice"
     app.command("import", epilog=example)(import_table)
-    app.command("fit-rw", epilog="Example: neurometa fit-rw runs/restless --intervals")(fit_rw)
+    app.command(
+        "fit-rw",
+        epilog="Examples: neurometa fit-rw runs/restless --intervals; neurometa fit-rw runs/mice --hierarchical",
+    )(fit_rw)
     app.command("figure", epilog="Example: neurometa figure w16-fig4 --run runs/restless")(figure)
 
 
@@ -148,17 +152,25 @@ def fit_rw(
     window: Annotated[
         int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")
     ] = None,
+    hierarchical: Hierarchical = False,
+    group: Group = None,
     as_json: JSON = False,
 ) -> None:
     """Fit a Rescorla-Wagner learner to the choices of each episode, by exact maximum likelihood.
 
     Writes fit_rw.nc: parameters with standard errors, log-likelihood, what sits on a bound; and,
-    where the trials carry the drift of their world, the regression of the learning rate on it.
+    where the trials carry the drift of their world, the regression of the learning rate on it. With
+    --hierarchical, fit_rw_hierarchical.nc: the group's means and SDs, and each member's estimate.
     """
     from neurometa import behaviour, dataset
 
     kind = _model(model)
     data = dataset.open_run(trials)
+    if hierarchical or group is not None:
+        if window is not None or intervals:
+            raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
+        fit_group(kind, data, trials, "fit_rw_hierarchical.nc", group=group, pool=pool, as_json=as_json)
+        return
     fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), window=window, intervals=intervals)
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:

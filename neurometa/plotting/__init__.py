@@ -17,6 +17,7 @@ from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.states import end_points, trajectory
@@ -51,6 +52,7 @@ __all__ = [
     "matrix",
     "mean_curve",
     "outcomes_on_probability",
+    "posterior_predictive",
     "published_points",
     "range_by_block",
     "raster",

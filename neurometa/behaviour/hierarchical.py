@@ -1,0 +1,364 @@
+"""Members of a group fitted together: the group's mean and spread, and each member's estimate in their light."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+from threadpoolctl import threadpool_limits
+
+from neurometa import dataset
+from neurometa.behaviour.empirical_bayes import N_NODES, grid_group
+from neurometa.behaviour.group_normal import Group, Nodes, evidence, intervals
+from neurometa.behaviour.laplace import drawn_group, effective_draws
+from neurometa.behaviour.latents import playable, with_coords
+from neurometa.behaviour.likelihood import Choices
+from neurometa.behaviour.links import Link, links
+from neurometa.behaviour.performance import BEYOND_PROBABILITY
+from neurometa.behaviour.posterior import Column, columns_of
+from neurometa.errors import InputError
+from neurometa.models import Equations, Model
+
+PLAYED = (  # what a fit and a simulation read
+    *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
+    *("reward_prob", *BEYOND_PROBABILITY),
+)
+HERMITE = np.polynomial.hermite_e.hermegauss(61)  # for means over a normal group
+
+
+def fit_group(
+    model: type[Equations],
+    trials: xr.Dataset,
+    group: str,
+    pool: Sequence[str],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+    *,
+    level: float = 0.95,
+    n_draws: int = 0,
+    seed: int = 0,
+) -> xr.Dataset:
+    r"""Fit a model to all members of a group by empirical Bayes; the door is ``behaviour.fit(..., group=...)``.
+
+    Parameters without bounds (log-odds of rates, logarithms of slopes, signed weights as they
+    are) are independently normal over the group. Its means :math:`\mu` and SDs :math:`\sigma`
+    make all choices most probable,
+
+    .. math:: \prod_i \int p(\text{choices}_i \mid z)\, N(z; \mu, \sigma^2)\, dz
+
+    and each member's estimate is the mean of its posterior under them. Up to three free parameters of a
+    `Model` are integrated over an exact grid; else by weighted draws about Laplace's
+    approximation (Huys et al. 2011; Piray et al. 2019).
+
+    Parameters
+    ----------
+    model : Model or TwoStepModel class
+        What is fitted.
+    trials : Dataset
+        As for `fit`; `group` is one of its dims.
+    group : str
+        The dim whose members share the distribution.
+    pool : sequence of str
+        Dims whose members share one set of parameters. Each combination of the dims that are
+        left has a group of its own.
+    lower, upper : mapping of str to float
+        Bounds of each parameter, beyond which the likelihood counts as 0; equal ones hold it.
+    level : float
+        Of the intervals, in (0, 1).
+    n_draws : int
+        Draws of each member's posterior to return.
+    seed : int
+        Fixes the draws.
+
+    Returns
+    -------
+    Dataset
+        Over `group` and the dims that are left:
+
+        - each parameter: the posterior mean, in its own units; NaN where no trial was scored,
+          and ``<parameter>_sd``, the posterior SD;
+        - ``<parameter>_draw`` over ``draw``, if asked for: joint draws, correlations kept;
+        - ``log_evidence`` (nats): log marginal likelihood of the member's choices, and ``n_trials``.
+
+        Over ``parameter`` (free ones; its coordinate ``link`` says how it is written without
+        bounds) and the dims that are left:
+
+        - ``group_mean`` and ``group_sd``, without bounds, with ``_interval`` over ``bound``: where
+          the profile of the marginal likelihood has dropped by half a chi-square quantile. Where an SD may
+          be as small as the integration can tell, its interval begins at 0;
+        - ``group_median`` and its interval: the mean in the parameter's own units;
+        - ``natural_mean`` and ``natural_sd``: of the parameter itself over such a group.
+
+        Over the dims that are left: ``log_marginal_likelihood`` (nats), ``n_members``,
+        ``integrated_bic`` (minus twice the former, plus the logarithm of the number of choices
+        for each mean and SD; Huys et al. 2011) and ``converged``: whether finer integration no
+        longer moved the group.
+
+    Raises
+    ------
+    InputError
+        The trials break the contract or the model does not allow them, there are fewer than two
+        members with choices, nothing is free, or an argument is wrong.
+    """
+    if isinstance(n_draws, bool) or n_draws < 0:
+        raise InputError(f"n_draws is {n_draws}; it must be 0 or more.")
+    if group in pool:
+        raise InputError(f"group and pool both name {group!r}; members of a group have parameters of their own.")
+    gridded = issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES)
+    absent: tuple[str, ...] = ()
+    columns: list[Column] = []
+    if gridded:
+        assert issubclass(model, Model)
+        played = playable(model, trials)[0]
+        like = xr.zeros_like(played.choice.isel(trial=0, **dict.fromkeys(pool, 0), drop=True))
+    else:
+        columns, like, absent = columns_of(model, trials, pool, lower, upper)
+    dims = [str(dim) for dim in like.dims if dim != group]
+    reserved = {"bound", "parameter", "draw", "link", *model.parameters()}
+    if clash := sorted(reserved & {group, *dims}):
+        raise InputError(f"The choices span a dim {clash[0]!r}, a name that the result needs; rename that dim.")
+    linked = links(model, lower, upper, absent)
+    if not linked:
+        raise InputError(
+            f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one."
+        )
+    held = {
+        name: float(np.clip(1.0, lower[name], upper[name])) if name in absent else lower[name]
+        for name in model.parameters()
+        if name not in linked
+    }
+    sizes, n_members = [like.sizes[dim] for dim in dims], like.sizes[group]
+    if gridded:
+        arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
+        choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
+        n_scored = (choice >= 0).sum((0, 3))
+    else:
+        place = like.copy(data=np.arange(like.size).reshape(like.shape)).transpose(*dims, group).values
+        place = place.reshape(math.prod(sizes), n_members)
+        n_scored = np.array([column.n_trials for column in columns]).reshape(-1)[place]
+
+    cells = []
+    with threadpool_limits(1):
+        for cell, n_trials in enumerate(n_scored):
+            some = np.flatnonzero(n_trials > 0)
+            if some.size < 2:
+                where = f" of cell {dict(zip(dims, np.unravel_index(cell, sizes), strict=True))}" if dims else ""
+                raise InputError(
+                    f"{some.size} of the {n_members} members along {group!r}{where} made a choice; a group needs two "
+                    "at least: fit one alone without group."
+                )
+            rng = np.random.default_rng([seed, cell])
+            if gridded:
+                assert issubclass(model, Model)
+                one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
+                nodes, best, settled = grid_group(model, one, linked, held)
+            else:
+                scores = [_score(columns[place[cell, i]], model, linked, held) for i in some]
+                nodes, best, settled = drawn_group(scores, linked, rng)
+            found = _summary(nodes, best, linked, level, n_draws, rng)
+            cells.append(_spread(found, some, n_members) | _whole(nodes, best, n_trials) | {"converged": settled})
+    result = _assemble(cells, linked, held, absent, model, group, dims, sizes, n_scored)
+    result = with_coords(result, trials.drop_dims("trial"))
+    return _describe(result, model, linked, held, level).assign_attrs(
+        model=model.__name__,
+        group=group,
+        n_parameters=2 * len(linked),
+        method="exact grid" if gridded else "weighted draws about Laplace",
+        seed=seed,
+        **({"start": list(model.start)} if issubclass(model, Model) else {}),
+        **({"pool": ", ".join(map(str, pool))} if pool else {}),
+    )
+
+
+def by_member(
+    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str]
+) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """Give `group` a dim of its own, if it is a coordinate of another dim such as ``episode``.
+
+    Returns
+    -------
+    trials : Dataset
+        What a fit reads. Members with fewer entries along the other dim are padded, with ``valid`` False.
+    pool : tuple of str
+        As given, and that other dim.
+
+    Raises
+    ------
+    InputError
+        There is no such dim or coordinate, or it does not tell the members apart.
+    """
+    dataset.require(trials, choice=("trial",))
+    if group in trials.choice.dims and group != "trial":
+        return trials, tuple(pool)
+    known = [str(dim) for dim in trials.choice.dims if dim != "trial"]
+    labels = trials.coords.get(group)
+    if labels is None or labels.ndim != 1 or labels.dims[0] not in known:
+        told = [str(name) for name, each in trials.coords.items() if each.ndim == 1 and each.dims[0] in known]
+        raise InputError(f"group names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}.")
+    dim = str(labels.dims[0])
+    if labels.isnull().any():
+        raise InputError(f"The coordinate {group!r} is missing for some of {dim!r}; drop these or say whose they are.")
+    code, members = pd.factorize(labels.values)
+    size = np.bincount(code).max()
+    index = np.full((len(members), size), -1)
+    for member in range(len(members)):
+        own = np.flatnonzero(code == member)
+        index[member, : len(own)] = own
+    kept = trials[[name for name in PLAYED if name in trials]]
+    kept.choice.attrs = kept.choice.attrs | {"n_options": dataset.n_options(trials)}
+    kept = kept.drop_vars([name for name, each in kept.coords.items() if dim in each.dims])
+    at = xr.DataArray(index, dims=(group, dim))
+    present = at >= 0
+    valid = kept.valid if "valid" in kept else xr.ones_like(kept.choice, dtype=bool)
+    moved = kept.assign(valid=valid).isel({dim: at.clip(min=0)})
+    moved["valid"] = moved.valid & present
+    return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
+
+
+def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]) -> Any:
+    """Log-likelihood of a column at points without bounds."""
+    names = list(linked)
+
+    def score(points: np.ndarray) -> np.ndarray:
+        full = np.empty((len(points), len(model.parameters())))
+        for k, name in enumerate(model.parameters()):
+            full[:, k] = linked[name].natural(points[:, names.index(name)]) if name in linked else held[name]
+        return column.score(full)
+
+    return score
+
+
+def _summary(
+    nodes: Nodes, group: Group, linked: Mapping[str, Link], level: float, n_draws: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """What is said of each member, arrays (..., member), and of the group, (parameter, ...)."""
+    log_evidence, share = evidence(nodes, group)
+    found = {"log_evidence": log_evidence}
+    for k, (name, link) in enumerate(linked.items()):
+        x = link.natural(nodes.z[k])
+        mean = (x * share).sum(0)
+        found |= {name: mean, f"{name}_sd": np.sqrt(((x - mean) ** 2 * share).sum(0))}
+    if n_draws:
+        up_to, luck = share.cumsum(0), rng.random((n_draws, share.shape[1]))
+        picked = np.array([np.searchsorted(up_to[:, i] / up_to[-1, i], luck[:, i]) for i in range(share.shape[1])]).T
+        for k, (name, link) in enumerate(linked.items()):
+            within = (rng.random(picked.shape) - 0.5) * nodes.spacing[k]  # anywhere in the cell of the grid
+            z = np.take_along_axis(nodes.z[k], picked, axis=0) + within
+            found[f"{name}_draw"] = link.natural(np.clip(z, *link.limits))
+    limits = np.array([link.limits for link in linked.values()])
+    mean_ends, sd_ends = intervals(nodes, group, limits, stats.chi2.ppf(level, 1) / 2)
+    at, weight = HERMITE
+    over = [link.natural(group.mean[k] + group.sd[k] * at) for k, link in enumerate(linked.values())]
+    natural = np.array([x @ weight / weight.sum() for x in over])
+    return found | {
+        "group_mean": group.mean,
+        "group_mean_interval": mean_ends,
+        "group_sd": group.sd,
+        "group_sd_interval": sd_ends,
+        "group_median": np.array([link.natural(m) for link, m in zip(linked.values(), group.mean, strict=True)]),
+        "group_median_interval": np.array(
+            [link.natural(m) for link, m in zip(linked.values(), mean_ends, strict=True)]
+        ),
+        "natural_mean": natural,
+        "natural_sd": np.sqrt([(x - m) ** 2 @ weight / weight.sum() for x, m in zip(over, natural, strict=True)]),
+    }
+
+
+def _spread(found: Mapping[str, np.ndarray], some: np.ndarray, n_members: int) -> dict[str, Any]:
+    """Give arrays over the members that were fitted their place among all, NaN elsewhere."""
+    result: dict[str, Any] = {}
+    for name, each in found.items():
+        if name.startswith(("group_", "natural_")):
+            result[name] = each
+        else:
+            result[name] = np.full((*each.shape[:-1], n_members), np.nan)
+            result[name][..., some] = each
+    return result
+
+
+def _whole(nodes: Nodes, group: Group, n_trials: np.ndarray) -> dict[str, float]:
+    """What is said of all members together."""
+    total = float(evidence(nodes, group)[0].sum())
+    penalty = 2 * len(group.mean) * np.log(n_trials.sum())
+    drawn = not nodes.spacing.any()
+    return {
+        "log_marginal_likelihood": total,
+        "integrated_bic": -2 * total + penalty,
+        "n_members": int((n_trials > 0).sum()),
+        **({"fewest_draws": float(effective_draws(nodes, group).min())} if drawn else {}),
+    }
+
+
+def _assemble(
+    cells: list[dict[str, Any]],
+    linked: Mapping[str, Link],
+    held: Mapping[str, float],
+    absent: Sequence[str],
+    model: type[Equations],
+    group: str,
+    dims: Sequence[str],
+    sizes: Sequence[int],
+    n_scored: np.ndarray,
+) -> xr.Dataset:
+    """One dataset of all cells; held parameters are the same everywhere."""
+    result = xr.Dataset()
+    for name in cells[0]:
+        stacked = np.stack([np.asarray(cell[name]) for cell in cells])
+        stacked = stacked.reshape((*sizes, *stacked.shape[1:]))
+        if name.startswith(("group_", "natural_")):
+            own = ["parameter", "bound"] if name.endswith("_interval") else ["parameter"]
+        elif name in ("log_marginal_likelihood", "integrated_bic", "n_members", "converged", "fewest_draws"):
+            own = []
+        else:
+            own = ["draw", group] if name.endswith("_draw") else [group]
+        result[name] = ([*dims, *own], stacked)
+    result["n_trials"] = ([*dims, group], n_scored.reshape((*sizes, -1)))
+    for name, value in held.items():
+        result[name] = xr.full_like(result.log_evidence, np.nan if name in absent else value)
+    front = [*model.parameters(), *(f"{name}_sd" for name in linked)]
+    result = result[[*front, *(str(name) for name in result.data_vars if name not in front)]]
+    text = {"parameter": list(linked), "link": [link.kind for link in linked.values()]}
+    return result.assign_coords(
+        parameter=np.array(text["parameter"], dtype=object),
+        link=("parameter", np.array(text["link"], dtype=object)),
+        bound=np.array(["lower", "upper"], dtype=object),
+    ).transpose(..., "draw", missing_dims="ignore")
+
+
+def _describe(
+    result: xr.Dataset, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float], level: float
+) -> xr.Dataset:
+    """Say what every variable is."""
+    for name in model.parameters():
+        text = name.replace("_", " ")
+        low, high = (linked[name].lower, linked[name].upper) if name in linked else (held[name], held[name])
+        result[name].attrs = {"long_name": text, "lowest": low, "highest": high}
+        if name in linked:
+            result[f"{name}_sd"].attrs = {"long_name": f"posterior SD of the {text}"}
+            if f"{name}_draw" in result:
+                result[f"{name}_draw"].attrs = {"long_name": f"posterior draw of the {text}"}
+    told = {
+        "group_mean": "mean of the group, without bounds",
+        "group_sd": "SD of the group, without bounds",
+        "group_median": "median of the group",
+        "natural_mean": "mean of the parameter over the group",
+        "natural_sd": "SD of the parameter over the group",
+        "log_evidence": "log marginal likelihood of the member",
+        "log_marginal_likelihood": "log marginal likelihood of the group",
+        "integrated_bic": "integrated BIC",
+        "n_members": "members with choices",
+        "n_trials": "scored trials",
+        "converged": "the group no longer moved",
+        "fewest_draws": "effective draws of the member with the fewest",
+    }
+    for name, text in told.items():
+        if name in result:
+            units = {"units": "nats"} if name.startswith(("log_", "integrated")) else {}
+            result[name].attrs = {"long_name": text, **units}
+            if f"{name}_interval" in result:
+                kind = {"long_name": f"profile interval of the {text}", "level": level}
+                result[f"{name}_interval"].attrs = kind
+    return result

@@ -1,0 +1,226 @@
+"""Groups of models of many parameters: Laplace's expectation-maximisation, then weighted draws in place of a grid.
+
+Each member's posterior is taken to be normal about its highest point (Huys et al. 2011), which
+gives the group's moments, and these the next posteriors. Where posteriors are skewed that is
+biased; so the normals end as proposals only: draws from them, weighted by the exact likelihood
+(as by Huys et al. 2011 for the integrated BIC), stand for each member while the best group is found.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from neurometa.behaviour.group_normal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
+from neurometa.behaviour.links import Link
+from neurometa.behaviour.multistart import WORST
+
+STEP = 1e-4  # of a first difference, in SDs of the group
+CURVE = 1e-2  # of a second one
+N_FIRST = 64  # draws of the group, of which the best two are climbed from
+EM_STEPS = 10
+EM_STILL = 0.02  # of an SD: the normal approximation is itself off by more
+N_DRAWS = 2048  # a member
+TAIL = 6.0  # degrees of freedom of the proposals, whose tails must reach beyond the posterior's
+ROUNDS = 10  # of new proposals
+STILL = 0.1  # of an SD: a group that moves by less with new draws is found
+ENOUGH = 15  # effective draws per parameter, that say something of a covariance
+NARROWEST = 0.3  # of a link's wide SD, which approximations allow at least: narrower ones would confirm themselves
+SHRINK = 0.5  # of the SDs that draws were made for: a group much narrower would rest on the luck of a few of them
+ALONE = 0.25  # the same where only one SD shrinks, for its profile
+ALIKE = 0.3  # of the posterior SD of a middling member: a group's SD below it cannot be told from none by so few
+
+Score = Callable[[np.ndarray], np.ndarray]  # nats (point,) at points without bounds (point, parameter)
+
+
+class Normal(NamedTuple):
+    """Normal approximation of one posterior: where it is highest, and a root of its covariance, both without bounds."""
+
+    mode: np.ndarray
+    root: np.ndarray
+
+
+def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Nodes, Group, bool]:
+    """Find the best group of a model of any number of free parameters.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        The log-likelihood of each member.
+    links : dict of str to Link
+        Of the free parameters, in order.
+    rng : Generator
+        Draws the points that the search begins at, and those that stand for each member.
+
+    Returns
+    -------
+    nodes : Nodes
+        Each member's draws.
+    group : Group
+        The best.
+    settled : bool
+        Whether new draws no longer moved it.
+    """
+    limits = np.array([link.limits for link in links.values()])
+    group, own = laplace_em(scores, links, rng)
+    wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
+    luck = stats.qmc.Sobol(len(links) + 1, rng=rng).random(N_DRAWS)
+    luck = (luck + rng.random((len(scores), 1, len(links) + 1))) % 1.0
+    settled, broad = False, own
+    for _ in range(ROUNDS):
+        nodes = draws(scores, list(zip(own, broad, strict=True)), luck, limits)
+        width = ALIKE * np.median([np.sqrt((one.root**2).sum(1)) for one in broad], axis=0)
+        nodes = nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), SHRINK * group.sd))
+        old, group = group, best_group(nodes, group, limits)
+        settled = moved(old, group, least) < STILL and effective_draws(nodes, group).min() > ENOUGH * len(links)
+        if settled:
+            break
+        own = matched(scores, nodes, group, limits)
+        broad = matched(scores, nodes, Group(group.mean, np.maximum(group.sd * wider, least)), limits)
+    return nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), ALONE * group.sd)), group, settled
+
+
+def laplace_em(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Group, list[Normal]]:
+    """Expectation-maximisation with normal approximations of the posteriors (Huys et al. 2011, supplement).
+
+    SDs are kept from collapsing, which they do where modes lie closer together than posteriors are wide:
+    this is where the search for the best group begins, not where it ends.
+
+    Returns
+    -------
+    group : Group
+        Means are the mean modes, variances those of the modes plus the mean posterior variances.
+    found : list of Normal
+        The approximation of each member.
+    """
+    limits = np.array([link.limits for link in links.values()])
+    group = Group(*np.array([link.centre for link in links.values()]).T)
+    found: list[Normal] = []
+    for _ in range(EM_STEPS):
+        starts = [[one.mode] for one in found]
+        if not found:
+            tried = group.mean + group.sd * rng.standard_normal((N_FIRST, len(links)))
+            tried = np.clip(tried, *limits.T)
+            starts = [[group.mean, *tried[np.argsort(finite(score, tried))[-2:]]] for score in scores]
+        found = [normal(score, group, start, limits) for score, start in zip(scores, starts, strict=True)]
+        modes = np.array([one.mode for one in found])
+        variance = np.array([(one.root**2).sum(1) for one in found])
+        old, mean = group, modes.mean(0)
+        sd = np.sqrt((variance + (modes - mean) ** 2).mean(0))
+        group = Group(mean, np.clip(sd, _least(links), HIGHEST_SD))
+        if moved(old, group, _least(links)) < EM_STILL:
+            break
+    return group, found
+
+
+def _least(links: dict[str, Link]) -> np.ndarray:
+    return NARROWEST * np.array([link.centre[1] for link in links.values()])
+
+
+def normal(score: Score, group: Group, starts: Sequence[np.ndarray], limits: np.ndarray) -> Normal:
+    """Climb to the highest posterior density from each start, and take its curvature there.
+
+    The likelihood's part of the curvature is kept from being negative, so that the normal
+    is nowhere wider than the group.
+    """
+    n = len(group.mean)
+    offset = np.concatenate([np.zeros((1, n)), STEP * np.eye(n), -STEP * np.eye(n)])
+    bounds = (limits - group.mean[:, None]) / group.sd[:, None]
+
+    def loss(u: np.ndarray) -> tuple[float, np.ndarray]:
+        value = finite(score, group.mean + group.sd * (u + offset))
+        return 0.5 * u @ u - value[0], u - (value[1 : n + 1] - value[n + 1 :]) / (2 * STEP)
+
+    climbed = [
+        optimize.minimize(
+            loss,
+            np.clip((start - group.mean) / group.sd, *bounds.T),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": 1e-10, "gtol": 1e-4, "maxiter": 200},
+        )
+        for start in starts
+    ]
+    u = min(climbed, key=lambda each: each.fun).x
+    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
+    tried = np.repeat(u[None], 4 * len(pairs), axis=0)
+    for row, (i, j) in enumerate(pairs):
+        for k, (first, second) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1))):
+            tried[4 * row + k, i] += first * CURVE
+            tried[4 * row + k, j] += second * CURVE
+    value = finite(score, group.mean + group.sd * tried).reshape(-1, 4)
+    bend = np.zeros((n, n))
+    for (i, j), (a, b, c, d) in zip(pairs, value, strict=True):
+        bend[i, j] = bend[j, i] = -(a - b - c + d) / (4 * CURVE**2)
+    size, axes = np.linalg.eigh(bend)
+    root = axes / np.sqrt(1 + np.maximum(size, 0.0))
+    return Normal(group.mean + group.sd * u, group.sd[:, None] * root)
+
+
+def matched(scores: Sequence[Score], nodes: Nodes, group: Group, limits: np.ndarray) -> list[Normal]:
+    """Normals with the means and covariances of weighted draws: a skewed posterior's are not those of its mode.
+
+    Where few draws count, they say little, and Laplace's approximation takes their place.
+    """
+    share = evidence(nodes, group)[1]
+    n, result = len(nodes.z), []
+    for i, score in enumerate(scores):
+        mean = nodes.z[:, :, i] @ share[:, i]
+        if (share[:, i] ** 2).sum() > 1 / (ENOUGH * n):
+            result.append(normal(score, group, [mean, group.mean], limits))
+            continue
+        away = nodes.z[:, :, i] - mean[:, None]
+        result.append(Normal(mean, np.linalg.cholesky((away * share[:, i]) @ away.T + 1e-10 * np.eye(n))))
+    return result
+
+
+def draws(
+    scores: Sequence[Score], proposals: Sequence[Sequence[Normal]], luck: np.ndarray, limits: np.ndarray
+) -> Nodes:
+    """Draw from a mixture of Student's t, and weigh every draw by its likelihood over the mixture's density.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        The log-likelihood of each member.
+    proposals : sequence of sequence of Normal
+        Of each member: its mixture's components, which share the draws equally.
+    luck : float array (member, draw, parameter + 1)
+        Uniform in [0, 1).
+    limits : float array (parameter, bound)
+        Draws beyond count for nothing.
+    """
+    n = luck.shape[2] - 1
+    luck = np.clip(luck, 1e-9, 1 - 1e-9)
+    stretch = np.sqrt(TAIL / stats.chi2.ppf(luck[..., n:], TAIL))
+    standard = special.ndtri(luck[..., :n]) * stretch  # (member, draw, parameter)
+    constant = special.gammaln((TAIL + n) / 2) - special.gammaln(TAIL / 2) - n / 2 * np.log(TAIL * np.pi)
+    z, log_weight = [], []
+    for score, mixture, each in zip(scores, proposals, standard, strict=True):
+        k = len(mixture)
+        parts = np.array_split(each, k)  # runs of the sequence, each even by itself; every k-th point would not be
+        point = np.concatenate([one.mode + part @ one.root.T for one, part in zip(mixture, parts, strict=True)])
+        density = []
+        for one in mixture:
+            away = np.linalg.solve(one.root, (point - one.mode).T)
+            volume = np.linalg.slogdet(one.root)[1]
+            density.append(constant - volume - (TAIL + n) / 2 * np.log1p((away**2).sum(0) / TAIL))
+        inside = ((point >= limits[:, 0]) & (point <= limits[:, 1])).all(1)
+        proposed = special.logsumexp(density, axis=0) - np.log(k)
+        weight = finite(score, np.clip(point, *limits.T)) - proposed - np.log(len(point))
+        z.append(point.T)
+        log_weight.append(np.where(inside, weight, WORST))
+    return Nodes(np.stack(z, axis=-1), np.stack(log_weight, axis=-1), np.zeros((n, len(z))), np.full(n, LOWEST_SD))
+
+
+def effective_draws(nodes: Nodes, group: Group) -> np.ndarray:
+    """How many draws of the posterior itself each member's weighted ones are worth (member,)."""
+    return 1 / (evidence(nodes, group)[1] ** 2).sum(0)
+
+
+def finite(score: Score, points: np.ndarray) -> np.ndarray:
+    """Log-likelihood that is a large negative number where it is minus infinity or no number."""
+    value = score(points)
+    return np.where(np.isfinite(value), value, WORST)
