@@ -11,13 +11,16 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-all lint docs bench wheel clean
+.PHONY: help install quickstart test test-all lint docs bench wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Another Python: make test PYTHON=python3.12. PyTorch without CUDA, where pip would fetch it:"
 	@echo "make quickstart PIP_OPTIONS='--extra-index-url https://download.pytorch.org/whl/cpu'"
+
+install: $(VENV)/installed  ## neurometa and what it needs, into .venv (a minute or two)
+	@echo "Now: . $(BIN)/activate, then: neurometa list"
 
 quickstart: $(VENV)/installed  ## train an agent on the restless bandit, fit it, draw it (minutes)
 	$(BIN)/neurometa train restless --out $(RUN) --resume
