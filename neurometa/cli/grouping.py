@@ -57,20 +57,19 @@ def fit_group(
                 parameter,
                 number(x["median"]),
                 interval(*x["median_interval"]),
-                x["link"],
-                number(x["mean"]),
                 number(x["sd"]),
                 interval(*x["sd_interval"]),
             ]
             for parameter, x in one["parameters"].items()
         ]
-        heads = ["parameter", "group median", "95 % interval", "normal in", "mean", "SD", "95 % interval"]
+        heads = ["parameter", "median", "95 % interval", "SD", "95 % interval"]
         table(heads, rows, f"{kind.__name__}, {one['n_members']} members along {members}{which}")
         line = f"Log marginal likelihood {one['log_marginal_likelihood']:.2f} nats"
         say(f"{line}, integrated BIC {one['integrated_bic']:.2f}, {one['n_trials']} choices.")
         if not one["converged"]:
             say("Finer integration still moved this group: trust its intervals less.")
-    say(f"Means and SDs are of the logit, log or identity that is named. Everything is in {file}.")
+    links = ", ".join(f"the {x['link']} of {name}" for name, x in record["groups"][0]["parameters"].items())
+    say(f"SDs over members are those of {links}. Everything is in {file}.".replace("the identity of ", ""))
 
 
 def _members(data: Any) -> str:
