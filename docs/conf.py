@@ -56,7 +56,7 @@ if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # a minu
 def _of_this_code():
     """Name the outputs of notebooks by the package and agents that they were made with, so that no others are shown."""
     package = Path(__file__).parents[1]
-    files = sorted([*package.glob("neurometa/**/*.py"), *package.glob("data/agents/*/*")])
+    files = sorted([*package.glob("neurometa/**/*.py"), *package.glob("data/agents/*/*/*")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
