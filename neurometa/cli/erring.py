@@ -11,7 +11,7 @@ from neurometa.cli.saving import save_beside
 
 def erring(app: typer.Typer) -> None:
     """Add the command that compares prediction errors."""
-    app.command("rpe", epilog="Example: neurometa rpe runs/two-step-fixation")(rpe)
+    app.command("rpe", epilog="Example: neurometa rpe runs/two-step")(rpe)
 
 
 def rpe(

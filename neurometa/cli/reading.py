@@ -20,7 +20,7 @@ def reading(app: typer.Typer) -> None:
     app.command("import", epilog=example)(import_table)
     app.command(
         "fit-rw",
-        epilog="Examples: neurometa fit-rw runs/restless --intervals; neurometa fit-rw runs/mice --hierarchical",
+        epilog="Example: neurometa fit-rw runs/mice --hierarchical",
     )(fit_rw)
     app.command("figure", epilog="Example: neurometa figure w16-fig4 --run runs/restless")(figure)
 
