@@ -12,6 +12,7 @@ only root can mount.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -132,6 +133,16 @@ def same(folder: Path, reference: Path) -> bool:
     return files(folder) == files(reference) and all(
         contents(folder / name) == contents(reference / name) for name in files(folder)
     )
+
+
+def warm(place: Path) -> None:
+    """Run each command here, so that what numba compiles is compiled once, before there are children."""
+    for kind, versions in COMMANDS.items():
+        for args in versions:
+            folder = str(place / ("sweep" if kind == "sweep" else "run"))
+            sys.argv = ["neurometa", *(folder if arg == "FOLDER" else arg for arg in args), "--json"]
+            with contextlib.redirect_stdout(None), contextlib.suppress(SystemExit):
+                shell()
 
 
 def undisturbed(kind: str, place: Path) -> tuple[list[Path], float]:
@@ -271,11 +282,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=given.place) as above:
         place = Path(above)
-        code, told = run(COMMANDS["train"][0], place / "run", place / "said")  # what rollout and fit work on
-        assert code == 0, told
-        for args in (*COMMANDS["rollout"][:1], *COMMANDS["fit"][:1]):
-            code, told = run(args, place / "run", place / "said")
-            assert code == 0, told
+        warm(place)  # makes the run that rollout and fit work on
         whole = {kind: undisturbed(kind, place) for kind in kinds}
         for kind, (references, seconds) in whole.items():
             print(f"{kind}: {seconds:.2f} s, files: {', '.join(files(references[0]))}", flush=True)
