@@ -10,6 +10,7 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError
+from neurometa.storage import read_json
 
 MADE_BY = {  # the command for each file
     dataset.BEHAVIOUR: "rollout",
@@ -125,11 +126,11 @@ def find_runs(*places: Path) -> list[Run]:
 
 
 def _open(file: Path, sweep: Path | None = None) -> Run:
+    told = read_json(file)
     try:
-        told = json.loads(file.read_text())
         run = Run(file.parent, str(told["experiment"]), UNSAID | dict(told["config"]), sweep)
         _ = run.seed, run.ablated
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
     return run
 

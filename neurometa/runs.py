@@ -20,7 +20,7 @@ from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.experiments import find
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
-from neurometa.storage import only_writer, write_text
+from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, RiskySafe
 from neurometa.tasks.risky_safe import perturbation as perturbation_named
 from neurometa.training import a2c
@@ -77,7 +77,7 @@ def train(
             _same(config, open_config(run), run)
         else:
             about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-            write_text(run / CONFIG, json.dumps(about, indent=1) + "\n")
+            write_json(run / CONFIG, about)
         if not (run / WEIGHTS).exists():
             save_weights(run / WEIGHTS, a2c.train(config, run, device=device, progress=progress))
         (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
@@ -198,11 +198,8 @@ def record(run: Path) -> dict[str, Any]:
         raise InputError(f"There is no run folder {run}; make one with: neurometa train EXPERIMENT --out {run}")
     if not path.exists():
         raise InputError(f"{run} holds no {CONFIG}, so it is no trained run; its files are: {_names(run)}.")
-    try:
-        found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged ({error}).") from error
-    if not isinstance(found, dict) or "config" not in found:
+    found = read_json(path)
+    if "config" not in found:
         raise InputError(f"{path} is damaged: it holds no 'config'.")
     return found
 

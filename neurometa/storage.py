@@ -3,15 +3,19 @@
 import contextlib
 import fcntl
 import hashlib
+import json
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from neurometa.errors import InputError
 
 SEAL = b"\nneurometa sha256"  # before the digest, at the end of a sealed file
+DIGEST, CHECK = "sha256", "crc32"  # last entry of a record and of a row: of all before it
 UNTOUCHED = "What was there before is untouched."
 
 
@@ -56,6 +60,104 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as a whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON, whole or not at all, with the digest of its values as its last entry."""
+    write_text(path, json.dumps({**record, DIGEST: _digest_of(record)}, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a record, and make sure that its values are those that `write_json` was given.
+
+    A record without digest, of an older version or another program, is taken as it is.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no JSON object, or holds other values than were written.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Could not read {path}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}).") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: it is no JSON object.")
+    name, digest = next(reversed(found.items()), ("", None))
+    if name == DIGEST or (isinstance(digest, str) and len(digest) == 64):  # also where the name of the entry is hit
+        del found[name]
+        if (name, digest) != (DIGEST, _digest_of(found)):
+            raise InputError(
+                f"{path} is damaged: its values are not those that were written (if you changed them yourself, "
+                f"remove its last entry, {DIGEST!r})."
+            )
+    return found
+
+
+def _digest_of(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
+def as_line(row: Mapping[str, float]) -> str:
+    """Numbers as a line of JSON that ends with a check of them."""
+    return json.dumps({**row, CHECK: _check_of(row)}) + "\n"
+
+
+def read_line(line: str) -> dict[str, float]:
+    """Read a line made by `as_line`, or one without a check.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON object, or holds other numbers than were written.
+    """
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    name, check = next(reversed(row.items()), ("", None))
+    if name == CHECK or isinstance(check, str):  # all else is numbers
+        del row[name]
+        if (name, check) != (CHECK, _check_of(row)):
+            raise ValueError("its check does not fit its numbers")
+    return row
+
+
+def read_lines(path: Path, n_whole: int | None = None) -> list[dict[str, float]]:
+    """Read a file of such lines; a last one that was cut short by a kill is left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    n_whole : int, optional
+        How many lines it must have.
+
+    Raises
+    ------
+    InputError
+        A line is damaged, or there are fewer or more than `n_whole`.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}).") from error
+    if "}" not in lines[-1]:  # empty, or cut short
+        lines.pop()
+    rows = []
+    for i, line in enumerate(lines, 1):
+        try:
+            rows.append(read_line(line))
+        except ValueError as error:
+            raise InputError(f"{path} is damaged in line {i} ({error}).") from error
+    if n_whole is not None and len(rows) != n_whole:
+        raise InputError(f"{path} is damaged: it holds {len(rows)} lines, and {n_whole} were written.")
+    return rows
+
+
+def _check_of(row: Mapping[str, float]) -> str:
+    return f"{zlib.crc32(json.dumps(row).encode()):08x}"
 
 
 def seal(path: Path) -> None:

@@ -292,7 +292,7 @@ def test_a_half_trained_run_cannot_be_played_and_the_sentence_says_how_to_go_on(
     ("damage", "told"),
     [
         (lambda run: (run / "config.json").write_text("{"), r"config.json is damaged \("),
-        (lambda run: (run / "config.json").write_text("[]"), "config.json is damaged: it holds no 'config'"),
+        (lambda run: (run / "config.json").write_text("[]"), "config.json is damaged: it is no JSON object"),
         (lambda run: (run / "config.json").write_bytes(b"\xff\xfe{}"), "config.json is damaged"),
         (
             lambda run: (run / "config.json").write_text('{"config": 3}'),

@@ -1,6 +1,5 @@
 """The command that tells what a folder holds: show. It needs no torch."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,8 +78,10 @@ def _next(run: Path, found: Collection[str]) -> str:
 
 def _sweep(run: Path) -> dict[str, Any]:
     """What the table of a sweep and its folders say, without torch."""
+    from neurometa.storage import read_json
+
+    told = read_json(run / "draws.json")
     try:
-        told = json.loads((run / "draws.json").read_text())
         drawn = {draw["sets"]: [draw["low"], draw["high"]] for draw in told["draws"]}
         n_rows, experiment = len(told["rows"]), told["experiment"]
     except (ValueError, KeyError, TypeError) as error:
@@ -91,8 +92,10 @@ def _sweep(run: Path) -> dict[str, Any]:
 
 def _training(run: Path) -> dict[str, Any]:
     """What ``config.json`` and the learning curve say, without torch."""
+    from neurometa.storage import read_json, read_lines
+
+    told = read_json(run / "config.json")
     try:
-        told = json.loads((run / "config.json").read_text())
         settings = dict(told["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
@@ -101,12 +104,8 @@ def _training(run: Path) -> dict[str, Any]:
     }
     record["settings"] = {key: value for key, value in settings.items() if key != "type"}
     curve = run / "curve.jsonl"
-    lines = curve.read_text().splitlines() if curve.exists() else []
-    try:
-        rows = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
-    except ValueError as error:
-        raise InputError(f"{curve} is damaged ({error}).") from error
     done = (run / "agent.safetensors").exists()
+    rows = read_lines(curve, settings.get("n_updates") if done else None) if curve.exists() else []
     played = f", {len(rows)} of {settings.get('n_updates')} updates" if rows or not done else ""
     record["training"] = f"{'finished' if done else 'not finished'}{played}"
     if rows:

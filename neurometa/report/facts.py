@@ -10,6 +10,7 @@ import xarray as xr
 from neurometa import behaviour
 from neurometa.report.source import Source
 from neurometa.report.words import interval, number, plural, told
+from neurometa.storage import read_line
 
 PROVENANCE = {  # of config.json
     "created": "training begun",
@@ -97,7 +98,7 @@ def budget_of(source: Source) -> int:
     if source.path.is_dir() and path.exists():
         for line in reversed(path.read_text().splitlines()):
             try:
-                return int(json.loads(line)["steps"])
+                return int(read_line(line)["steps"])
             except (ValueError, KeyError, TypeError):
                 continue  # cut short by a kill
     return 0

@@ -19,6 +19,7 @@ from neurometa.errors import InputError
 from neurometa.plotting import COLOURS
 from neurometa.report.source import Source
 from neurometa.share import folder
+from neurometa.storage import read_line
 
 SIZE = (3.5, 2.35)  # inches
 MARGINS = (0.52, 0.12, 0.42, 0.1)  # inches left, right, below and above the axes
@@ -106,7 +107,7 @@ def learning_curve(source: Source) -> tuple[Picture | None, str]:
     rows, damaged = [], []
     for i, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = read_line(line)
             rows.append((float(row["steps"]), float(row["reward"])))
         except (ValueError, KeyError, TypeError):
             damaged.append(i)

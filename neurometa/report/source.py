@@ -1,7 +1,6 @@
 """What a report is made from: the trials, lightly read, and the results and settings that lie beside them."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import xarray as xr
 from neurometa import dataset, results
 from neurometa.errors import InputError
 from neurometa.results import MissingError, Run
+from neurometa.storage import read_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ def find(path: Path) -> Source:
     run, about = None, {}
     if config.exists():
         (run,) = [one for one in results.find_runs(config.parent) if one.path.resolve() == config.parent.resolve()]
-        about = json.loads(config.read_text())
+        about = read_json(config)
     trials = None
     if not path.is_dir() or (path / dataset.BEHAVIOUR).exists():
         trials = dataset.read(path, without=results.ACTIVITY)

@@ -11,6 +11,7 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from neurometa.errors import InputError, nearest
+from neurometa.storage import only_writer
 from neurometa.sweep.collecting import unfinished
 from neurometa.sweep.rows import train_row
 
@@ -48,8 +49,8 @@ def train(
     Raises
     ------
     InputError
-        No such backend, Dask is not installed, the scheduler does not answer, a row cannot be written, or
-        workers keep dying.
+        No such backend, Dask is not installed, the scheduler does not answer, another process is training this
+        sweep, a row cannot be written, or workers keep dying.
     """
     if backend not in BACKENDS:
         raise InputError(
@@ -60,7 +61,9 @@ def train(
     if scheduler and backend != "dask":
         raise InputError("--scheduler is the address of a Dask scheduler; give --backend dask with it.")
     folder, deaths = Path(folder).absolute(), 0
-    with _workers(backend, n_jobs or cpu_count(), scheduler) as parallel:
+    if not unfinished(folder):
+        return
+    with only_writer(folder), _workers(backend, n_jobs or cpu_count(), scheduler) as parallel:
         while left := unfinished(folder):
             try:
                 for row in parallel(delayed(train_row)(folder, row) for row in left):

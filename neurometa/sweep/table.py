@@ -10,7 +10,7 @@ import numpy as np
 
 from neurometa import settings
 from neurometa.errors import InputError
-from neurometa.storage import only_writer, write_text
+from neurometa.storage import only_writer, read_json, write_json
 from neurometa.training import Linear, a2c
 
 TABLE = "draws.json"
@@ -154,7 +154,7 @@ def begin(folder: Path, table: dict[str, Any]) -> None:
                 return
         elif any(folder.glob("*/config.json")) or (folder / "config.json").exists():
             raise InputError(f"{folder} holds runs that belong to no sweep; choose another --out.")
-        write_text(folder / TABLE, json.dumps(table, indent=1) + "\n")
+        write_json(folder / TABLE, table)
 
 
 def open_table(folder: Path) -> dict[str, Any]:
@@ -168,11 +168,11 @@ def open_table(folder: Path) -> dict[str, Any]:
     path = Path(folder) / TABLE
     if not path.exists():
         raise InputError(f"{folder} holds no sweep; make one with: neurometa sweep EXPERIMENT --out {folder}")
+    found = read_json(path)
     try:
-        found = json.loads(path.read_text())
         _ = [found[key] for key in ("experiment", "n_episodes", "config", "draws")]
         _ = [(row["draw"], row["seed"], row["values"]) for row in found["rows"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error!r}); begin the sweep anew in another folder.") from error
     return found
 

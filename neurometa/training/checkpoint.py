@@ -1,5 +1,6 @@
 """Training state on disk: weights, optimiser, random numbers and step, without pickle."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from neurometa.errors import InputError
-from neurometa.storage import replacing
+from neurometa.storage import DIGEST, replacing
 
 CHECKPOINT = "checkpoint.safetensors"  # while training; goes when it is done
 WEIGHTS = "agent.safetensors"  # the trained agent; its presence says that training is done
@@ -69,16 +70,30 @@ def load_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Ge
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    whole = save({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, metadata)
+    tensors = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+    metadata = metadata or {}
+    whole = save(tensors, {**metadata, DIGEST: _digest_of(tensors, metadata)})
     with replacing(path) as temporary:
         temporary.write_bytes(whole)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and what is said of them, as they were written; older weights, of which nothing is said, pass."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged or not a safetensors file ({error}).") from error
+    if metadata is not None and metadata.pop(DIGEST, "") != _digest_of(tensors, metadata):
+        raise InputError(f"{path} is damaged: its numbers are not those that were written.")
+    return tensors, metadata or {}
+
+
+def _digest_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(repr(sorted(metadata.items())).encode())
+    for name, x in sorted(tensors.items()):
+        digest.update(f"{name} {x.dtype} {tuple(x.shape)}".encode())
+        digest.update(x.numpy().tobytes())
+    return digest.hexdigest()

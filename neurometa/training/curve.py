@@ -1,12 +1,13 @@
 """The learning curve on disk: one line of JSON per update, readable while training goes on."""
 
 import contextlib
-import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from neurometa.errors import InputError
-from neurometa.storage import write_text
+from neurometa.storage import as_line, read_json, read_lines, write_text
+from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
 CURVE = "curve.jsonl"
 
@@ -24,17 +25,23 @@ def writer(run: Path | None, done: int) -> Iterator[Callable[[Row], None]]:
         yield lambda row: None
         return
     path = run / CURVE
-    kept = [row for row in read(run) if row["update"] <= done] if path.exists() else []
-    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    kept = [row for row in read_lines(path) if row["update"] <= done] if path.exists() else []
+    if [row["update"] for row in kept] != list(range(1, done + 1)):
+        raise InputError(
+            f"{path} lacks updates that {CHECKPOINT} has behind it ({len(kept)} of {done} are there); "
+            f"remove {run / CHECKPOINT} to start anew."
+        )
+    write_text(path, "".join(map(as_line, kept)))
     try:
         with open(path, "a") as file, _tensorboard(run, int(kept[-1]["steps"]) if kept else 0) as board:
 
             def write(row: Row) -> None:
-                file.write(json.dumps(row) + "\n")
+                file.write(as_line(row))
                 file.flush()
                 board(row)
 
             yield write
+            os.fsync(file.fileno())  # before there are weights, which say that the curve is whole
     except OSError as error:
         raise InputError(f"Could not write {path}: {error.strerror}. Free some space, then resume.") from error
 
@@ -45,19 +52,13 @@ def read(run: Path) -> list[Row]:
     Raises
     ------
     InputError
-        There is no curve, or a line other than the last is damaged.
+        There is no curve, a line is damaged, or lines of a finished training are missing.
     """
     path = Path(run) / CURVE
     if not path.exists():
         raise InputError(f"{run} holds no {CURVE}.")
-    lines, rows = path.read_text().splitlines(), []
-    for i, line in enumerate(lines):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if i < len(lines) - 1:
-                raise InputError(f"{path} is damaged in line {i + 1}.") from error
-    return rows
+    finished = (path.parent / WEIGHTS).exists() and (path.parent / "config.json").exists()
+    return read_lines(path, read_json(path.parent / "config.json")["config"]["n_updates"] if finished else None)
 
 
 @contextlib.contextmanager
