@@ -45,8 +45,8 @@ docs: $(VENV)/installed-docs  ## the documentation, into docs/_build/html
 bench: $(VENV)/installed-bench  ## speed against the peers; see benchmarks/README.md
 	$(BIN)/python -m pytest -o python_files='bench_*.py' benchmarks
 
-wheel: $(VENV)/installed  ## a wheel to give away, into dist
-	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps -w dist .
+wheel: $(VENV)/installed-release  ## a wheel and a source distribution to give away, into dist
+	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove all that make has made, except runs/ and results/
 	rm -rf $(VENV) dist docs/_build docs/reference/api .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
