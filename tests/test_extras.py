@@ -91,4 +91,7 @@ def test_at_the_shell_too_and_nothing_is_written(command, tmp_path, monkeypatch)
     assert (code, out, err.count("\n")) == (2, "", 1) and f"neurometa[{OPTIONAL[module]}]" in err
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert before.items() <= kept.items()
-    assert {path.name for path in kept.keys() - before.keys()} <= {"draws.json", ".lock"}  # of a sweep its table remains
+    assert {path.name for path in kept.keys() - before.keys()} <= {
+        "draws.json",
+        ".lock",
+    }  # of a sweep its table remains
