@@ -65,7 +65,6 @@ MUTANTS = (
         "- forgetting_rate * (1 - chosen) * value",
         "- forgetting_rate * chosen * value",
         "test_models.py",
-        "test_fitting.py",
     ),
     mutant(
         "good and bad news change places",
@@ -73,7 +72,6 @@ MUTANTS = (
         "* (rpe > 0)",
         "* (rpe < 0)",
         "test_models.py",
-        "test_fitting.py",
     ),
     mutant(
         "the softmax prefers the worse arm",
@@ -81,7 +79,13 @@ MUTANTS = (
         "return sum(getattr(self, weight) * feature",
         "return sum(-getattr(self, weight) * feature",
         "test_models.py",
-        "test_fitting.py",
+    ),
+    mutant(
+        "habit is for what was not chosen",
+        "models/bandit.py",
+        "return (kernel + kernel_rate * (chosen - kernel),)",
+        "return (kernel + kernel_rate * (1 - chosen - kernel),)",
+        "test_models.py",
     ),
     mutant(
         "planning weighs what habit should, and the reverse",
@@ -430,7 +434,7 @@ def main():
             killer = told[0] if code == KILLED else "**none: it survived**"
             killers |= {killer} if code == KILLED else set()
             survivors += [one.name] if code == SURVIVED else []
-            print(f"| {one.name} | `{one.file}` | {killer} | {seconds:.0f} |", flush=True)
+            print(f"| {one.name} | `{one.file}` | {killer.split('[')[0]} | {seconds:.0f} |", flush=True)
         if killers:
             code, told, _ = pool.apply(run_tests, [sorted(killers)])
             if code != SURVIVED:
