@@ -121,7 +121,7 @@ MUTANTS = (
         "behaviour/likelihood.py",
         "np.where(played[trial], new, old)",
         "np.where(True, new, old)",
-        "test_fitting.py",
+        "test_models.py",
     ),
     mutant(
         "the profile interval drops twice as far",
