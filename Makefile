@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test test-all lint docs bench wheel clean
+.PHONY: help install quickstart test test-all coverage mutants lint docs bench wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test: $(VENV)/installed-test  ## the fast tests, and the examples in the docstri
 test-all: $(VENV)/installed-test  ## all tests, also those that train networks (minutes)
 	$(BIN)/python -m pytest -n logical --dist loadfile --doctest-modules neurometa tests
 
+coverage: $(VENV)/installed-test  ## how much of what reads trials the fast tests run; below 95 % is an error
+	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow" --doctest-modules neurometa tests --cov
+
+mutants: $(VENV)/installed-test  ## does a wrong sign, lag or fold fail a test? see benchmarks/mutants.py
+	$(BIN)/python benchmarks/mutants.py
+
 lint: $(VENV)/installed-lint  ## ruff and mypy
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -48,11 +54,11 @@ docs: $(VENV)/installed-docs  ## the documentation, into docs/_build/html
 bench: $(VENV)/installed-bench  ## speed against the peers; see benchmarks/README.md
 	$(BIN)/python -m pytest -o python_files='bench_*.py' benchmarks
 
-wheel: $(VENV)/installed  ## a wheel to give away, into dist
-	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps -w dist .
+wheel: $(VENV)/installed-release  ## a wheel and a source distribution to give away, into dist
+	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove all that make has made, except runs/ and results/
-	rm -rf $(VENV) dist docs/_build docs/reference/api .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .coverage dist docs/_build docs/reference/api .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) > /dev/null || { \

@@ -181,16 +181,6 @@ def test_parquet_is_read_as_the_same_frame_is(tmp_path):
         read_trials(tmp_path / "half.parquet")
 
 
-def test_without_pyarrow_one_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    (tmp_path / "lab.parquet").write_bytes(b"PAR1 and so on")
-    with pytest.raises(InputError, match=r"pip install 'neurometa\[parquet\]', or save the table as CSV.$"):
-        read_trials(tmp_path / "lab.parquet")
-    with pytest.raises(InputError, match=r"pip install 'neurometa\[parquet\]'$"):
-        write_table(logged(), tmp_path / "out.parquet")
-    assert [path.name for path in tmp_path.iterdir()] == ["lab.parquet"]
-
-
 # At the shell
 
 

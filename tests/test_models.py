@@ -96,6 +96,30 @@ def test_rescorla_wagner_by_hand():
     np.testing.assert_allclose(value, [0.75, 0.5])
 
 
+@pytest.mark.parametrize(("reward", "moved"), [(1.0, 0.5 + 0.6 * 0.5), (0.0, 0.5 - 0.1 * 0.5), (0.5, 0.5)])
+def test_good_news_is_learned_at_its_own_rate_and_bad_news_at_the_other(reward, moved):
+    model = TwoLearningRates(learning_rate_positive=0.6, learning_rate_negative=0.1, inverse_temperature=3.0)
+    (value,) = model.update((np.array([0.5, 0.5]),), np.array([0.0, 1.0]), np.array([reward]))
+    np.testing.assert_allclose(value, [0.5, moved])
+
+
+def test_a_choice_kernel_follows_what_was_chosen_whatever_it_paid():
+    before, chosen = np.array([0.4, 0.4]), np.array([1.0, 0.0])
+    for reward in (0.0, 1.0):
+        (kernel,) = ChoiceKernel(0.25, 2.0).update((before,), chosen, np.array([reward]))
+        np.testing.assert_allclose(kernel, [0.55, 0.3])
+    value, kernel = RescorlaWagnerChoiceKernel(0.5, 0.25, 3.0, 2.0).update((before, before), chosen, np.array([1.0]))
+    np.testing.assert_allclose([value, kernel], [[0.7, 0.4], [0.55, 0.3]])
+
+
+@pytest.mark.parametrize("model", EXAMPLES, ids=repr)
+def test_the_softmax_prefers_what_a_positive_weight_makes_larger(model):
+    weights = dict.fromkeys(model.weights, 2.0)
+    features = tuple(np.array([0.2, 0.7]) for _ in model.features)
+    logits = dataclasses.replace(model, **weights).logits(features)
+    assert logits[1] - logits[0] == pytest.approx(2.0 * 0.5 * len(weights))
+
+
 def test_single_value_keeps_its_two_arms_summing_to_one():
     features = SingleValue(0.3, 3.0).begin(np.zeros(2))
     for arm, reward in [(0, 1.0), (1, 1.0), (1, 0.0), (0, 0.0)]:

@@ -1,6 +1,5 @@
 import datetime
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -217,11 +216,3 @@ def test_sessions_of_animals_are_exported_a_file_each(tmp_path):
     assert one.subject.item() == "m/1" and one.choice.values.tolist() == [[0, 1]]
     code, _, err = neurometa("export", tmp_path / "run", "--nwb", "--out", tmp_path / "one.nwb")
     assert code == 2 and "of 3 sessions, a file each; let --out be a folder" in err
-
-
-def test_without_pynwb_one_sentence_says_what_to_install(session, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynwb", None)
-    with pytest.raises(InputError, match=r"is an NWB file, and .*pip install 'neurometa\[nwb\]'$"):
-        read_trials(session)
-    with pytest.raises(InputError, match=r"pip install 'neurometa\[nwb\]'$"):
-        write_nwb(logged(), tmp_path / "x.nwb")

@@ -333,9 +333,3 @@ def test_a_damaged_table_or_score_is_refused_by_name(done, tmp_path):
     (tmp_path / "b/001" / SCORE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"001/score.nc is damaged"):
         sweep.collect(tmp_path / "b")
-
-
-def test_without_dask_the_shell_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    code, _, err = neurometa("sweep", "independent", "--out", tmp_path / "s", "--draws", 2, "--backend", "dask")
-    assert code == 2 and 'pip install "neurometa[cluster]"' in err

@@ -63,7 +63,8 @@ def train(
     """Train an agent into a run folder.
 
     The settings, the learning curve and checkpoints are written as training goes on; killed at
-    any moment, it resumes to the same bits.
+    any moment, it resumes to the same bits. Where the extra tensorboard is installed (pip install
+    'neurometa[tensorboard]'), the curve streams there too.
     """
     from neurometa import runs, settings
     from neurometa.experiments import find
