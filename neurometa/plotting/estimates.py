@@ -3,11 +3,14 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from neurometa.errors import InputError
 from neurometa.plotting.colours import COLOURS
 
 MOST_GROUPS = 60
+MOST_NAMED = 10  # whose labels find room below the axis
+MANY = 200  # points, beyond which they are small
 
 
 def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
@@ -20,8 +23,8 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     x : DataArray
         The estimates over any dims, labelled by ``long_name`` and ``units``; NaN is left out.
     by : str
-        A coordinate that groups them, e.g. ``"subject"``; groups are numbered in the order of their labels. Without
-        one, or beyond 60 groups, a histogram is drawn.
+        A coordinate that groups them, e.g. ``"subject"``; beyond 10 groups they are numbered in the order of
+        their labels. Without one, or beyond 60 groups, a histogram is drawn.
 
     Raises
     ------
@@ -43,9 +46,14 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     for place in range(len(names)):
         own = values[(member == place) & finite]
         at = place + 1 + rng.uniform(-0.22, 0.22, own.size) if own.size > 1 else np.full(own.size, place + 1.0)
-        ax.plot(at, own, ".", ms=2.6, mew=0, alpha=0.5, color=COLOURS[0])
+        ax.plot(at, own, ".", ms=2.6 if values.size > MANY else 6, mew=0, alpha=0.5, color=COLOURS[0])
         if own.size > 1:
             ax.hlines(np.median(own), place + 0.65, place + 1.35, color=COLOURS[2], lw=1.4)
-    ax.set(xlabel=f"{by} (1 to {len(names)}, in the order of their labels)", ylabel=label)
+    ax.set(xlabel=by, ylabel=label)
+    if len(names) <= MOST_NAMED and max(map(len, names)) * len(names) <= 40:
+        ax.set_xticks(np.arange(1, len(names) + 1), names)
+    else:
+        ax.set(xlabel=f"{by} (1 to {len(names)}, in the order of their labels)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(0.3, len(names) + 0.7)
     return ax
