@@ -36,7 +36,7 @@ def fit(
 ) -> xr.Dataset:
     """Fit a learning model to choices by maximum likelihood, with priors, or as members of a group.
 
-    A single local optimiser misses the optimum in a third of episodes, as learning rate 0 and
+    A single local optimiser can miss the optimum, in up to a third of episodes, as learning rate 0 and
     inverse temperature 0 are stationary. For models of few rates the rates are scanned, every
     local maximum is refined, and the weights are the best ones at each: the result is the
     global optimum. With priors, and for the models of `models.FITTED_FROM_STARTS`, a climber
