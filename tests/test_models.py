@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurometa.behaviour import log_likelihood
+from neurometa.behaviour import fit, log_likelihood
 from neurometa.models import (
     MODELS,
     ChoiceKernel,
@@ -63,6 +63,14 @@ def test_arrays_and_a_compiled_scalar_loop_give_the_same_likelihood(model):
     compiled = scalar_log_likelihood(model, numba.njit(type(model).learn), choice, reward)
     assert log_likelihood(model, as_dataset(choice, reward)).item() == pytest.approx(slow, abs=1e-10)
     assert compiled == pytest.approx(slow, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", [SingleValue, Forgetting, ChoiceKernel])  # which learn of arms that were not chosen
+def test_a_fit_learns_nothing_from_a_missed_trial(kind):
+    trials = as_dataset(*random_trials(60))
+    fitted = fit(kind, trials)
+    found = log_likelihood(kind.of(fitted), trials).item()
+    assert found == pytest.approx(fitted.log_likelihood.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("model", [each for each in EXAMPLES if each.n_options is None], ids=repr)
