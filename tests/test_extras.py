@@ -10,8 +10,10 @@ from shell import neurometa as shell
 
 import neurometa
 from neurometa import tables, tasks
+from neurometa.behaviour import sample_group
 from neurometa.dataset import example, save_run
 from neurometa.errors import InputError
+from neurometa.models import RescorlaWagner
 
 PACKAGE = Path(neurometa.__file__).parent
 NAMES = {"scikit-learn": "sklearn"}  # of distributions that are imported under another
@@ -22,6 +24,8 @@ OPTIONAL = {  # module: its extra
     "h5py": "nwb",
     "pyarrow": "parquet",
     "distributed": "cluster",
+    "numpyro": "bayes",
+    "jax": "bayes",
 }
 
 
@@ -41,6 +45,7 @@ NEEDS = {  # what is asked for, which module it takes, and how it is asked for
     "a Parquet file": ("pyarrow", read_parquet),
     "writing Parquet": ("pyarrow", lambda folder: tables.write_table(example(), folder / "lab.parquet")),
     "an NWB file": ("pynwb", read_nwb),
+    "the posterior of a group": ("numpyro", lambda folder: sample_group(RescorlaWagner, example(), group="episode")),
     "writing NWB": ("pynwb", lambda folder: tables.write_nwb(example(n_episodes=1), folder / "lab.nwb")),
 }
 COMMANDS = {  # the same at the shell
