@@ -99,7 +99,7 @@ def _training(run: Path) -> dict[str, Any]:
         settings = dict(told["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
-    record = {
+    record: dict[str, Any] = {
         key: told[key] for key in ("experiment", "created", "neurometa", "commit", "device", "torch") if key in told
     }
     record["settings"] = {key: value for key, value in settings.items() if key != "type"}
