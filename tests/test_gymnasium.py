@@ -19,6 +19,7 @@ from neurometa.agents import LSTMAgent, RandomChoice
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 from neurometa.settings import from_json, to_json
+from neurometa.storage import read_lines
 from neurometa.tasks import (
     DependentBandit,
     GymnasiumTask,
@@ -129,7 +130,7 @@ def test_a_saved_run_of_an_environment_is_trained_resumed_and_opened(tmp_path):
     assert from_json([Task, *Task.__subclasses__()], json.loads(json.dumps(to_json(config.task)))) == config.task
     agent = a2c.train(config, tmp_path)
     assert isinstance(agent, LSTMAgent) and agent.n_actions == 2
-    rows = [json.loads(row) for row in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    rows = read_lines(tmp_path / "curve.jsonl")
     assert [row["update"] for row in rows] == [1, 2, 3] and all(np.isfinite(list(row.values())).all() for row in rows)
 
 

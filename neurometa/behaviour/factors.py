@@ -109,10 +109,10 @@ def _factor(trials: xr.Dataset, name: str) -> xr.DataArray:
         return before.previous_reward if name == "last-reward" else before.previous_product
     known = "reward_prob" if name in ("value", "reward-prob") else name if name in trials else name.replace("-", "_")
     if known not in trials.variables:
-        named = dict.fromkeys(each for names in SETS.values() for each in names)
-        absent = {"value", "reward-prob"} if "reward_prob" not in trials else set()
-        absent |= {each for each in named if each in VARIABLES and each not in trials} | {name}
-        allowed = [*(each for each in named if each not in absent), *map(str, trials.data_vars)]
+        named = dict.fromkeys(each for names in SETS.values() for each in names if each != name)
+        needs = {each: "reward_prob" if each in ("value", "reward-prob") else each for each in named}
+        there = [each for each, needed in needs.items() if needed in trials or needed not in VARIABLES]
+        allowed = [*dict.fromkeys([*there, *map(str, trials.data_vars)])]
         hint = nearest(name, allowed)
         raise InputError(f"The trials hold nothing for the factor {name!r}; there are {', '.join(allowed)}.{hint}")
     variable = trials[known]
