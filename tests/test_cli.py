@@ -489,9 +489,10 @@ def test_a_read_only_run_is_refused_in_one_line(path):
 
 
 def start(*args):
-    """A command in a process of its own."""
+    """A command in a process of its own, that heeds Ctrl-C also where these tests run in the background."""
     command = [sys.executable, "-m", "neurometa.cli", *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    return subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_ctrl_c_in_training_ends_in_one_line_that_says_how_to_go_on(tmp_path):
