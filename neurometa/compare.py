@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from neurometa import behaviour, criteria, reference, results
 from neurometa.errors import InputError, nearest
@@ -229,7 +229,7 @@ def _interval_of_pairs(each: np.ndarray) -> tuple[float, float, float]:
         return mean, math.nan, math.nan
     squares = [each.mean(1 - axis).var(ddof=1) / each.shape[axis] for axis in (0, 1)]
     spread = sum(square**2 / (size - 1) for square, size in zip(squares, each.shape, strict=True))
-    half = stats.t.ppf(0.975, sum(squares) ** 2 / spread) * math.sqrt(sum(squares)) if spread else 0.0
+    half = special.stdtrit(sum(squares) ** 2 / spread, 0.975) * math.sqrt(sum(squares)) if spread else 0.0
     return mean, mean - half, mean + half
 
 

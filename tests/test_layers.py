@@ -99,6 +99,11 @@ def test_nothing_heavy_is_loaded_before_it_is_used(module):
     assert not loaded_by(module) & heavy
 
 
+def test_analyses_start_without_what_only_some_of_them_need():
+    loaded = loaded_by("neurometa.behaviour", "neurometa.neural", "neurometa.tables", "neurometa.report")
+    assert not loaded & {"numba", "scipy.stats", "statsmodels", "sklearn", "torch"}, "each costs half a second of a fit"
+
+
 def test_every_module_on_offer_is_there():
     missing = [name for name in neurometa.__all__ if not find_spec(f"neurometa.{name}")]
     assert not missing

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from scipy import integrate, special, stats
+from scipy import integrate, special
 
 from neurometa.errors import InputError
 
@@ -105,7 +105,7 @@ def _compare(log_evidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarra
     responsibility[known] = share
     return {
         "frequency": count / count.sum(),
-        "frequency_interval": np.stack([stats.beta.ppf(end, count, rest) for end in (0.025, 0.975)], axis=-1),
+        "frequency_interval": np.stack([special.betaincinv(count, rest, end) for end in (0.025, 0.975)], axis=-1),
         "exceedance": exceeds,
         "protected_exceedance": (1 - risk) * exceeds + risk / n_models,
         "omnibus_risk": np.array(risk),
@@ -137,10 +137,11 @@ def exceedance(count: np.ndarray) -> np.ndarray:
     found = []
     for k, own in enumerate(count):
         others = np.delete(count, k)
-        low, high = stats.gamma.ppf(1e-14, own), stats.gamma.ppf(1 - 1e-14, own)
+        low, high = special.gammaincinv(own, 1e-14), special.gammainccinv(own, 1e-14)
 
         def density(x: float, own: float = own, others: np.ndarray = others) -> float:
-            return float(np.exp(stats.gamma.logpdf(x, own) + stats.gamma.logcdf(x, others).sum()))
+            largest = np.exp((own - 1) * np.log(x) - x - special.gammaln(own))
+            return float(largest * special.gammainc(others, x).prod())
 
         found.append(integrate.quad(density, low, high, limit=500, points=[own], epsabs=1e-12)[0])
     return np.array(found) / np.sum(found)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from neurometa import dataset
@@ -249,7 +249,7 @@ def _summary(
             z = np.take_along_axis(nodes.z[k], picked, axis=0) + within
             found[f"{name}_draw"] = link.natural(np.clip(z, *link.limits))
     limits = np.array([link.limits for link in linked.values()])
-    mean_ends, sd_ends = intervals(nodes, group, limits, stats.chi2.ppf(level, 1) / 2)
+    mean_ends, sd_ends = intervals(nodes, group, limits, special.chdtri(1, 1 - level) / 2)
     at, weight = HERMITE
     over = [link.natural(group.mean[k] + group.sd[k] * at) for k, link in enumerate(linked.values())]
     natural = np.array([x @ weight / weight.sum() for x in over])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from neurometa.behaviour.group_normal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
 from neurometa.behaviour.links import Link
@@ -65,7 +65,9 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
     limits = np.array([link.limits for link in links.values()])
     group, own = laplace_em(scores, links, rng)
     wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
-    luck = stats.qmc.Sobol(len(links) + 1, rng=rng).random(N_DRAWS)
+    from scipy.stats import qmc  # half a second to load, of which other fits have no need
+
+    luck = qmc.Sobol(len(links) + 1, rng=rng).random(N_DRAWS)
     luck = (luck + rng.random((len(scores), 1, len(links) + 1))) % 1.0
     settled, broad = False, own
     for _ in range(ROUNDS):
@@ -194,7 +196,7 @@ def draws(
     """
     n = luck.shape[2] - 1
     luck = np.clip(luck, 1e-9, 1 - 1e-9)
-    stretch = np.sqrt(TAIL / stats.chi2.ppf(luck[..., n:], TAIL))
+    stretch = np.sqrt(TAIL / special.chdtri(TAIL, 1 - luck[..., n:]))
     standard = special.ndtri(luck[..., :n]) * stretch  # (member, draw, parameter)
     constant = special.gammaln((TAIL + n) / 2) - special.gammaln(TAIL / 2) - n / 2 * np.log(TAIL * np.pi)
     z, log_weight = [], []

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from neurometa.errors import InputError
 
@@ -114,8 +114,8 @@ def behrens_world(n_bins: int = N_BINS) -> tuple[World, np.ndarray, np.ndarray]:
         middles[name] = (edges[name][1:] + edges[name][:-1]) / 2
     r, v, k = middles.values()
     weight = np.exp(-v)[:, None, None]
-    below = stats.beta.cdf(edges["r"], r[:, None] * weight, (1 - r[:, None]) * weight)
+    below = special.betainc(r[:, None] * weight, (1 - r[:, None]) * weight, edges["r"])
     of_prob = np.diff(below, axis=-1)
-    steps = np.diff(stats.norm.cdf(edges["v"], v[:, None], np.exp(k)[:, None, None]), axis=-1)
+    steps = np.diff(special.ndtr((edges["v"] - v[:, None]) / np.exp(k)[:, None, None]), axis=-1)
     of_volatility = steps / steps.sum(-1, keepdims=True)  # v stays within its bounds
     return World(np.broadcast_to(r, (n_bins, n_bins)), of_volatility, of_prob, True), r, v

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from neurometa.errors import InputError
 from neurometa.neural import partial
@@ -178,7 +177,7 @@ def _one(y: np.ndarray, x: np.ndarray, orders: list[np.ndarray], *, clustered: b
     told |= {"note": note, "n_constant_units": int((~varies).sum())}
     if why:
         return told
-    ranked = stats.rankdata(own, axis=0), stats.rankdata(factor, axis=0)
+    ranked = partial.ranks(own), partial.ranks(factor)
     fitted = partial.regression(own, factor, cluster if clustered else None)
     true = {"spearman": partial.correlation(*ranked), "pearson": partial.correlation(own, factor)}
     told |= {name: np.where(varies, value, np.nan) for name, value in (fitted._asdict() | true).items()}
@@ -203,7 +202,7 @@ def _one(y: np.ndarray, x: np.ndarray, orders: list[np.ndarray], *, clustered: b
 
 def _ranks(x: np.ndarray, there: np.ndarray) -> np.ndarray:
     ranked = np.zeros_like(x)
-    ranked[there] = stats.rankdata(x[there], axis=0)
+    ranked[there] = partial.ranks(x[there])
     return ranked
 
 
@@ -270,9 +269,9 @@ def _corrected(result: xr.Dataset, correction: str, level: float) -> xr.Dataset:
         if correction == "bonferroni":
             corrected[tested] = np.minimum(p_value[tested] * tested.sum(), 1.0)
         else:
-            corrected[tested] = (
-                stats.false_discovery_control(p_value[tested]) if correction == "fdr" else p_value[tested]
-            )
+            from scipy.stats import false_discovery_control
+
+            corrected[tested] = false_discovery_control(p_value[tested]) if correction == "fdr" else p_value[tested]
         return corrected
 
     p = xr.apply_ufunc(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -113,4 +112,6 @@ def rank_order(position: xr.DataArray, parameter: xr.DataArray) -> xr.DataArray:
             raise InputError(f"{name} spans {x.dims}; it must span ('episode',) alone.")
     if (position == position[0]).all() or (parameter == parameter[0]).all():
         return xr.DataArray(np.nan)
-    return xr.DataArray(stats.spearmanr(position.values, parameter.values).statistic)
+    from scipy.stats import spearmanr
+
+    return xr.DataArray(spearmanr(position.values, parameter.values).statistic)

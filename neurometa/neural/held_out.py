@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from neurometa.neural import logistic, ridge
 
@@ -180,5 +180,5 @@ def interval(loss: np.ndarray, scale: np.ndarray, level: float) -> tuple[float, 
     score = scores(loss, scale)
     residual = loss - (1 - score) * scale
     error = np.sqrt(n / (n - 1) * (residual**2).sum()) / scale.sum()
-    reach = error * stats.t.ppf((1 + level) / 2, n - 1)
+    reach = error * special.stdtrit(n - 1, (1 + level) / 2)
     return score - reach, score + reach

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from neurometa.neural import partial
 from neurometa.neural.held_out import (
     Samples,
     Tested,
@@ -106,5 +106,5 @@ def _auc(label: np.ndarray, score: np.ndarray) -> float:
     """Chance that a sample of class 1 scores above one of class 0, ties counted half; NaN without both."""
     n1 = label.sum()
     n0 = len(label) - n1
-    ranks = stats.rankdata(score)[label == 1].sum()
-    return (ranks - n1 * (n1 + 1) / 2) / (n0 * n1) if n0 and n1 else np.nan
+    total = partial.ranks(score)[label == 1].sum()
+    return (total - n1 * (n1 + 1) / 2) / (n0 * n1) if n0 and n1 else np.nan

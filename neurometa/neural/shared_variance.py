@@ -7,7 +7,7 @@ over clusters only adds them up anew.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 N_BOOTSTRAP, LEVEL = 1000, 0.95
 
@@ -70,7 +70,7 @@ def shares(samples: np.ndarray, rng: np.random.Generator) -> Shares:
     variance = shift @ (correction * inverse @ (score.T @ score) @ inverse) @ shift.T
     coef = shift @ coef + np.array([centre[0], 0, 0])
     se = np.sqrt(np.diag(variance))
-    p_value = 2 * stats.t.sf(np.abs(coef) / se, n_clusters - 1)
+    p_value = 2 * special.stdtr(n_clusters - 1, -np.abs(coef) / se)
     return Shares(explained, lower, upper, float(between), coef, se, p_value, **count, note="")
 
 
