@@ -105,8 +105,8 @@ def test_an_installed_neurometa_needs_no_checkout(installed, tmp_path):
     assert (fitted["fits"], fitted["failed"]) == (6, 0)
     assert 0 <= fitted["learning_rate"]["median"] <= 1
 
-    run(command, "figure", "w16-fig3", "--pretrained", "--episodes", "30", cwd=tmp_path)
-    assert (tmp_path / "runs" / "w16-fig3.pdf").read_bytes().startswith(b"%PDF")
+    run(command, "figure", "w16-fig3", "--pretrained", "--episodes", "30", "--out", "figures", cwd=tmp_path)
+    assert (tmp_path / "figures" / "w16-fig3.pdf").read_bytes().startswith(b"%PDF")
 
     run(command, "report", "runs/mice", cwd=tmp_path)
     page = (tmp_path / "runs" / "mice" / "report.html").read_text()
