@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from shell import neurometa
 
-from neurometa import behaviour, dataset, models, plotting, report
+from neurometa import behaviour, dataset, models, plotting, pretrained, report
 from neurometa.errors import InputError
 from neurometa.report import episodes, pictures
 from neurometa.report.page import contents, render
@@ -362,6 +362,45 @@ def test_a_file_is_read_without_what_is_left_on_disk(run):
     with dataset.opened(run) as (file, trials):
         assert file == run / "behaviour.nc"
         assert np.array_equal(trials.hidden.isel(episode=2).values, whole.hidden.values[2])
+
+
+def test_members_of_a_group_are_told_with_the_group_that_they_were_fitted_with(tmp_path):
+    trials = dataset.example(n_episodes=6).assign_coords(subject=("episode", list("aabbcc")))
+    fitted = behaviour.fit(models.RescorlaWagner, trials, group="subject")
+    one = table(fitted, "fit_rw_hierarchical")
+    assert one.title == "RescorlaWagner, each subject as a member of a group" and one.heads == ("group", "members")
+    assert f"integrated BIC {number(float(fitted.integrated_bic), 6)}." in one.about
+    told = {label: rest for label, *rest in one.summary}
+    for name, link in (("learning_rate", "logit"), ("inverse_temperature", "log")):
+        of_group, text = fitted.sel(parameter=name), name.replace("_", " ")
+        assert told[f"median {text}"][0] == number(float(of_group.group_median))
+        assert told[f"SD of {link} {text}"][0] == number(float(of_group.group_sd))
+        assert f"{text}, posterior SD" in [column["label"] for column in one.columns]
+    assert [row[0] for row in one.rows] == ["a", "b", "c"] and {n for *_, n in one.summary} == {"3"}
+    held = behaviour.fit(models.RescorlaWagner, trials, group="subject", bounds={"learning_rate": (0.4, 0.4)})
+    assert table(held, "x").summary[0] == ("learning rate", "0.400", "held", "3")
+
+
+RESULTS = {  # of each experiment what its commands save, in trials that are long enough for them
+    "two-step": (["behaviour.nc", "stay.nc", "history.nc", "rpe.nc"], ("n_trials=20",)),
+    "foraging": (["behaviour.nc", "matching.nc", "history.nc", "encode.nc"], ("n_trials=60",)),
+    "volatility": (["behaviour.nc", "blocks.nc"], ("n_trials=40",)),
+    "reversal": (["behaviour.nc", "reversals.nc"], ("n_trials=20",)),
+    "harlow": (["behaviour.nc", "learning_set.nc"], ()),
+    "restless": (["behaviour.nc", "regret.nc", "fit_rw.nc"], ("n_trials=20",)),
+    "risky-safe": (["behaviour.nc", "perturbation-block-safe-reward.nc", "risk.nc"], ()),
+}
+
+
+@pytest.mark.parametrize("experiment", RESULTS)
+def test_every_result_that_a_command_saves_has_its_figure(experiment, tmp_path):
+    files, assignments = RESULTS[experiment]
+    needs = {experiment: files}
+    (run,) = pretrained.prepare(needs, tmp_path, n_episodes=40, assignments=assignments)
+    figures, notes = pictures.of_behaviour(report.find(run))
+    drawn = {how.title for name, how in pictures.DRAWN.items() if name in files}
+    assert notes == [] and {figure.title for figure in figures} == {"Reward by trial", *drawn}
+    assert all(figure.caption.endswith(".") for figure in figures)
 
 
 def test_estimates_are_drawn_in_a_column_for_each_subject_or_else_counted():

@@ -57,7 +57,7 @@ def _next(run: Path, found: Collection[str]) -> str:
     if "config.json" not in found:
         fitted = "fit_rw.nc" in found
         return (
-            f"in a notebook, neurometa.dataset.read({str(run / 'fit_rw.nc')!r})"
+            f"neurometa report {run}; in a notebook, neurometa.dataset.read({str(run / 'fit_rw.nc')!r})"
             if fitted
             else f"neurometa fit-rw {run}"
         )

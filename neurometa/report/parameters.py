@@ -12,8 +12,14 @@ from neurometa.report.source import Source
 from neurometa.report.words import interval, number, plural
 
 ROOM = 220_000  # characters that the rows of one table may take, about
-ABOUT_FITS = ("log_likelihood", "log_posterior", "n_trials", "converged", "at_bound")
-LABELS = {"log_likelihood": "log-likelihood", "n_trials": "trials", "at_bound": "on a bound", "converged": "converged"}
+ABOUT_FITS = ("log_likelihood", "log_posterior", "log_evidence", "n_trials", "converged", "at_bound")
+LABELS = {
+    "log_likelihood": "log-likelihood",
+    "log_evidence": "log evidence",
+    "n_trials": "trials",
+    "at_bound": "on a bound",
+    "converged": "converged",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +35,10 @@ class Table:
     rows : list of list
         Text, numbers rounded to six digits, True or False, or None.
     summary : list of tuple
-        Of each parameter: label, median, its 95 % interval, and how many fits it is of.
+        Of each parameter: label, median, its 95 % interval, and how many fits it is of. Of members fitted as a
+        group the median and the spread of the group.
+    heads : tuple of str
+        What the summary's numbers are, and what they are of.
     """
 
     key: str
@@ -38,6 +47,7 @@ class Table:
     columns: list[dict[str, Any]]
     rows: list[list[Any]]
     summary: list[tuple[str, str, str, str]]
+    heads: tuple[str, str]
 
 
 def fit_names(source: Source) -> list[str]:
@@ -56,6 +66,8 @@ def parameter_names(fitted: xr.Dataset) -> list[str]:
 
 def is_held(fitted: xr.Dataset, name: str) -> bool:
     """Whether a parameter was held at one value: it does not vary over several fits, and has no standard error."""
+    if "parameter" in fitted.coords:  # a group's; the others were held
+        return name not in fitted.parameter.values
     error = fitted.get(f"{name}_se")
     free = error is None or np.isfinite(error.values).any()
     return not free and fitted[name].size > 1 and len(np.unique(fitted[name].values)) == 1
@@ -75,7 +87,7 @@ def table(fitted: xr.Dataset, key: str) -> Table | None:
     if not parameters:
         return None
     dims = tuple(str(dim) for dim in fitted[parameters[0]].dims)
-    names = [each for name in parameters for each in (name, f"{name}_se") if each in fitted]
+    names = [each for name in parameters for each in (name, f"{name}_se", f"{name}_sd") if each in fitted]
     names += [name for name in ABOUT_FITS if name in fitted]
     names += [name for name in ("volatility",) if name in fitted]
     names = [name for name in names if set(fitted[name].dims) <= set(dims)]
@@ -88,15 +100,24 @@ def table(fitted: xr.Dataset, key: str) -> Table | None:
         cells.append(values)
     rows = [list(row) for row in zip(*cells, strict=True)]
     kept = max(1, int(ROOM / max(sum(len(str(cell)) + 3 for row in rows[:200] for cell in row) / len(rows[:200]), 1)))
-    summary = [_summary(fitted, name) for name in parameters]
-    about = f"{plural(len(rows), 'fit')} by {fitted.attrs.get('method', 'maximum likelihood')}"
+    title, members = str(fitted.attrs.get("model", key)), fitted.attrs.get("group")
+    heads = ("median", "fits") if members is None else ("group", "members")
+    if members is None:
+        summary = [_summary(fitted, name) for name in parameters]
+        about = f"{plural(len(rows), 'fit')} by {fitted.attrs.get('method', 'maximum likelihood')}"
+    else:
+        summary = [row for name in parameters for row in _of_group(fitted, name)]
+        title += f", each {members} as a member of a group"
+        about = f"{plural(len(rows), 'member')} fitted together by empirical Bayes ({fitted.attrs['method']})"
+        if fitted.integrated_bic.ndim == 0:
+            about += f"; integrated BIC {number(float(fitted.integrated_bic), 6)}"
     if "converged" in fitted:
         failed = int((~fitted.converged.astype(bool)).sum())
         about += f"; without an estimate: {failed:,}" if failed else ""
     if "at_bound" in fitted:
         about += f"; on a bound: {int(fitted.at_bound.sum()):,}"
     about += f". The first {kept:,} rows are in this page, all are in {key}.nc." if kept < len(rows) else "."
-    return Table(key, str(fitted.attrs.get("model", key)), about, columns, rows[:kept], summary)
+    return Table(key, title, about, columns, rows[:kept], summary, heads)
 
 
 def _labels(fitted: xr.Dataset, dims: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
@@ -133,13 +154,13 @@ def _plain(x: np.ndarray) -> list[Any]:
 
 
 def _label(name: str) -> str:
-    base = name.removesuffix("_se")
+    base = name.removesuffix("_se").removesuffix("_sd")
     told = LABELS.get(base, base.replace("_", " "))
-    return f"{told}, SE" if name.endswith("_se") else told
+    return f"{told}, SE" if name.endswith("_se") else f"{told}, posterior SD" if name.endswith("_sd") else told
 
 
 def _unit(fitted: xr.Dataset, name: str) -> str:
-    return "" if name.endswith("_se") or name not in fitted else str(fitted[name].attrs.get("units", ""))
+    return "" if name.endswith(("_se", "_sd")) or name not in fitted else str(fitted[name].attrs.get("units", ""))
 
 
 def _summary(fitted: xr.Dataset, name: str) -> tuple[str, str, str, str]:
@@ -149,3 +170,15 @@ def _summary(fitted: xr.Dataset, name: str) -> tuple[str, str, str, str]:
     found = behaviour.median_interval(x)
     bounds = interval(float(found.lower), float(found.upper)) if int(found.n) > 5 else ""
     return _label(name), number(float(found["median"])), bounds, f"{int(found.n):,}"
+
+
+def _of_group(fitted: xr.Dataset, name: str) -> list[tuple[str, str, str, str]]:
+    """The median of a group and its SD without bounds, with their intervals; of several groups, the members' median."""
+    if is_held(fitted, name) or fitted.integrated_bic.ndim:
+        return [_summary(fitted, name)]
+    one, n = fitted.sel(parameter=name), f"{int(fitted.n_members):,}"
+    labels = {"group_median": f"median {_label(name)}", "group_sd": f"SD of {one.link.item()} {_label(name)}"}
+    return [
+        (label, number(float(one[kind])), interval(*map(float, one[f"{kind}_interval"])), n)
+        for kind, label in labels.items()
+    ]

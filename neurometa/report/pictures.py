@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import io
 import json
 import re
@@ -138,8 +139,8 @@ def learning_curve(source: Source) -> tuple[Picture | None, str]:
 def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
     """Return what the trials and the analyses beside them show, and what could not be drawn and why."""
     pictures, notes = [], []
-    if source.trials is not None and "reward" in source.trials:
-        pictures.append(drawn("Reward by trial", lambda ax: _reward(ax, source.trials)))  # type: ignore[arg-type]
+    if (trials := source.trials) is not None and "reward" in trials:
+        pictures.append(drawn("Reward by trial", functools.partial(_reward, trials=trials)))
     there = source.files()
     for name in (name for name in DRAWN if name in there):
         try:
