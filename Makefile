@@ -40,7 +40,7 @@ test-all: $(VENV)/installed-test  ## all tests, also those that train networks (
 coverage: $(VENV)/installed-test  ## how much of what reads trials the fast tests run; below 95 % is an error
 	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow" --doctest-modules neurometa tests --cov
 
-mutants: $(VENV)/installed-test  ## does a wrong sign, lag or fold fail a test? see benchmarks/mutants.py
+mutants: $(VENV)/installed-test  ## does a wrong sign, lag or fold fail a test? see benchmarks/mutants.toml
 	$(BIN)/python benchmarks/mutants.py
 
 lint: $(VENV)/installed-lint  ## ruff and mypy

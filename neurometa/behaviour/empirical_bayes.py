@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurometa.behaviour.group_normal import FINE, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
+from neurometa.behaviour.group_normal import FINE, LOWEST_SD, WIDE, Group, Nodes, best_group, moved
 from neurometa.behaviour.likelihood import Choices, Gaps, gaps, score
 from neurometa.behaviour.links import Link
 from neurometa.models import Model
@@ -188,17 +188,3 @@ def _product(axes: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
     n = len(axes)
     spread = [axis.reshape(*(-1 if j == k else 1 for j in range(n)), axis.shape[-1]) for k, axis in enumerate(axes)]
     return list(np.broadcast_arrays(*spread))
-
-
-def grid_error(nodes: Nodes, group: Group, count: int) -> float:
-    """Largest change of a member's log evidence, in nats, when every second node is left out.
-
-    The error of the whole grid is about the fourth power of what this leaves out, as the sum
-    converges so fast.
-    """
-    n, n_members = len(nodes.z), nodes.log_weight.shape[1]
-    keep = np.zeros([count] * n, bool)
-    keep[tuple(slice(None, None, 2) for _ in range(n))] = True
-    keep = keep.reshape(-1)
-    half = nodes._replace(z=nodes.z[:, keep], log_weight=nodes.log_weight[keep] + n * np.log(2))
-    return float(np.abs(evidence(half, group)[0] - evidence(nodes, group)[0]).max()) if n_members else 0.0

@@ -62,9 +62,7 @@ def sample_group(
         numpyro is not installed; dims are left; or as `fit`.
     """
     try:
-        import jax
-        import numpyro
-        from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+        import numpyro  # noqa: F401 - used further down, where it is known to be there
     except ImportError as error:
         raise InputError("Sampling needs numpyro; install it with: pip install 'neurometa[bayes]'") from error
     if not (isinstance(model, type) and issubclass(model, Model)):
@@ -86,10 +84,48 @@ def sample_group(
     some = np.flatnonzero((choice >= 0).any((0, 2)))
     if some.size < 2:
         raise InputError(f"{some.size} members along {group!r} made a choice; a group needs two at least.")
+    seen = choice[:, some], reward[:, some], played.choice.attrs["n_options"]
+    drawn, failed = _run(model, *seen, linked, lower, (n_chains, n_tune, n_draws), seed)
+    result = xr.Dataset()
+    for name in model.parameters():
+        whole = np.full((n_chains, n_draws, choice.shape[1]), np.nan)
+        whole[..., some] = drawn[name] if name in linked else lower[name]
+        result[name] = (("chain", "draw", group), whole, {"long_name": name.replace("_", " ")})
+    for kind, text in (("group_mean", "mean"), ("group_sd", "SD")):
+        both = np.stack([drawn[f"{name}_{kind}"] for name in linked], axis=-1)
+        result[kind] = (("chain", "draw", "parameter"), both, {"long_name": f"{text} of the group, without bounds"})
+    result = result.merge(_diagnostics(result[[*linked, "group_mean", "group_sd"]]))
+    result["n_divergent"] = ((), failed, {"long_name": "steps that failed"})
+    result = result.assign_coords(
+        parameter=np.array(list(linked), dtype=object),
+        link=("parameter", np.array([link.kind for link in linked.values()], dtype=object)),
+    )
+    return with_coords(result, members.drop_dims("trial")).assign_attrs(
+        model=model.__name__, group=group, seed=seed, n_tune=n_tune, start=list(model.start)
+    )
+
+
+def _run(
+    model: type[Model],
+    choice: np.ndarray,
+    reward: np.ndarray,
+    n_options: int,
+    linked: Mapping[str, Link],
+    held: Mapping[str, float],
+    lengths: tuple[int, int, int],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], int]:
+    """Draws (chain, draw, ...) of the group and of its members, by name, and how many steps failed.
+
+    Choices and rewards are those of `_log_likelihood`; `lengths` are the numbers of chains, of steps to tune, and
+    of draws.
+    """
+    import jax
+    import numpyro
+
+    n_chains, n_tune, n_draws = lengths
     with jax.enable_x64(True):
-        density = _log_likelihood(
-            model, choice[:, some], reward[:, some], played.choice.attrs["n_options"], linked, lower
-        )
+        density = _log_likelihood(model, choice, reward, n_options, linked, held)
 
         def group_model() -> None:
             z = []
@@ -97,7 +133,7 @@ def sample_group(
                 middle, width = link.centre[0], HYPER_SD[link.kind]
                 mean = numpyro.sample(f"{name}_group_mean", numpyro.distributions.Normal(middle, width))
                 sd = numpyro.sample(f"{name}_group_sd", numpyro.distributions.HalfNormal(width))
-                away = numpyro.distributions.Normal(0.0, 1.0).expand([some.size]).to_event(1)
+                away = numpyro.distributions.Normal(0.0, 1.0).expand([choice.shape[1]]).to_event(1)
                 z.append(mean + sd * numpyro.sample(f"{name}_away", away))
                 numpyro.deterministic(name, link.natural(z[-1], jax.numpy.exp))
             numpyro.factor("choices", density(z))
@@ -112,28 +148,21 @@ def sample_group(
         )
         sampler.run(jax.random.PRNGKey(seed), extra_fields=("diverging",))
         drawn = {name: np.asarray(each) for name, each in sampler.get_samples(group_by_chain=True).items()}
-        failed = int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())
+        return drawn, int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())
+
+
+def _diagnostics(drawn: xr.Dataset) -> xr.Dataset:
+    """Whether chains agree, and what their draws are worth: R-hat and effective draws of each variable."""
+    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+
     result = xr.Dataset()
-    for name in model.parameters():
-        whole = np.full((n_chains, n_draws, choice.shape[1]), np.nan)
-        whole[..., some] = drawn[name] if name in linked else lower[name]
-        result[name] = (("chain", "draw", group), whole, {"long_name": name.replace("_", " ")})
-    for kind, text in (("group_mean", "mean"), ("group_sd", "SD")):
-        both = np.stack([drawn[f"{name}_{kind}"] for name in linked], axis=-1)
-        result[kind] = (("chain", "draw", "parameter"), both, {"long_name": f"{text} of the group, without bounds"})
-    for name in (*linked, "group_mean", "group_sd"):
-        values, dims = result[name].values, result[name].dims[2:]
+    for name, each in drawn.items():
+        dims = each.dims[2:]
         with np.errstate(invalid="ignore"):
-            result[f"{name}_r_hat"] = (dims, np.asarray(split_gelman_rubin(values)), {"long_name": "split R-hat"})
-            result[f"{name}_ess"] = (dims, np.asarray(effective_sample_size(values)), {"long_name": "effective draws"})
-    result["n_divergent"] = ((), failed, {"long_name": "steps that failed"})
-    result = result.assign_coords(
-        parameter=np.array(list(linked), dtype=object),
-        link=("parameter", np.array([link.kind for link in linked.values()], dtype=object)),
-    )
-    return with_coords(result, members.drop_dims("trial")).assign_attrs(
-        model=model.__name__, group=group, seed=seed, n_tune=n_tune, start=list(model.start)
-    )
+            worth = np.asarray(effective_sample_size(each.values))
+            result[f"{name}_r_hat"] = (dims, np.asarray(split_gelman_rubin(each.values)), {"long_name": "split R-hat"})
+            result[f"{name}_ess"] = (dims, worth, {"long_name": "effective draws"})
+    return result
 
 
 def _log_likelihood(
