@@ -7,9 +7,10 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.behaviour.hierarchical import by_member, fit_group
+from neurometa.behaviour.hierarchical import fit_group
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.likelihood import Choices
+from neurometa.behaviour.members import by_member
 from neurometa.behaviour.optimum import Problem, maximise
 from neurometa.behaviour.posterior import fit_from_starts
 from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified

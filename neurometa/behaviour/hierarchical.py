@@ -1,31 +1,22 @@
 """Members of a group fitted together: the group's mean and spread, and each member's estimate in their light."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from scipy import special
 from threadpoolctl import threadpool_limits
 
-from neurometa import dataset
-from neurometa.behaviour.empirical_bayes import N_NODES, grid_group
+from neurometa.behaviour.empirical_bayes import N_NODES
 from neurometa.behaviour.group_normal import Group, Nodes, evidence, intervals
-from neurometa.behaviour.laplace import drawn_group, effective_draws
-from neurometa.behaviour.latents import playable, with_coords
-from neurometa.behaviour.likelihood import Choices
+from neurometa.behaviour.laplace import effective_draws
+from neurometa.behaviour.latents import with_coords
 from neurometa.behaviour.links import Link, links
-from neurometa.behaviour.performance import BEYOND_PROBABILITY
-from neurometa.behaviour.posterior import Column, columns_of
+from neurometa.behaviour.members import at_draws, on_grids
 from neurometa.errors import InputError
 from neurometa.models import Equations, Model
 
-PLAYED = (  # what a fit and a simulation read
-    *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
-    *("reward_prob", *BEYOND_PROBABILITY),
-)
 HERMITE = np.polynomial.hermite_e.hermegauss(61)  # for means over a normal group
 
 
@@ -108,15 +99,12 @@ def fit_group(
     if group in pool:
         raise InputError(f"group and pool both name {group!r}; members of a group have parameters of their own.")
     gridded = issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES)
-    absent: tuple[str, ...] = ()
-    columns: list[Column] = []
     if gridded:
         assert issubclass(model, Model)
-        played = playable(model, trials)[0]
-        like = xr.zeros_like(played.choice.isel(trial=0, **dict.fromkeys(pool, 0), drop=True))
+        members = on_grids(model, trials, group, pool)
     else:
-        columns, like, absent = columns_of(model, trials, pool, lower, upper)
-    dims = [str(dim) for dim in like.dims if dim != group]
+        members = at_draws(model, trials, group, pool, lower, upper)
+    dims, sizes, absent = members.dims, members.sizes, members.absent
     reserved = {"bound", "parameter", "draw", "link", *model.parameters()}
     if clash := sorted(reserved & {group, *dims}):
         raise InputError(f"The choices span a dim {clash[0]!r}, a name that the result needs; rename that dim.")
@@ -130,37 +118,21 @@ def fit_group(
         for name in model.parameters()
         if name not in linked
     }
-    sizes, n_members = [like.sizes[dim] for dim in dims], like.sizes[group]
-    if gridded:
-        arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
-        choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
-        n_scored = (choice >= 0).sum((0, 3))
-    else:
-        place = like.copy(data=np.arange(like.size).reshape(like.shape)).transpose(*dims, group).values
-        place = place.reshape(math.prod(sizes), n_members)
-        n_scored = np.array([column.n_trials for column in columns]).reshape(-1)[place]
-
     cells = []
     with threadpool_limits(1):
-        for cell, n_trials in enumerate(n_scored):
+        for cell, n_trials in enumerate(members.n_scored):
             some = np.flatnonzero(n_trials > 0)
             if some.size < 2:
                 where = f" of cell {dict(zip(dims, np.unravel_index(cell, sizes), strict=True))}" if dims else ""
                 raise InputError(
-                    f"{some.size} of the {n_members} members along {group!r}{where} made a choice; a group needs two "
-                    "at least: fit one alone without group."
+                    f"{some.size} of the {n_trials.size} members along {group!r}{where} made a choice; a group needs "
+                    "two at least: fit one alone without group."
                 )
             rng = np.random.default_rng([seed, cell])
-            if gridded:
-                assert issubclass(model, Model)
-                one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
-                nodes, best, settled = grid_group(model, one, linked, held)
-            else:
-                scores = [_score(columns[place[cell, i]], model, linked, held) for i in some]
-                nodes, best, settled = drawn_group(scores, linked, rng)
+            nodes, best, settled = members.search(cell, some, linked, held, rng)
             found = _summary(nodes, best, linked, level, n_draws, rng)
-            cells.append(_spread(found, some, n_members) | _whole(nodes, best, n_trials) | {"converged": settled})
-    result = _assemble(cells, linked, held, absent, model, group, dims, sizes, n_scored)
+            cells.append(_spread(found, some, n_trials.size) | _whole(nodes, best, n_trials) | {"converged": settled})
+    result = _assemble(cells, linked, held, absent, model, group, dims, sizes, members.n_scored)
     result = with_coords(result, trials.drop_dims("trial"))
     return _describe(result, model, linked, held, level).assign_attrs(
         model=model.__name__,
@@ -171,64 +143,6 @@ def fit_group(
         **({"start": list(model.start)} if issubclass(model, Model) else {}),
         **({"pool": ", ".join(map(str, pool))} if pool else {}),
     )
-
-
-def by_member(
-    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str]
-) -> tuple[xr.Dataset, tuple[str, ...]]:
-    """Give `group` a dim of its own, if it is a coordinate of another dim such as ``episode``.
-
-    Returns
-    -------
-    trials : Dataset
-        What a fit reads. Members with fewer entries along the other dim are padded, with ``valid`` False.
-    pool : tuple of str
-        As given, and that other dim.
-
-    Raises
-    ------
-    InputError
-        There is no such dim or coordinate, or it does not tell the members apart.
-    """
-    dataset.require(trials, choice=("trial",))
-    if group in trials.choice.dims and group != "trial":
-        return trials, tuple(pool)
-    known = [str(dim) for dim in trials.choice.dims if dim != "trial"]
-    labels = trials.coords.get(group)
-    if labels is None or labels.ndim != 1 or labels.dims[0] not in known:
-        told = [str(name) for name, each in trials.coords.items() if each.ndim == 1 and each.dims[0] in known]
-        raise InputError(f"group names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}.")
-    dim = str(labels.dims[0])
-    if labels.isnull().any():
-        raise InputError(f"The coordinate {group!r} is missing for some of {dim!r}; drop these or say whose they are.")
-    code, members = pd.factorize(labels.values)
-    size = np.bincount(code).max()
-    index = np.full((len(members), size), -1)
-    for member in range(len(members)):
-        own = np.flatnonzero(code == member)
-        index[member, : len(own)] = own
-    kept = trials[[name for name in PLAYED if name in trials]]
-    kept.choice.attrs = kept.choice.attrs | {"n_options": dataset.n_options(trials)}
-    kept = kept.drop_vars([name for name, each in kept.coords.items() if dim in each.dims])
-    at = xr.DataArray(index, dims=(group, dim))
-    present = at >= 0
-    valid = kept.valid if "valid" in kept else xr.ones_like(kept.choice, dtype=bool)
-    moved = kept.assign(valid=valid).isel({dim: at.clip(min=0)})
-    moved["valid"] = moved.valid & present
-    return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
-
-
-def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]) -> Any:
-    """Log-likelihood of a column at points without bounds."""
-    names = list(linked)
-
-    def score(points: np.ndarray) -> np.ndarray:
-        full = np.empty((len(points), len(model.parameters())))
-        for k, name in enumerate(model.parameters()):
-            full[:, k] = linked[name].natural(points[:, names.index(name)]) if name in linked else held[name]
-        return column.score(full)
-
-    return score
 
 
 def _summary(

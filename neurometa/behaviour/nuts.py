@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.fitting import check_bounds, check_pool
-from neurometa.behaviour.hierarchical import by_member
 from neurometa.behaviour.latents import playable, with_coords
 from neurometa.behaviour.links import Link, links
+from neurometa.behaviour.members import by_member
 from neurometa.errors import InputError
 from neurometa.models import Equations, Model
 

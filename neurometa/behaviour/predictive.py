@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from neurometa import dataset
-from neurometa.behaviour.hierarchical import by_member
 from neurometa.behaviour.latents import latents
+from neurometa.behaviour.members import by_member
 from neurometa.behaviour.performance import BEYOND_PROBABILITY
 from neurometa.behaviour.simulation import simulate
 from neurometa.errors import InputError
