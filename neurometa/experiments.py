@@ -208,7 +208,7 @@ EXPERIMENTS = {
         dataclasses.replace(_W18, task=tasks.Foraging(fixation=True), n_updates=20000, discount=0.75),
         source="Wang et al. 2018, simulation 1, Methods",
         about="The same with the paper's own settings and a fixation, one episode per update.",
-        cpu_minutes=10,
+        cpu_minutes=14,
     ),
     "volatility": Experiment(
         a2c.Config(
@@ -236,7 +236,7 @@ EXPERIMENTS = {
         ),
         source="Wang et al. 2018, simulation 2, Methods",
         about="The same with the paper's own settings, one episode per update.",
-        cpu_minutes=30,
+        cpu_minutes=40,
     ),
     "risky-safe": Experiment(
         a2c.Config(
