@@ -172,7 +172,10 @@ def _light(run: Path, file: str, options: str, made: tuple[int, ...]) -> xr.Data
 
 
 def _episodes(quantity: dict[str, Any], run: Run) -> int:
-    return _read(run.path, _file(quantity), quantity.get("options", "")).sizes.get("episode", 0)
+    """Episodes that a quantity is of: its own, or those of the trials that its result was worked out from."""
+    file = _file(quantity)
+    sizes = _read(run.path, file, quantity.get("options", "")).sizes
+    return sizes["episode"] if "episode" in sizes else _read(run.path, results.trials_of(file)).sizes.get("episode", 0)
 
 
 def budget(run: Run) -> int:

@@ -328,6 +328,15 @@ def test_a_result_of_other_options_is_not_run_and_says_how_it_is_made(tmp_path):
     assert "which lacks it" in note and note.endswith(f"make it anew with: {command}")
 
 
+def test_a_result_over_no_episodes_counts_those_that_it_was_worked_out_from(tmp_path):
+    run = make_run(tmp_path / "runs", experiment="two-step")
+    place = tmp_path / "records"
+    claim_file(place, "kernel", 'experiment = "two-step"\nfile = "history.nc"\nvariable = "coef"\nmin = 0.0')
+    dataset.save_run(xr.Dataset({"coef": ("lag", [0.5, 0.1])}, {"lag": [1, 2]}, {"created": "now"}), run / "history.nc")
+    found = one("kernel", tmp_path / "runs", place)
+    assert (found.verdict, found.n) == ("reproduced", 3)
+
+
 def test_agents_of_other_settings_are_set_beside_each_other(tmp_path):
     for seed in range(3):
         make_run(tmp_path / "runs", f"r{seed}", experiment="a", seed=seed, recurrent=True)
