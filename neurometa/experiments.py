@@ -285,12 +285,12 @@ EXPERIMENTS = {
             _HARLOW,
             task=tasks.Harlow(partner="new"),
             n_units=128,
-            n_updates=3000,
-            step_size=Linear(3e-3, 0.0),
+            n_updates=4000,
+            step_size=Linear(8e-3, 0.0),
         ),
         source="Wang et al. 2016, experiment 6, the control in which one stimulus changes",
         about="The same where only one stimulus stays and its partner is new in each trial.",
-        cpu_minutes=4,
+        cpu_minutes=2.5,
     ),
 }
 
