@@ -1,6 +1,5 @@
 """Figures: what they are drawn from, what they say when it is absent, and the geometry and curves in them."""
 
-import json
 import shutil
 
 import matplotlib.pyplot as plt
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shell import neurometa
 
-from neurometa import dataset, expected, neural, plotting, pretrained
+from neurometa import dataset, expected, neural, plotting, pretrained, storage
 from neurometa.errors import InputError
 from neurometa.share import folder
 
@@ -56,9 +55,9 @@ def test_several_seeds_are_pooled_and_the_foot_says_how_many(boxes, name, tmp_pa
     for seed in range(3):
         for run in boxes[name].iterdir():
             copy = shutil.copytree(run, tmp_path / f"{run.name}-{seed}")
-            told = json.loads((copy / "config.json").read_text())
+            told = storage.read_json(copy / "config.json")
             told["config"]["seed"] = seed
-            (copy / "config.json").write_text(json.dumps(told))
+            storage.write_json(copy / "config.json", told)
             for file in copy.glob("*.nc"):
                 dataset.save_run(dataset.read(file).assign_attrs(seed=seed), file)
     fig = plotting.load_figure(name).draw([tmp_path])
