@@ -8,6 +8,7 @@ import xarray as xr
 
 from neurometa.behaviour.fitting import check_bounds, check_pool
 from neurometa.behaviour.latents import playable, with_coords
+from neurometa.behaviour.likelihood import Choices
 from neurometa.behaviour.links import Link, links
 from neurometa.behaviour.members import by_member
 from neurometa.errors import InputError
@@ -84,8 +85,8 @@ def sample_group(
     some = np.flatnonzero((choice >= 0).any((0, 2)))
     if some.size < 2:
         raise InputError(f"{some.size} members along {group!r} made a choice; a group needs two at least.")
-    seen = choice[:, some], reward[:, some], played.choice.attrs["n_options"]
-    drawn, failed = _run(model, *seen, linked, lower, (n_chains, n_tune, n_draws), seed)
+    seen = Choices(choice[:, some], reward[:, some], played.choice.attrs["n_options"])
+    drawn, failed = _run(model, seen, linked, lower, (n_chains, n_tune, n_draws), seed)
     result = xr.Dataset()
     for name in model.parameters():
         whole = np.full((n_chains, n_draws, choice.shape[1]), np.nan)
@@ -107,9 +108,7 @@ def sample_group(
 
 def _run(
     model: type[Model],
-    choice: np.ndarray,
-    reward: np.ndarray,
-    n_options: int,
+    choices: Choices,
     linked: Mapping[str, Link],
     held: Mapping[str, float],
     lengths: tuple[int, int, int],
@@ -117,15 +116,15 @@ def _run(
 ) -> tuple[dict[str, np.ndarray], int]:
     """Draws (chain, draw, ...) of the group and of its members, by name, and how many steps failed.
 
-    Choices and rewards are those of `_log_likelihood`; `lengths` are the numbers of chains, of steps to tune, and
-    of draws.
+    `choices` has a column for each member of the group; `lengths` are the numbers of chains, of steps to tune, and of
+    draws.
     """
     import jax
     import numpyro
 
     n_chains, n_tune, n_draws = lengths
     with jax.enable_x64(True):
-        density = _log_likelihood(model, choice, reward, n_options, linked, held)
+        density = _log_likelihood(model, choices, linked, held)
 
         def group_model() -> None:
             z = []
@@ -133,7 +132,7 @@ def _run(
                 middle, width = link.centre[0], HYPER_SD[link.kind]
                 mean = numpyro.sample(f"{name}_group_mean", numpyro.distributions.Normal(middle, width))
                 sd = numpyro.sample(f"{name}_group_sd", numpyro.distributions.HalfNormal(width))
-                away = numpyro.distributions.Normal(0.0, 1.0).expand([choice.shape[1]]).to_event(1)
+                away = numpyro.distributions.Normal(0.0, 1.0).expand([choices.choice.shape[1]]).to_event(1)
                 z.append(mean + sd * numpyro.sample(f"{name}_away", away))
                 numpyro.deterministic(name, link.natural(z[-1], jax.numpy.exp))
             numpyro.factor("choices", density(z))
@@ -167,20 +166,19 @@ def _diagnostics(drawn: xr.Dataset) -> xr.Dataset:
 
 def _log_likelihood(
     model: type[Model],
-    choice: np.ndarray,
-    reward: np.ndarray,
-    n_options: int,
+    choices: Choices,
     linked: Mapping[str, Link],
     held: Mapping[str, float],
 ) -> Callable[[list[Any]], Any]:
-    """Log-likelihood of choices (trial, group member, episode), as a function of the free parameters without bounds."""
+    """Log-likelihood of choices, a column for each member, as a function of the free parameters without bounds."""
     import jax
     from jax import numpy as jnp
 
     names = list(linked)
+    choice = choices.choice
     made = jnp.asarray(choice >= 0)
-    chosen = jnp.asarray(np.eye(n_options)[np.maximum(choice, 0)] * (choice >= 0)[..., None])
-    earned = jnp.asarray(reward)[..., None]
+    chosen = jnp.asarray(np.eye(choices.n_options)[np.maximum(choice, 0)] * (choice >= 0)[..., None])
+    earned = jnp.asarray(choices.reward)[..., None]
 
     def log_likelihood(z: list[Any]) -> Any:
         def value(name: str) -> Any:
