@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from neurometa import behaviour, neural, plotting, reference, results
-from neurometa.behaviour.reversals import ROLES
+from neurometa.behaviour.reversal import ROLES
 from neurometa.plotting.cue_values import REWARDED, SHOWN
 
 EXPERIMENT = "reversal"

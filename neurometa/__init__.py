@@ -8,6 +8,8 @@ the analyses never load torch: `dataset`, `models`, `behaviour`, `plotting`, `ta
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from neurometa._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from neurometa import (
         agents,
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
         exact,
         expected,
         experiments,
+        fitting,
         models,
         neural,
         plotting,
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     )
     from neurometa.tables import read_trials as read_trials
 
-__version__ = "0.1.0"
-
 __all__ = [
     "agents",
     "baselines",
@@ -48,6 +49,7 @@ __all__ = [
     "exact",
     "expected",
     "experiments",
+    "fitting",
     "models",
     "neural",
     "plotting",

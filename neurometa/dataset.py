@@ -67,6 +67,12 @@ VARIABLES = {
     "valid": Variable(("trial",), "trial was played (False: padding)"),
 }
 
+BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice
+    "base_prob": "reward probabilities hang on the choices before",
+    "magnitude": "arms pay different magnitudes",
+    "risky_arm": "arms pay different magnitudes",
+}
+
 
 def describe(trials: xr.Dataset) -> xr.Dataset:
     """Return `trials` with ``long_name`` and ``units`` on every variable of the contract."""

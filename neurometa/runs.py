@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-import neurometa
 from neurometa import agents, dataset, settings
+from neurometa._version import __version__
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.experiments import find
@@ -272,7 +272,7 @@ def check_device(device: str) -> None:
 def provenance(device: str) -> dict[str, Any]:
     """What made a file: versions, commit, machine, time."""
     return {
-        "neurometa": neurometa.__version__,
+        "neurometa": __version__,
         "commit": _commit(),
         "torch": torch.__version__,
         "numpy": np.__version__,

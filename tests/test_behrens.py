@@ -11,8 +11,8 @@ from shell import neurometa
 
 from neurometa import dataset
 from neurometa.behaviour import fit, latents, log_likelihood, recover, simulate
-from neurometa.behaviour.outcome_filter import LOG_RATE, LOG_SPREAD, behrens_world, expectations
 from neurometa.errors import InputError
+from neurometa.fitting.outcome_filter import LOG_RATE, LOG_SPREAD, behrens_world, expectations
 from neurometa.models import Behrens, priors
 
 MIDDLES = np.array([1 / 6, 1 / 2, 5 / 6])

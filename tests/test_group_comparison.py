@@ -6,8 +6,8 @@ import xarray as xr
 from scipy import integrate, special, stats
 
 from neurometa.behaviour import compare_models
-from neurometa.behaviour.group_comparison import exceedance
 from neurometa.errors import InputError
+from neurometa.fitting.group_comparison import exceedance
 
 
 def evidences(values, dims=("subject", "model")):

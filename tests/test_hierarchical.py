@@ -8,12 +8,12 @@ from test_fitting import recovery_set, rescorla_wagner_grid, walk
 
 from neurometa import models
 from neurometa.behaviour import drifting_rewards, fit, simulate
-from neurometa.behaviour.empirical_bayes import grid_group
-from neurometa.behaviour.group_normal import evidence, intervals, slope
-from neurometa.behaviour.laplace import drawn_group
-from neurometa.behaviour.likelihood import Choices
-from neurometa.behaviour.links import Link, links
 from neurometa.errors import InputError
+from neurometa.fitting.importance import drawn_group
+from neurometa.fitting.likelihood import Choices
+from neurometa.fitting.marginal import evidence, intervals, slope
+from neurometa.fitting.quadrature import grid_group
+from neurometa.fitting.transforms import Link, links
 from neurometa.models import RescorlaWagner, RescorlaWagnerChoiceKernel
 
 LOW, HIGH = ({name: pair[end] for name, pair in RescorlaWagner.bounds.items()} for end in (0, 1))

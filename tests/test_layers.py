@@ -13,10 +13,10 @@ import neurometa
 
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
-    ("errors",),
+    ("_version", "errors"),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact", "reference"),
-    ("results",),
+    ("results", "fitting"),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
     ("plotting", "rollout", "criteria"),
@@ -29,7 +29,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "tables", "behaviour", "plotting", "reference", "compare"),
+    *("dataset", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
     *("results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs", "sweep", "pretrained")

@@ -19,10 +19,9 @@ from neurometa.behaviour import (
     model_recovery,
     recover,
     simulate,
-    two_step,
-    two_step_score,
 )
 from neurometa.errors import InputError
+from neurometa.fitting import two_step, two_step_score
 from neurometa.models import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, priors
 
 KOOL = Path(__file__).parents[2] / "shared" / "datasets" / "kool2016_twostep"

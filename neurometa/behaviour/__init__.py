@@ -1,30 +1,36 @@
 """What an agent or animal did, and which learning model says so: trials in, labelled results out."""
 
-from neurometa.behaviour.comparison import aic, bic, model_recovery, recover
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
-from neurometa.behaviour.fitting import fit
-from neurometa.behaviour.group_comparison import compare_models
+from neurometa.behaviour.foraging import matching
+from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
-from neurometa.behaviour.latents import latents, log_likelihood
-from neurometa.behaviour.learning_set import learning_set_curve, win_stay_lose_shift
-from neurometa.behaviour.matching import matching
-from neurometa.behaviour.nuts import sample_group
 from neurometa.behaviour.performance import mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
-from neurometa.behaviour.predictive import posterior_predictive
-from neurometa.behaviour.reversals import reversal_conditions, reversal_contrasts
-from neurometa.behaviour.risk import risk_preference, risk_under_perturbations
+from neurometa.behaviour.restless import follow_volatility, volatility_regression
+from neurometa.behaviour.reversal import reversal_conditions, reversal_contrasts
+from neurometa.behaviour.risky_safe import risk_preference, risk_under_perturbations
 from neurometa.behaviour.sessions import common_transition
-from neurometa.behaviour.simulation import simulate
-from neurometa.behaviour.sliding import block_learning_rate, sliding_learning_rate
 from neurometa.behaviour.stay import stay_probability
-from neurometa.behaviour.stay_models import stay_mixed, stay_regression
+from neurometa.behaviour.stay_regression import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_rpe import reference_rpes
-from neurometa.behaviour.two_step_world import drifting_rewards
-from neurometa.behaviour.volatility import follow_volatility, volatility_regression
+from neurometa.behaviour.volatility import block_learning_rate, sliding_learning_rate
+from neurometa.fitting import (
+    aic,
+    bic,
+    compare_models,
+    drifting_rewards,
+    fit,
+    latents,
+    log_likelihood,
+    model_recovery,
+    posterior_predictive,
+    recover,
+    sample_group,
+    simulate,
+)
 
 __all__ = [
     "aic",

@@ -4,14 +4,8 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.dataset import require
+from neurometa.dataset import BEYOND_PROBABILITY, require
 from neurometa.errors import InputError
-
-BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice
-    "base_prob": "reward probabilities hang on the choices before",
-    "magnitude": "arms pay different magnitudes",
-    "risky_arm": "arms pay different magnitudes",
-}
 
 
 def regret(trials: xr.Dataset) -> xr.DataArray:

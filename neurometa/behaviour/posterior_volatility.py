@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.outcome_filter import World, expectations
 from neurometa.dataset import n_options, require
 from neurometa.errors import InputError
+from neurometa.fitting.outcome_filter import World, expectations
 
 FAST = 0.2  # v of a volatile world, per trial
 LOG_SWITCH = (-4.5, -3.5)  # natural logarithm of k

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-import neurometa
+from neurometa._version import __version__
 from neurometa.errors import InputError
 from neurometa.report import claims, episodes, facts, parameters, pictures, words
 from neurometa.report.source import Source, find
@@ -109,7 +109,7 @@ def render(told: dict[str, Any]) -> str:
             script=script,
             policy=policy,
             made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            version=neurometa.__version__,
+            version=__version__,
             shown=SHOWN,
         )
     )

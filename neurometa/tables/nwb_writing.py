@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurometa import __version__, dataset
+from neurometa import dataset
+from neurometa._version import __version__
 from neurometa.errors import InputError
 from neurometa.storage import UNTOUCHED, replacing
 from neurometa.tables.frame import to_frame

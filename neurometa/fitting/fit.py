@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.behaviour.hierarchical import fit_group
-from neurometa.behaviour.latents import playable, with_coords
-from neurometa.behaviour.likelihood import Choices
-from neurometa.behaviour.members import by_member
-from neurometa.behaviour.optimum import Problem, maximise
-from neurometa.behaviour.posterior import fit_from_starts
-from neurometa.behaviour.uncertainty import interval, standard_errors, unidentified
 from neurometa.errors import InputError, nearest
+from neurometa.fitting.from_starts import fit_from_starts
+from neurometa.fitting.hierarchical import fit_group
+from neurometa.fitting.latents import playable, with_coords
+from neurometa.fitting.likelihood import Choices
+from neurometa.fitting.members import by_member
+from neurometa.fitting.profile import interval, standard_errors, unidentified
+from neurometa.fitting.scan import Problem, maximise
 from neurometa.models import Equations, Model, Observer, Softmax
 from neurometa.models.priors import Prior
 
@@ -74,7 +74,7 @@ def fit(
         A dim whose members share a group distribution, e.g. ``"subject"``; or a coordinate of
         a dim, such as the subject of every session: its sessions then share its parameters. Each
         member's estimate is drawn towards the others', the more so the less its trials say;
-        see `neurometa.behaviour.hierarchical.fit_group` for the result.
+        see `neurometa.fitting.hierarchical.fit_group` for the result.
     n_draws : int
         With `group`, also return so many draws of each member's posterior.
     n_starts : int
@@ -85,7 +85,7 @@ def fit(
     Returns
     -------
     Dataset
-        With `group`, see `neurometa.behaviour.hierarchical.fit_group`. Else over the dims that are
+        With `group`, see `neurometa.fitting.hierarchical.fit_group`. Else over the dims that are
         left (and ``trial``, the last of each window):
 
         - each parameter, within its bounds; NaN where the likelihood does not depend on it,

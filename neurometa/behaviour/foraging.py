@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.volatility import _line
+from neurometa.behaviour.restless import _line
 from neurometa.dataset import n_options, require
 from neurometa.errors import InputError
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from neurometa.behaviour.group_normal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
-from neurometa.behaviour.links import Link
-from neurometa.behaviour.multistart import WORST
+from neurometa.fitting.marginal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
+from neurometa.fitting.multistart import WORST
+from neurometa.fitting.transforms import Link
 
 STEP = 1e-4  # of a first difference, in SDs of the group
 CURVE = 1e-2  # of a second one

@@ -8,8 +8,8 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour.outcome_filter import behrens_world, expectations
 from neurometa.errors import InputError
+from neurometa.fitting.outcome_filter import behrens_world, expectations
 from neurometa.models import Observer
 
 CLOSE = 1e-5  # of a magnitude: rewards may have been stored in single precision

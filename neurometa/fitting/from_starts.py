@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from neurometa.behaviour import latents, likelihood, two_step, two_step_score
-from neurometa.behaviour.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
 from neurometa.errors import InputError, nearest
+from neurometa.fitting import latents, likelihood, two_step, two_step_score
+from neurometa.fitting.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
 from neurometa.models import Equations, Softmax, TwoStepModel
 from neurometa.models.priors import Prior, Uniform
 

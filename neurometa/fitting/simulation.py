@@ -5,9 +5,9 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour import observed, two_step_world
-from neurometa.behaviour.latents import aligned, check_options, parameters_of
 from neurometa.errors import InputError
+from neurometa.fitting import observer, two_step_world
+from neurometa.fitting.latents import aligned, check_options, parameters_of
 from neurometa.models import Equations, Model, Observer, TwoStepModel
 
 
@@ -71,7 +71,7 @@ def simulate(
     n_options = reward_prob.sizes["arm"]
     check_options(type(model), n_options)
     if isinstance(model, Observer):
-        return observed.simulate(model, parameters, reward_prob, magnitude, rng)
+        return observer.simulate(model, parameters, reward_prob, magnitude, rng)
     like = xr.broadcast(reward_prob, *parameters)[0]
     prob = like.transpose("trial", ..., "arm")
     dims = [dim for dim in prob.dims if dim not in ("trial", "arm")]

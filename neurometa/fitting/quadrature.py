@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurometa.behaviour.group_normal import FINE, LOWEST_SD, WIDE, Group, Nodes, best_group, moved
-from neurometa.behaviour.likelihood import Choices, Gaps, gaps, score
-from neurometa.behaviour.links import Link
+from neurometa.fitting.likelihood import Choices, Gaps, gaps, score
+from neurometa.fitting.marginal import FINE, LOWEST_SD, WIDE, Group, Nodes, best_group, moved
+from neurometa.fitting.transforms import Link
 from neurometa.models import Model
 
 N_NODES = {1: 81, 2: 33, 3: 17}  # along each axis at least, by the number of free parameters
@@ -166,7 +166,7 @@ def on_product(
 
 
 def log_likelihood(seen: Gaps, weights: np.ndarray) -> np.ndarray:
-    """Value of `neurometa.behaviour.likelihood.score` alone (point,): many trials share one logarithm."""
+    """Value of `neurometa.fitting.likelihood.score` alone (point,): many trials share one logarithm."""
     logit = seen.gap[0] * weights[0, :, None]
     for k in range(1, len(weights)):
         logit += seen.gap[k] * weights[k, :, None]

@@ -9,20 +9,19 @@ import pandas as pd
 import xarray as xr
 
 from neurometa import dataset
-from neurometa.behaviour.empirical_bayes import grid_group
-from neurometa.behaviour.group_normal import Group, Nodes
-from neurometa.behaviour.laplace import drawn_group
-from neurometa.behaviour.latents import playable
-from neurometa.behaviour.likelihood import Choices
-from neurometa.behaviour.links import Link
-from neurometa.behaviour.performance import BEYOND_PROBABILITY
-from neurometa.behaviour.posterior import Column, columns_of
 from neurometa.errors import InputError
+from neurometa.fitting.from_starts import Column, columns_of
+from neurometa.fitting.importance import drawn_group
+from neurometa.fitting.latents import playable
+from neurometa.fitting.likelihood import Choices
+from neurometa.fitting.marginal import Group, Nodes
+from neurometa.fitting.quadrature import grid_group
+from neurometa.fitting.transforms import Link
 from neurometa.models import Equations, Model
 
 PLAYED = (  # what a fit and a simulation read
     *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
-    *("reward_prob", *BEYOND_PROBABILITY),
+    *("reward_prob", *dataset.BEYOND_PROBABILITY),
 )
 
 

@@ -7,11 +7,10 @@ import numpy as np
 import xarray as xr
 
 from neurometa import dataset
-from neurometa.behaviour.latents import latents
-from neurometa.behaviour.members import by_member
-from neurometa.behaviour.performance import BEYOND_PROBABILITY
-from neurometa.behaviour.simulation import simulate
 from neurometa.errors import InputError
+from neurometa.fitting.latents import latents
+from neurometa.fitting.members import by_member
+from neurometa.fitting.simulation import simulate
 from neurometa.models import Equations, Model
 
 SIMULATED = ("reward_rate", "stay_after_win", "stay_after_loss", "share_of_option_0")
@@ -134,7 +133,7 @@ def _draws(fitted: xr.Dataset, name: str, n_draws: int, rng: np.random.Generator
 def _known_world(model: type[Equations], trials: xr.Dataset, rewards: np.ndarray) -> bool:
     """Whether the trials say all of how rewards came about."""
     stated = "reward_prob" in trials and {"trial", "arm"} <= set(trials.reward_prob.dims)
-    beyond = any(name in trials for name in BEYOND_PROBABILITY)
+    beyond = any(name in trials for name in dataset.BEYOND_PROBABILITY)
     return issubclass(model, Model) and stated and not beyond and bool(np.isin(rewards, (0.0, 1.0)).all())
 
 

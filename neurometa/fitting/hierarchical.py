@@ -8,13 +8,13 @@ import xarray as xr
 from scipy import special
 from threadpoolctl import threadpool_limits
 
-from neurometa.behaviour.empirical_bayes import N_NODES
-from neurometa.behaviour.group_normal import Group, Nodes, evidence, intervals
-from neurometa.behaviour.laplace import effective_draws
-from neurometa.behaviour.latents import with_coords
-from neurometa.behaviour.links import Link, links
-from neurometa.behaviour.members import at_draws, on_grids
 from neurometa.errors import InputError
+from neurometa.fitting.importance import effective_draws
+from neurometa.fitting.latents import with_coords
+from neurometa.fitting.marginal import Group, Nodes, evidence, intervals
+from neurometa.fitting.members import at_draws, on_grids
+from neurometa.fitting.quadrature import N_NODES
+from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
 HERMITE = np.polynomial.hermite_e.hermegauss(61)  # for means over a normal group

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from neurometa import dataset
-from neurometa.behaviour import observed, two_step
 from neurometa.errors import InputError
+from neurometa.fitting import observer, two_step
 from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
 
 LABELS = {
@@ -160,7 +160,7 @@ def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.D
             raise InputError(f"'reward' is {found:g} somewhere; {model.__name__} allows only {model.rewards}.")
     kept = xr.Dataset({"choice": xr.broadcast(kept.choice, made)[0], "reward": reward.where(made, 0.0)})
     kept.choice.attrs = {"n_options": n_options}
-    return observed.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, valid
+    return observer.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, valid
 
 
 def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
@@ -187,7 +187,7 @@ def _replay(
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]:
     """Log-probability of every arm before each trial, the features it came from, and what each arm should pay."""
     if isinstance(model, Observer):
-        return observed.replay(model, parameters, played)
+        return observer.replay(model, parameters, played)
     choice, reward = xr.broadcast(played.choice, played.reward, *parameters)[:2]
     choice, reward = choice.transpose("trial", ...), reward.transpose("trial", ...)
     dims = choice.dims[1:]

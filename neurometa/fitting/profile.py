@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from neurometa.behaviour.likelihood import gaps, score
-from neurometa.behaviour.optimum import Optimum, Problem, quadratic, search
+from neurometa.fitting.likelihood import gaps, score
+from neurometa.fitting.scan import Optimum, Problem, quadratic, search
 
 STEP = 3e-4  # of the way between the bounds, for second differences
 NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.fitting import check_bounds, check_pool
-from neurometa.behaviour.latents import playable, with_coords
-from neurometa.behaviour.likelihood import Choices
-from neurometa.behaviour.links import Link, links
-from neurometa.behaviour.members import by_member
 from neurometa.errors import InputError
+from neurometa.fitting.fit import check_bounds, check_pool
+from neurometa.fitting.latents import playable, with_coords
+from neurometa.fitting.likelihood import Choices
+from neurometa.fitting.members import by_member
+from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
 HYPER_SD = {"logit": 1.5, "log": 1.5, "identity": 5.0}  # of the group's mean about the middle, and of its SD about 0

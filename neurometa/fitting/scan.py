@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurometa.behaviour.likelihood import Choices, climb, gaps, score
+from neurometa.fitting.likelihood import Choices, climb, gaps, score
 from neurometa.models import Softmax
 
 ANGLES = {1: np.linspace(0, 1, 33), 2: np.linspace(0, 1, 25) ** 1.5}  # scanned, by the number of free rates

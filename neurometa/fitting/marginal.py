@@ -2,7 +2,7 @@
 
 The likelihood of each member is known at nodes, of a grid or drawn; the marginal likelihood
 of a group is then a weighted sum over them, whatever its mean and SD. Parameters are
-independent in the group, and without bounds (`neurometa.behaviour.links`).
+independent in the group, and without bounds (`neurometa.fitting.transforms`).
 """
 
 from typing import NamedTuple

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.fitting import fit
-from neurometa.behaviour.simulation import simulate
 from neurometa.errors import InputError
+from neurometa.fitting.fit import fit
+from neurometa.fitting.simulation import simulate
 from neurometa.models import Equations
 from neurometa.models.priors import Prior
 
