@@ -6,6 +6,7 @@ from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
+from neurometa.agents.networks import LSTM, Network
 from neurometa.agents.observers import (
     AskThenExploit,
     GreedyWalk,
@@ -24,6 +25,7 @@ from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
+    "LSTM",
     "UCB",
     "Agent",
     "AskThenExploit",
@@ -42,6 +44,7 @@ __all__ = [
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
+    "Network",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
