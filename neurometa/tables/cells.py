@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neurometa.errors import InputError
+from neurometa.tables import formulas
 
 EMPTY = frozenset({"", ".", "<na>", "na", "n/a", "nan", "nat", "none", "null"})
 FILE = "file"  # the column that tells the files of a table apart
@@ -158,6 +159,8 @@ def _from_file(path: Path) -> Table:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path} cannot be read as a table: {str(error).strip()}.") from error
+    if formulas.MARKED.search(text):
+        frame = formulas.plain(frame)
     body = frame.iloc[filled[1:]].reset_index(drop=True).set_axis(list(frame.iloc[filled[0]]), axis=1)
     return Table(body, str(path), "line", lines[filled[1:]], len(widths) - len(filled))
 
