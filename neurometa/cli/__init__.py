@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from neurometa.cli.modules import MODULES, import_all
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
@@ -25,8 +26,8 @@ COMMANDS = {  # by what one wants to do
     "Show and share": ("show", "figure", "report", "compare"),
 }
 
+HELP = "Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's."
 app = typer.Typer(
-    help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
     epilog="Begin with: neurometa train restless --out runs/restless",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -45,6 +46,12 @@ def add(name: str, heading: str) -> None:
     command = getattr(module, word)
     told = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")  # the terminal wraps it
     app.command(name, help=told, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=heading)(command)
+
+
+@app.callback(help=HELP)
+def before(modules: MODULES = None) -> None:
+    """Do what a command needs before it runs."""
+    import_all(modules)
 
 
 for _heading, _names in COMMANDS.items():
