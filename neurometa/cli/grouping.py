@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fit_options import noted, start_of
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
@@ -30,6 +31,7 @@ def fit_group(
     *,
     group: str | None,
     pool: list[str] | None,
+    start: str | None = None,
     seed: int = 0,
     as_json: bool,
 ) -> None:
@@ -41,7 +43,8 @@ def fit_group(
     pooled = pool if pool is not None else [dim for dim in dims if dim not in ("trial", "agent", members)]
     if members not in dims and members in data.coords:
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
-    fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), seed=seed)
+    with noted():
+        fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
     file = save_beside(fitted, data, trials, name)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")
