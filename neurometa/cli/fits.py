@@ -3,19 +3,11 @@
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from neurometa.errors import InputError
-
-Start = Annotated[
-    str | None,
-    typer.Option(
-        help="What arms are worth before the first trial: a number, one for each arm (.15,.85), or fitted.",
-        show_default=".5, or 0 if rewards are points",
-    ),
-]
 
 
 def start_of(text: str | None) -> Any:
