@@ -177,4 +177,5 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
     run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
     run["reward"] = run.step_reward.sum("step")
     order = ["episode", "trial", "step", "arm", "state", "option", "unit", "feature"]
+    run = run.assign_attrs(choice_step=task.choice_step)
     return dataset.describe(run.transpose(*order, missing_dims="ignore"))

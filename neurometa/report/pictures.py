@@ -14,7 +14,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurometa import analysis, behaviour, plotting
+from neurometa import analysis, behaviour, dataset, plotting
 from neurometa.analysis import Drawing
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -179,10 +179,7 @@ def of_fit(fitted: xr.Dataset, parameters: list[str]) -> list[Picture]:
 
 
 def _reward(ax: Axes, trials: xr.Dataset) -> str:
-    reward = trials.reward.astype(float)
-    if "valid" in trials:
-        valid = trials.valid.any("step") if "step" in trials.valid.dims else trials.valid
-        reward = reward.where(valid)
+    reward = trials.reward.astype(float).where(dataset.valid(trials, "reward"))
     others = [dim for dim in reward.dims if dim != "trial"]
     if not others:
         reward, others = reward.expand_dims("episode"), ["episode"]
