@@ -169,7 +169,7 @@ def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
 
 
 def check_options(model: type[Softmax], n_options: int) -> None:
-    """Raise unless the equations allow so many arms.
+    """Raise unless the equations allow so many arms, and begin with a value for each of them.
 
     Raises
     ------
@@ -178,6 +178,9 @@ def check_options(model: type[Softmax], n_options: int) -> None:
     """
     if model.n_options not in (None, n_options):
         raise InputError(f"The trials have {n_options} options; {model.__name__} is a model of {model.n_options}.")
+    given = len(model.start[0]) if issubclass(model, Model) and isinstance(model.start[0], tuple) else n_options
+    if given != n_options:
+        raise InputError(f"start gives {given} values, but there are {n_options} options; give one for each, or one.")
 
 
 def _replay(
