@@ -384,7 +384,8 @@ def test_members_of_a_group_are_told_with_the_group_that_they_were_fitted_with(t
 
 RESULTS = {  # of each experiment what its commands save, in trials that are long enough for them
     "two-step": (["behaviour.nc", "stay.nc", "history.nc", "rpe.nc"], ("n_trials=20",)),
-    "foraging": (["behaviour.nc", "matching.nc", "history.nc", "encode.nc", "decode.nc"], ("n_trials=60",)),
+    "foraging": (["behaviour.nc", "matching.nc", "history.nc", "encode.nc"], ("n_trials=60",)),
+    "independent": (["behaviour.nc", "decode.nc"], ("n_trials=20",)),
     "volatility": (["behaviour.nc", "blocks.nc"], ("n_trials=40",)),
     "reversal": (["behaviour.nc", "reversals.nc"], ("n_trials=20",)),
     "harlow": (["behaviour.nc", "learning_set.nc"], ()),
