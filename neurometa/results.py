@@ -190,13 +190,13 @@ def pool(
     of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
     of_it = [run for run in of_it if {name: run.config.get(name) for name in wanted} == wanted]
     if not of_it:
-        told = {"inputs": ",".join(NO_REWARD)} if ablated else {}
-        told |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()}
+        told = settings(False, asked)
         out = base / "-".join(
-            [experiment, *(["no-reward"] if ablated else []), *(f"{name}-{told[name]}" for name in asked)]
+            [experiment, *(["no-reward"] if ablated else []), *(each.replace("=", "-") for each in told)]
         )
-        command = f"neurometa train {experiment}{''.join(f' --set {each}={told[each]}' for each in told)} --out {out}"
-        kind = f" with {', '.join(f'{name}={told[name]}' for name in asked)}" if asked else ""
+        options = "".join(f" --set {each}" for each in settings(ablated, asked))
+        command = f"neurometa train {experiment}{options} --out {out}"
+        kind = f" with {', '.join(told)}" if asked else ""
         raise MissingError(f"{base} holds no run of {experiment}{kind}; make one with: {command}", command)
     groups: dict[str, dict[object, Run]] = {}
     for run in of_it:
@@ -217,6 +217,21 @@ def pool(
     odd = [str(run.path) for run in of_it if run not in pooled]
     why = "being unfinished, of other settings, of a sweep that is not the larger group, or a seed twice"
     return pooled, f"Left out, {why}: {', '.join(odd)}." if odd else ""
+
+
+def settings(ablated: bool = False, config: Mapping[str, Any] | None = None) -> list[str]:
+    """Return what tells agents from those of an experiment's own settings, as ``--set`` takes it.
+
+    Parameters
+    ----------
+    ablated, config
+        As for `pool`.
+    """
+    told = [f"inputs={','.join(NO_REWARD)}"] if ablated else []
+    values = {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (config or {}).items()
+    }
+    return told + [f"{name}={value}" for name, value in values.items()]
 
 
 def file_on(experiment: str, on: str) -> str:

@@ -15,26 +15,11 @@ import xarray as xr
 from shell import neurometa
 
 from neurometa import behaviour, dataset, models, runs
+from neurometa.cli import app
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
-COMMANDS = (
-    "list",
-    "train",
-    "sweep",
-    "rollout",
-    "regret",
-    "baselines",
-    "import",
-    "fit-rw",
-    "figure",
-    "show",
-    "compare",
-    "decode",
-    "risk",
-    "learning-set",
-    "reversals",
-)
+COMMANDS = {one.name: one for one in app.registered_commands}
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 
@@ -210,10 +195,20 @@ def test_help_holds_an_example_that_begins_with_the_command(command):
         assert f"Usage: neurometa {command}" in printed
 
 
-def test_help_lists_every_command_and_where_to_begin():
+def test_help_lists_every_command_under_a_heading_in_one_line_and_says_where_to_begin(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     printed = fine("--help")
-    assert all(re.search(rf"^\W*{command}\s", printed, re.MULTILINE) for command in COMMANDS)
+    for name, command in COMMANDS.items():
+        line = command.help.split("\n")[0]
+        assert re.search(rf"^│ {name} +{re.escape(line)} +│$", printed, re.MULTILINE), name
+        assert f"─ {command.rich_help_panel} ─" in printed
+    assert len({command.rich_help_panel for command in COMMANDS.values()}) == 6
     assert "Begin with: neurometa train restless --out runs/restless" in " ".join(printed.split())
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = fine("--help")
+    assert max(map(len, narrow.splitlines())) <= 60
+    words = " ".join(re.sub("[│╭╰─╮╯]", " ", narrow).split())
+    assert all(f"{name} {command.help.splitlines()[0]}" in words for name, command in COMMANDS.items())
 
 
 @pytest.mark.parametrize("command", ["list", "train", "regret", "fit-rw", "figure", "show", "help"])

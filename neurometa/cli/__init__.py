@@ -3,31 +3,27 @@
 Nothing heavy is imported before a command needs it, so that help is instant.
 """
 
+import importlib
+import inspect
 import os
+import re
 import sys
 
 import typer
 
-from neurometa.cli.comparing import comparing
-from neurometa.cli.decoding import decoding
-from neurometa.cli.encoding import encoding
-from neurometa.cli.erring import erring
-from neurometa.cli.exporting import exporting
-from neurometa.cli.fitting import fitting
-from neurometa.cli.histories import histories
-from neurometa.cli.learning_set import learning_set
-from neurometa.cli.matching import matching
-from neurometa.cli.playing import playing
-from neurometa.cli.reading import reading
-from neurometa.cli.reporting import reporting
-from neurometa.cli.reversals import reversals
-from neurometa.cli.risking import risking
-from neurometa.cli.showing import showing
-from neurometa.cli.sweeping import sweeping
-from neurometa.cli.writing import Interrupted, writing
+from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+COMMANDS = {  # by what one wants to do
+    "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
+    "Bring data": ("import", "export"),
+    "Fit": ("fit-rw", "fit"),
+    "Ask of behaviour": ("stay", "history", "matching", "blocks", "learning-set", "risk", "regret"),
+    "Ask of activity": ("decode", "encode", "rpe", "reversals"),
+    "Show and share": ("show", "figure", "report", "compare"),
+}
 
 app = typer.Typer(
     help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
@@ -37,23 +33,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-writing(app)
-playing(app)
-sweeping(app)
-reading(app)
-fitting(app)
-exporting(app)
-showing(app)
-reporting(app)
-decoding(app)
-matching(app)
-histories(app)
-learning_set(app)
-reversals(app)
-encoding(app)
-erring(app)
-comparing(app)
-risking(app)
+
+
+def add(name: str, heading: str) -> None:
+    """Add a command under a heading: the command fit-rw is the function fit_rw of the file fit_rw.py.
+
+    Where Python has the name to itself (import, list), that of file and function ends in ``_``.
+    """
+    word = name.replace("-", "_") + "_" * (name in ("import", "list"))
+    module = importlib.import_module(f"neurometa.cli.{word}")
+    command = getattr(module, word)
+    told = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")  # the terminal wraps it
+    app.command(name, help=told, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=heading)(command)
+
+
+for _heading, _names in COMMANDS.items():
+    for _name in _names:
+        add(_name, _heading)
 
 
 def main() -> None:

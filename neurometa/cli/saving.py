@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from neurometa.cli.printing import MADE_BY
+MADE_BY = ("task", "config", "seed", "budget", "evaluation_seed", "created")  # what a result keeps of its run
 
 
 def save_beside(result: Any, trials: Any, run: Path, name: str) -> Path:

@@ -1,25 +1,11 @@
-"""What fit and fit-rw do with --hierarchical: fit a group, save it, and say what came out."""
+"""The group: what fit and fit-rw do with --hierarchical: fit a group, save it, and say what came out."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
-
-Hierarchical = Annotated[
-    bool,
-    typer.Option("--hierarchical", help="Fit all as members of a group whose mean and SD are estimated, too."),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        help="Dim or coordinate of the members, with --hierarchical; dims that are left are pooled, but for agent.",
-        show_default="subject, else episode",
-    ),
-]
 
 
 def fit_group(

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.grouping import Group, Hierarchical, fit_group
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.group import fit_group
+from neurometa.cli.options import JSON, Group, Hierarchical
+from neurometa.cli.printing import interval, number, say, say_json, table
+from neurometa.cli.saving import MADE_BY
 from neurometa.errors import InputError, nearest
 
-
-def fitting(app: typer.Typer) -> None:
-    """Add the command that fits learning models with or without priors."""
-    app.command("fit", epilog="Example: neurometa fit runs/two-step --model hybrid --hierarchical")(fit)
+EXAMPLE = "neurometa fit runs/two-step --model hybrid --hierarchical"
 
 
 def fit(
@@ -29,11 +28,12 @@ def fit(
     group: Group = None,
     as_json: JSON = False,
 ) -> None:
-    """Fit a learning model to the choices of each episode, by maximum likelihood or with priors.
+    """Fit another learning model, with or without priors.
 
-    Writes fit_MODEL.nc: parameters with standard errors, log-likelihood, how many starts reached the
-    best, and what the choices leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's
-    means and SDs, and each member's estimate.
+    Fits are of each episode's choices, by maximum likelihood or with priors. Writes fit_MODEL.nc:
+    parameters with standard errors, log-likelihood, how many starts reached the best, and what the choices
+    leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's means and SDs, and each member's
+    estimate.
     """
     from neurometa import behaviour, dataset
     from neurometa.storage import only_writer

@@ -5,16 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import bar, interval, number, say, say_json, table
+from neurometa.cli.saving import MADE_BY
 from neurometa.errors import InputError
 
+EXAMPLE = "neurometa decode runs/independent --beside runs/no-reward"
 UNTRAINED = "untrained.nc"  # what the same agent did before training
 SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # trials that are printed, counted from 1
-
-
-def decoding(app: typer.Typer) -> None:
-    """Add the command that decodes."""
-    app.command("decode", epilog="Example: neurometa decode runs/independent --beside runs/no-reward")(decode)
 
 
 def decode(
@@ -39,10 +37,11 @@ def decode(
     permutations: Annotated[int, typer.Option(help="Permutations of whole episodes, for chance and p; or 0.")] = 100,
     as_json: JSON = False,
 ) -> None:
-    """Read what an ideal learner would remember from an agent's hidden state, on held-out episodes.
+    """Read from activity what an ideal learner would remember.
 
-    Ridge regression for numbers, logistic for categories, cross-validated by episode; set beside the same agent
-    before training (neurometa rollout RUN --untrained) and chance. Writes decode.nc.
+    Readouts are scored on held-out episodes. Ridge regression for numbers, logistic for categories,
+    cross-validated by episode; set beside the same agent before training (neurometa rollout RUN
+    --untrained) and chance. Writes decode.nc.
     """
     import xarray as xr
 
