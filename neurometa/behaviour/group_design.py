@@ -92,15 +92,15 @@ def design_of(by: str, frame: pd.DataFrame, reference: str = "") -> Design:
 
 def _groups(by: str, name: np.ndarray, reference: str) -> Design:
     labels, code, count = np.unique(name, return_inverse=True, return_counts=True)
-    if not 1 < len(labels) <= MOST_GROUPS:
+    if not 1 < len(labels) <= MOST_GROUPS or len(labels) == len(name):
         raise InputError(
             f"{by!r} makes {len(labels)} group{'s' if len(labels) != 1 else ''} of {len(name)} members; groups are "
-            f"2 to {MOST_GROUPS}."
+            f"2 to {MOST_GROUPS}, of two members at least."
         )
     if count.min() < 2:
         raise InputError(
-            f"Of {by!r} the group {labels[count.argmin()]!r} has one member; each needs two at least. Leave it out, or "
-            "join it to another."
+            f"Of {by!r} the group {str(labels[count.argmin()])!r} has one member; each needs two at least. "
+            "Leave it out, or join it to another."
         )
     if reference and reference not in labels:
         raise InputError(

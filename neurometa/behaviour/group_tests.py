@@ -55,7 +55,10 @@ def two_stage(
     seed: int,
 ) -> xr.Dataset:
     """Compare the estimates of members by a design; see `neurometa.behaviour.compare_groups`."""
-    free = [name for name in parameters if fitted[name].attrs.get("lowest") != fitted[name].attrs.get("highest")]
+    bounds = {
+        name: (fitted[name].attrs.get("lowest", 0.0), fitted[name].attrs.get("highest", 1.0)) for name in parameters
+    }
+    free = [name for name, (low, high) in bounds.items() if low < high]
     rng = np.random.default_rng(seed)
     one = {"groups": _groups, "score": _score, "formula": _formula}[design.kind]
     rows = []

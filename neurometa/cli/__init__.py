@@ -19,7 +19,7 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 COMMANDS = {  # by what one wants to do
     "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
     "Bring data": ("import", "export"),
-    "Fit": ("fit-rw", "fit"),
+    "Fit": ("fit-rw", "fit", "groups"),
     "Ask of behaviour": ("stay", "history", "matching", "blocks", "learning-set", "risk", "regret"),
     "Ask of activity": ("decode", "encode", "rpe", "reversals"),
     "Show and share": ("show", "figure", "report", "compare"),
