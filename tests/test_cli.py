@@ -166,6 +166,10 @@ def test_any_file_that_keeps_the_contract_can_be_fitted(tmp_path):
     assert record["fits"] == 4
     assert Path(record["file"]) == tmp_path / "mine_fit_rw.nc"
     assert dataset.read(tmp_path / "mine_fit_rw.nc").sizes["episode"] == 4
+    fine("fit-rw", file, "--start", ".15,.85")
+    assert dataset.read(tmp_path / "mine_fit_rw.nc").attrs["start"].tolist() == [0.15, 0.85]
+    told = fine("fit-rw", file, "--start", "fitted")
+    assert "initial_value" in told and dataset.read(tmp_path / "mine_fit_rw.nc").attrs["start"] == "fitted"
 
 
 @pytest.mark.parametrize(
@@ -284,6 +288,8 @@ REFUSED = [
     (["fit-rw", "RUN", "--model", "rescorla-wagnre"], r"no model 'rescorla-wagnre'. Did you mean 'rescorla-wagner'\?"),
     (["fit-rw", "RUN", "--pool", "session"], "session"),
     (["fit-rw", "RUN", "--window", "0"], "window is 0"),
+    (["fit-rw", "RUN", "--start", "low"], "--start is 'low'"),
+    (["fit-rw", "RUN", "--start", ".1,.2,.3"], "start gives 3 values, but there are 2 options"),
     (
         ["figure", "w16-fig1", "--run", "RUN"],
         r"There is no figure 'w16-fig1'. Did you mean 'w18-fig1'\? There are: .*w16-fig4",

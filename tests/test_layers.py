@@ -15,7 +15,7 @@ PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
     ("storage", "settings", "share", "models"),
-    ("dataset", "exact", "reference"),
+    ("dataset", "exact", "reference", "streams"),
     ("results", "fitting"),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
@@ -32,7 +32,10 @@ READERS = (
     *("dataset", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
     *("results", "expected", "criteria", "neural", "report"),
 )
-WRITERS = ("tasks", "agents", "rollout", "baselines", "training", "experiments", "runs", "sweep", "pretrained")
+WRITERS = (
+    *("streams", "tasks", "agents", "rollout", "baselines"),
+    *("training", "experiments", "runs", "sweep", "pretrained"),
+)
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 

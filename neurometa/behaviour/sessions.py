@@ -149,20 +149,16 @@ def _labels(kept: xr.Dataset, name: str, pooled: list[str]) -> tuple[np.ndarray,
 def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
     """``choice``, ``reward``, ``played`` and perhaps ``common``, all over the same dims."""
     dataset.require(trials, choice=("trial",), reward=("trial",))
-    choice, valid = trials.choice, trials.get("valid")
     dataset.check(trials[["choice"]])
     options = dataset.n_options(trials)
     if options != 2:
         raise InputError(f"'choice' has {options} options; this analysis is of choices between 2.")
-    played = xr.ones_like(choice, bool) if valid is None else valid.astype(bool)
-    if valid is not None and "step" in valid.dims:
-        played = played.any("step")
-    choice = choice.astype(np.int64).where(played, -1)
+    choice = trials.choice.astype(np.int64).where(dataset.played(trials), -1)
     if "second_choice" in trials:  # without one the trial had no outcome
         choice = choice.where(trials.second_choice >= 0, -1)
     common = common_of(trials, choice) if transitions else None
     reward = trials.reward.astype(float)
-    given = {"choice": choice, "reward": reward, "played": played}
+    given = {"choice": choice, "reward": reward, "played": dataset.valid(trials)}
     whole = xr.Dataset(
         {name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {})
     )
@@ -258,9 +254,7 @@ def common_transition(trials: xr.Dataset, *, leads_to: Sequence[int] = (0, 1)) -
     if sorted(leads_to) != [0, 1]:
         raise InputError(f"leads_to is {leads_to!r}; it must be (0, 1) or (1, 0).")
     state, choice = xr.broadcast(trials.second_state.drop_attrs(), trials.choice.drop_attrs())
-    made = choice >= 0
-    if "valid" in trials:
-        made = made & (trials.valid.any("step") if "step" in trials.valid.dims else trials.valid).astype(bool)
+    made = dataset.played(trials).broadcast_like(choice).transpose(*choice.dims)
     _refuse_codes("second_state", state, made, "0 or 1", "trials['second_state'] = trials.second_state - 1")
     reached = xr.where(choice == 0, leads_to[0], leads_to[1])
     return ((state == reached) & made).rename("common").assign_attrs(long_name="transition was the common one")

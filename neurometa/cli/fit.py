@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fits import estimated, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical
+from neurometa.cli.options import JSON, Group, Hierarchical, Start
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import MADE_BY
 from neurometa.errors import InputError, nearest
@@ -22,6 +23,7 @@ def fit(
     model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
     priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    start: Start = None,
     starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
     hierarchical: Hierarchical = False,
@@ -44,9 +46,11 @@ def fit(
         if priors != "none":
             raise InputError("--hierarchical has the group as its prior; leave out --priors.")
         name = f"fit_{model.replace('-', '_')}_hierarchical.nc"
-        fit_group(kind, data, trials, name, group=group, pool=pool, seed=seed, as_json=as_json)
+        fit_group(kind, data, trials, name, group=group, pool=pool, start=start, seed=seed, as_json=as_json)
         return
-    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed)
+    options = {"priors": _priors(priors, kind), "start": start_of(start), "n_starts": starts, "seed": seed}
+    with noted():
+        fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), **options)
     fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
     name = f"fit_{model.replace('-', '_')}.nc"
     folder = trials if trials.is_dir() else trials.parent
@@ -82,7 +86,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
 
     from neurometa import behaviour
 
-    shown = [name for name in kind.parameters() if fitted[name].attrs["lowest"] < fitted[name].attrs["highest"]]
+    shown = [name for name in estimated(fitted) if fitted[name].attrs["lowest"] < fitted[name].attrs["highest"]]
     flat = {name: xr.DataArray(fitted[name].values.ravel(), dims="episode") for name in shown}
     medians = {name: behaviour.median_interval(flat[name]) for name in shown}
     errors = {name: float(fitted[f"{name}_se"].median()) for name in shown}

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fits import estimated, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical, Trials
+from neurometa.cli.options import JSON, Group, Hierarchical, Start, Trials
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError, nearest
@@ -25,6 +26,7 @@ def fit_rw(
     window: Annotated[
         int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")
     ] = None,
+    start: Start = None,
     hierarchical: Hierarchical = False,
     group: Group = None,
     as_json: JSON = False,
@@ -43,9 +45,12 @@ def fit_rw(
     if hierarchical or group is not None:
         if window is not None or intervals:
             raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
-        fit_group(kind, data, trials, "fit_rw_hierarchical.nc", group=group, pool=pool, as_json=as_json)
+        fit_group(kind, data, trials, "fit_rw_hierarchical.nc", group=group, pool=pool, start=start, as_json=as_json)
         return
-    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), window=window, intervals=intervals)
+    with noted():
+        fitted = behaviour.fit(
+            kind, data, pool=tuple(pool or ()), window=window, start=start_of(start), intervals=intervals
+        )
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
         fitted = fitted.merge(behaviour.follow_volatility(fitted, data))
@@ -65,7 +70,7 @@ def _model(name: str) -> Any:
 def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     from neurometa import behaviour
 
-    medians = {name: behaviour.median_interval(fitted[name]) for name in kind.parameters()}
+    medians = {name: behaviour.median_interval(fitted[name]) for name in estimated(fitted)}
     n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
     record["at_bound"] = int(fitted.at_bound.sum())

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from neurometa.cli.fits import noted, start_of
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
@@ -16,6 +17,7 @@ def fit_group(
     *,
     group: str | None,
     pool: list[str] | None,
+    start: str | None = None,
     seed: int = 0,
     as_json: bool,
 ) -> None:
@@ -27,7 +29,8 @@ def fit_group(
     pooled = pool if pool is not None else [dim for dim in dims if dim not in ("trial", "agent", members)]
     if members not in dims and members in data.coords:
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
-    fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), seed=seed)
+    with noted():
+        fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
     file = save_beside(fitted, data, trials, name)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")

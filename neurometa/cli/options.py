@@ -33,3 +33,10 @@ Group = Annotated[
         show_default="subject, else episode",
     ),
 ]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="What arms are worth before the first trial: a number, one for each arm (.15,.85), or fitted.",
+        show_default=".5, or 0 if rewards are points",
+    ),
+]

@@ -131,7 +131,7 @@ def fit_group(
         n_parameters=2 * len(linked),
         method="exact grid" if gridded else "weighted draws about Laplace",
         seed=seed,
-        **({"start": list(model.start)} if issubclass(model, Model) else {}),
+        **({"start": model.written_start()} if issubclass(model, Model) else {}),
         **({"pool": ", ".join(map(str, pool))} if pool else {}),
     )
 

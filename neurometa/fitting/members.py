@@ -186,8 +186,7 @@ def by_member(
     kept = kept.drop_vars([name for name, each in kept.coords.items() if dim in each.dims])
     at = xr.DataArray(index, dims=(group, dim))
     present = at >= 0
-    valid = kept.valid if "valid" in kept else xr.ones_like(kept.choice, dtype=bool)
-    moved = kept.assign(valid=valid).isel({dim: at.clip(min=0)})
+    moved = kept.assign(valid=dataset.valid(kept)).isel({dim: at.clip(min=0)})
     moved["valid"] = moved.valid & present
     return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
 

@@ -81,10 +81,7 @@ def posterior_predictive(
     if n_bins > n_trials:
         raise InputError(f"n_bins is {n_bins}, but an episode has {n_trials} trials.")
     choice, reward = xr.broadcast(trials.choice, trials.reward)
-    made = choice >= 0
-    if "valid" in trials:
-        valid = trials.valid.any("step") if "step" in trials.valid.dims else trials.valid
-        made = made & valid
+    made = dataset.played(trials).broadcast_like(choice).transpose(*choice.dims)
     parameters = [_draws(fitted, name, n_draws, rng) for name in model.parameters()]
     if left := sorted({str(dim) for each in parameters for dim in each.dims} - {"draw", *map(str, choice.dims)}):
         raise InputError(f"The fit spans {left[0]!r}, which the trials do not; give the trials that were fitted.")

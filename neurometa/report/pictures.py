@@ -14,7 +14,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurometa import behaviour, plotting
+from neurometa import behaviour, dataset, plotting
 from neurometa.dataset import require
 from neurometa.errors import InputError
 from neurometa.plotting import COLOURS
@@ -182,10 +182,7 @@ def of_fit(fitted: xr.Dataset, parameters: list[str]) -> list[Picture]:
 
 
 def _reward(ax: Axes, trials: xr.Dataset) -> str:
-    reward = trials.reward.astype(float)
-    if "valid" in trials:
-        valid = trials.valid.any("step") if "step" in trials.valid.dims else trials.valid
-        reward = reward.where(valid)
+    reward = trials.reward.astype(float).where(dataset.valid(trials, "reward"))
     others = [dim for dim in reward.dims if dim != "trial"]
     if not others:
         reward, others = reward.expand_dims("episode"), ["episode"]

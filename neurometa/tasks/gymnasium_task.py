@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from neurometa.errors import InputError
+from neurometa.streams import integers
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -74,7 +75,7 @@ class GymnasiumTask(Task):
         pool = self._pool
         pool.envs += [_make(self.env) for _ in range(n_episodes - len(pool.envs))]
         pool.n_begun += 1
-        seeds = torch.randint(2**31 - 1, (n_episodes,), generator=rng, device=rng.device).tolist()
+        seeds = integers(rng, 2**31 - 1, n_episodes).tolist()
         seen = [self._flat(env.reset(seed=seed)[0]) for env, seed in zip(pool.envs[:n_episodes], seeds, strict=True)]
         running = torch.ones(n_episodes, dtype=torch.bool, device=rng.device)
         batch = torch.full((n_episodes,), pool.n_begun, device=rng.device)
