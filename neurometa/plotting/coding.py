@@ -62,7 +62,7 @@ def unit_coding(ax: Axes, correlation: xr.DataArray, *, chance: xr.DataArray | N
     place = np.arange(size.sizes["factor"])
     names = [str(name) for name in correlation.factor.values]
     sns.barplot(x=names, y=size.mean("unit").values, ax=ax, color=COLOURS[0], alpha=0.35, width=0.7, lw=0)
-    spread_points(ax, np.repeat(place, size.sizes["unit"]), size.values.ravel(), reach=0.25, size=2, alpha=1)
+    spread_points(ax, np.repeat(place, size.sizes["unit"]), size.values.ravel(), reach=0.25, size=2, opacity=1)
     if chance is not None:
         level = chance.mean([dim for dim in chance.dims if dim != "factor"])
         ax.hlines(level, place - 0.35, place + 0.35, colors="black", lw=1.0, linestyles="--", label="permuted episodes")

@@ -13,7 +13,7 @@ def spread_points(
     *,
     reach: float = 0.2,
     size: float = 2.5,
-    alpha: float = 0.5,
+    opacity: float = 0.5,
     colour: str = COLOURS[0],
 ) -> Axes:
     """Draw values as points about their places; the same values are spread the same way each time.
@@ -28,7 +28,7 @@ def spread_points(
         Of the spread to either side; a point alone at its place stays in the middle.
     size : float
         Diameter, in points.
-    alpha, colour
+    opacity, colour
         Of the points.
     """
     import seaborn as sns  # a third of a second to load, as in all drawings that use it
@@ -37,6 +37,6 @@ def spread_points(
     finite = np.isfinite(value)
     _, code, n = np.unique(place[finite], return_inverse=True, return_counts=True)
     aside = np.random.default_rng(0).uniform(-reach, reach, finite.sum()) * (n[code] > 1)
-    look = {"s": size**2, "color": colour, "alpha": alpha, "linewidth": 0, "legend": False}
+    look = {"s": size**2, "color": colour, "alpha": opacity, "linewidth": 0, "legend": False}
     sns.scatterplot(x=place[finite] + aside, y=value[finite], ax=ax, rasterized=len(value) > 500, **look)
     return ax
