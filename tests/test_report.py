@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from shell import neurometa
 
 from neurometa import behaviour, dataset, models, plotting, pretrained, report
+from neurometa.analysis import ANALYSES
 from neurometa.errors import InputError
 from neurometa.report import episodes, pictures
 from neurometa.report.page import contents, render
@@ -384,6 +385,7 @@ def test_members_of_a_group_are_told_with_the_group_that_they_were_fitted_with(t
 RESULTS = {  # of each experiment what its commands save, in trials that are long enough for them
     "two-step": (["behaviour.nc", "stay.nc", "history.nc", "rpe.nc"], ("n_trials=20",)),
     "foraging": (["behaviour.nc", "matching.nc", "history.nc", "encode.nc"], ("n_trials=60",)),
+    "independent": (["behaviour.nc", "decode.nc"], ("n_trials=20",)),
     "volatility": (["behaviour.nc", "blocks.nc"], ("n_trials=40",)),
     "reversal": (["behaviour.nc", "reversals.nc"], ("n_trials=20",)),
     "harlow": (["behaviour.nc", "learning_set.nc"], ()),
@@ -398,7 +400,7 @@ def test_every_result_that_a_command_saves_has_its_figure(experiment, tmp_path):
     needs = {experiment: files}
     (run,) = pretrained.prepare(needs, tmp_path, n_episodes=40, assignments=assignments)
     figures, notes = pictures.of_behaviour(report.find(run))
-    drawn = {how.title for name, how in pictures.DRAWN.items() if name in files}
+    drawn = {one.drawing.title for one in ANALYSES if one.file in files and not isinstance(one.drawing, str)}
     assert notes == [] and {figure.title for figure in figures} == {"Reward by trial", *drawn}
     assert all(figure.caption.endswith(".") for figure in figures)
 
