@@ -35,9 +35,7 @@ def import_all(modules: Sequence[str] | None = None) -> None:
             try:
                 importlib.import_module(name)
             except Exception as error:  # whatever its author's code may raise
-                told = " ".join(str(error).split())
-                raise InputError(
-                    f"--import {name}: it could not be imported ({type(error).__name__}: {told})."
-                ) from error
+                told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                raise InputError(f"--import is {name}, which could not be imported ({told}).") from error
     finally:
         sys.path.remove(os.getcwd())
