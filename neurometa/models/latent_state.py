@@ -44,6 +44,7 @@ class LatentState(Model):
     }
     features: ClassVar = ("belief",)
     n_options: ClassVar = 2
+    mirrored: ClassVar = True
     rewards: ClassVar = (0.0, 1.0)
     scanned: ClassVar = False
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError
+from neurometa.streams import Rng, normal
 from neurometa.training.schedules import Scheduled, at, check_range
 
 
@@ -162,7 +163,7 @@ def discounted_sum(x: Tensor, discount: float) -> Tensor:
 
 
 def disturbed(
-    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: torch.Generator | None = None
+    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: Rng | None = None
 ) -> Tensor:
     r"""Weaken, delay or corrupt the prediction errors that change weights (Wang et al. 2018, predictions).
 
@@ -180,7 +181,7 @@ def disturbed(
         d, in steps.
     noise_sd : float
         SD of the noise, in units of reward.
-    rng : torch.Generator, optional
+    rng : torch.Generator or Streams, optional
         Of the noise; needed where there is any, and not drawn from otherwise.
 
     Returns
@@ -193,5 +194,5 @@ def disturbed(
     if gain != 1:
         rpe = gain * rpe
     if noise_sd:
-        rpe = rpe + noise_sd * torch.randn(rpe.shape, generator=rng, device=rpe.device)
+        rpe = rpe + noise_sd * normal(rng, *rpe.shape, axis=1)
     return rpe
