@@ -288,7 +288,7 @@ def test_training_names_the_environment_and_not_its_own_settings():
         lambda: Answers(BOX, np.zeros(3), (1, 2), lambda whole: (np.full(3, np.nan), *whole[1:])), n_trials=4
     )
     with pytest.raises(InputError, match=r"episode 1, step 2: its observation is nan at \[0\]"):
-        a2c.train(a2c.Config(task=task, n_units=4, n_updates=3, batch_size=2))
+        a2c.train(a2c.Config(task, LSTM(4), n_updates=3, batch_size=2))
 
 
 @pytest.fixture

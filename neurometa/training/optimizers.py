@@ -100,6 +100,20 @@ def step(settings: Adam | RMSProp, optimizer: torch.optim.Optimizer, loss: Tenso
     return norm
 
 
+def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return all that an optimiser keeps of its weights, by their number and its name."""
+    return {f"{i}/{k}": x for i, own in optimizer.state_dict()["state"].items() for k, x in own.items()}
+
+
+def put_moments(optimizer: torch.optim.Optimizer, kept: dict[str, Tensor]) -> None:
+    """Give an optimiser what `moments` returned of another of the same weights."""
+    whole = optimizer.state_dict()
+    for name, x in kept.items():
+        i, k = name.split("/")
+        whole["state"].setdefault(int(i), {})[k] = x
+    optimizer.load_state_dict(whole)
+
+
 def _check(settings: Adam | RMSProp) -> None:
     for name in ("step_size", "epsilon"):
         check_range(name, getattr(settings, name))
