@@ -1,5 +1,6 @@
 """What a criterion asks for, worked out from the results of runs or from exact theory."""
 
+import dataclasses
 import operator
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,6 +15,61 @@ from neurometa.neural import geometry
 from neurometa.results import MissingError, Run
 
 AGENTS = ("experiment", "ablated", "config")  # what tells one kind of agents from another
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """A file that a claim is decided on, and the agents whose run folders must hold it.
+
+    Parameters
+    ----------
+    experiment : str
+        Of the agents, e.g. ``"two-step"``.
+    file : str
+        Name in a run folder, e.g. ``"behaviour.nc"`` or ``"lesion-reset_rpe.nc"``; `results.command_for` names the
+        command that makes it.
+    options : str
+        What that command must be given, e.g. ``"--encoding miller --lags 5 --penalty ridge"``.
+    settings : tuple of str
+        Settings of training other than the experiment's own, as ``--set`` takes them, e.g. ``("recurrent=false",)``.
+    episodes : int
+        The least number of test episodes.
+    """
+
+    experiment: str
+    file: str
+    options: str = ""
+    settings: tuple[str, ...] = ()
+    episodes: int = 1
+
+
+def needs(claim: dict[str, Any]) -> list[Need]:
+    """Return what a claim is decided on, trials before the results made of them; nothing for a claim of exact theory.
+
+    Parameters
+    ----------
+    claim : dict
+        As a record's ``claim`` lists it (`reference.record`).
+
+    Examples
+    --------
+    >>> needs({"criterion": {"experiment": "two-step", "file": "stay.nc", "variable": "interaction", "min": 0.3}})[1]
+    Need(experiment='two-step', file='stay.nc', options='', settings=(), episodes=1)
+    """
+    criterion = claim["criterion"]
+    if "exact" in criterion:
+        return []
+    found: dict[Need, None] = {}
+    first = {key: value for key, value in criterion.items() if key in reference.QUANTITY}
+    others = [first | criterion[how] for how in ("minus", "over") if "exact" not in criterion.get(how, {"exact": ""})]
+    for quantity in (first, *others):
+        settings = tuple(results.settings(quantity.get("ablated", False), quantity.get("config")))
+        file, least = _file(quantity), criterion.get("episodes", 1)
+        trials = results.trials_of(file)
+        found[Need(quantity["experiment"], trials, "", settings, least)] = None
+        if file != trials:
+            found[Need(quantity["experiment"], file, quantity.get("options", ""), settings, least)] = None
+    return list(found)
 
 
 def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> tuple[list[xr.DataArray], list[Run], int, str]:

@@ -114,6 +114,58 @@ def n_options(trials: xr.Dataset) -> int:
     return max(2, int(trials.choice.values.max(initial=-1)) + 1)
 
 
+def valid(trials: xr.Dataset, like: str = "choice") -> xr.DataArray:
+    """Say which trials were played and are no padding, whether or not a choice was made.
+
+    Parameters
+    ----------
+    trials : Dataset
+        With ``valid`` (bool, over ``trial``, any other dims, and ``step`` where steps end early); without it all are.
+    like : str
+        The variable whose dims the answer has.
+
+    Raises
+    ------
+    InputError
+        ``valid`` is no bool, or lacks ``trial``.
+    """
+    return _spread(trials, like, None)
+
+
+def played(trials: xr.Dataset) -> xr.DataArray:
+    """Say which trials count: those that are no padding and on which a choice was made.
+
+    Parameters
+    ----------
+    trials : Dataset
+        ``choice`` over ``trial`` and any other dims, -1 where none was made; ``valid`` as of `valid`. Where that spans
+        ``step``, the step that the attribute ``choice_step`` names must have been played, else any.
+
+    Raises
+    ------
+    InputError
+        As `valid`; or there is no ``choice``.
+    """
+    require(trials, choice=("trial",))
+    return ((trials.choice >= 0) & _spread(trials, "choice", trials.attrs.get("choice_step"))).drop_attrs()
+
+
+def _spread(trials: xr.Dataset, like: str, step: str | None) -> xr.DataArray:
+    """``valid`` of a step, or of any, over the dims of a variable but ``step``."""
+    every = xr.ones_like(trials[like].drop_attrs(), dtype=bool)
+    every = every.isel(step=0, drop=True) if "step" in every.dims else every
+    if "valid" not in trials:
+        return every
+    require(trials, valid=("trial",))
+    told = trials.valid.drop_attrs()
+    if told.dtype != bool:
+        raise InputError(f"'valid' is {told.dtype}; it must be true where a trial was played, else false.")
+    if "step" in told.dims:
+        named = step is not None and "step" in told.coords and step in told.step
+        told = told.sel(step=step, drop=True) if named else told.any("step")
+    return every & told
+
+
 def check(trials: xr.Dataset) -> None:
     """Raise unless the variables of the contract that are present keep it.
 
@@ -150,6 +202,37 @@ def _first(variable: xr.DataArray, wrong: xr.DataArray) -> str:
     where = {dim: int(index[0]) for dim, index in zip(wrong.dims, np.nonzero(wrong.values), strict=True)}
     place = ", ".join(f"{dim} {variable[dim].values[i] if dim in variable.coords else i}" for dim, i in where.items())
     return f"{variable.isel(where).item()} at {place}"
+
+
+def follows(trials: xr.Dataset) -> xr.DataArray:
+    """Say of each trial whether it comes right after the one before it, so that the two may be paired.
+
+    Parameters
+    ----------
+    trials : Dataset
+        Over ``trial``; ``trial_number``, if there is one, is the number that the table gave each trial.
+
+    Returns
+    -------
+    DataArray
+        bool over the dims of ``trial_number``, else over ``trial`` alone. False on the first trial, and where numbers
+        are absent between the two; padding follows. Numbers of which fewer than half step by 1, such as those that
+        count the screens of an experiment, order trials but do not count them, and show no gaps.
+    """
+    n = trials.sizes["trial"]
+    if "trial_number" not in trials:
+        return xr.DataArray(np.arange(n) > 0, dims="trial")
+    number = trials.trial_number.transpose(..., "trial")
+    step = np.diff(number.values.astype(float), axis=-1)
+    right = np.zeros(number.shape, bool)
+    right[..., 1:] = ~(step > 1) if count_trials(step) else True
+    return xr.DataArray(right, dims=number.dims)
+
+
+def count_trials(step: np.ndarray) -> bool:
+    """Whether numbers with these differences (NaN beside padding) count trials: at least half of them step by 1."""
+    known = np.isfinite(step)
+    return bool(2 * (step == 1).sum() >= known.sum())
 
 
 def save_run(trials: xr.Dataset, path: str | os.PathLike) -> Path:
@@ -335,39 +418,9 @@ def example(name: str = "restless", *, n_episodes: int = 40, seed: int = 0) -> x
     >>> example("restless", n_episodes=3).choice.sizes
     Frozen({'episode': 3, 'trial': 150})
     """
-    from neurometa.models import RescorlaWagner
+    from neurometa.models.example import restless
 
     if name != "restless":
         raise InputError(f"There is no example {name!r}; allowed is 'restless'.")
-    rng = np.random.default_rng(seed)
-    learning_rate, inverse_temperature = rng.uniform(0.1, 0.9, (n_episodes, 1)), rng.uniform(2, 8, (n_episodes, 1))
-    drift_sd, p = rng.uniform(0, 0.2, n_episodes), rng.uniform(0, 1, n_episodes)
-    learner = RescorlaWagner(learning_rate, inverse_temperature)
-    features, trials = learner.begin(np.zeros((n_episodes, 2))), []
-    for _ in range(150):
-        p = np.abs(p + drift_sd * rng.standard_normal(n_episodes)) % 2
-        p = np.where(p > 1, 2 - p, p)
-        prob = np.stack([p, 1 - p], -1)
-        gap = np.diff(learner.logits(features))[:, 0]
-        choice = (rng.random(n_episodes) < 1 / (1 + np.exp(-gap))).astype(np.int8)
-        chosen = np.eye(2)[choice]
-        reward = (rng.random(n_episodes) < (prob * chosen).sum(-1)).astype(float)
-        features = learner.update(features, chosen, reward[:, None])
-        trials.append((choice, reward, prob))
-    choice, reward, prob = (np.stack(x, 1) for x in zip(*trials, strict=True))
-    grain = ("episode", "trial")
-    return describe(
-        xr.Dataset(
-            {
-                "choice": (grain, choice, {"n_options": 2}),
-                "reward": (grain, reward),
-                "reward_prob": ((*grain, "arm"), prob),
-                "drift_sd": (grain, np.repeat(drift_sd[:, None], 150, 1)),
-            },
-            coords={
-                "learning_rate": ("episode", learning_rate[:, 0]),
-                "inverse_temperature": ("episode", inverse_temperature[:, 0]),
-            },
-            attrs={"contract": CONTRACT, "task": "example: restless", "seed": seed},
-        )
-    )
+    found = restless(n_episodes, np.random.default_rng(seed))
+    return describe(found.assign_attrs(contract=CONTRACT, task="example: restless", seed=seed))

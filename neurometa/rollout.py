@@ -10,6 +10,7 @@ from torch import Tensor
 from neurometa import dataset
 from neurometa.agents import Agent
 from neurometa.errors import InputError
+from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.risky_safe import Perturb
 
@@ -21,7 +22,7 @@ def play(
     task: Task,
     agent: Agent,
     n_episodes: int,
-    rng: torch.Generator,
+    rng: Rng,
     *,
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
@@ -62,7 +63,7 @@ def unroll(
     task: Task,
     agent: Agent,
     n_episodes: int,
-    rng: torch.Generator,
+    rng: Rng,
     *,
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
@@ -131,9 +132,9 @@ def unroll(
     return played | {name: torch.stack(x) for name, x in latents.items()}
 
 
-def draw(logits: Tensor, rng: torch.Generator) -> Tensor:
+def draw(logits: Tensor, rng: Rng) -> Tensor:
     """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
-    luck = torch.rand(len(logits), generator=rng, device=rng.device)
+    luck = uniform(rng, len(logits))
     if logits.shape[-1] == 2:  # the commonest case, three times as quick
         return (luck < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
     reached = torch.softmax(logits, -1).cumsum(-1)
@@ -176,4 +177,5 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
     run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
     run["reward"] = run.step_reward.sum("step")
     order = ["episode", "trial", "step", "arm", "state", "option", "unit", "feature"]
+    run = run.assign_attrs(choice_step=task.choice_step)
     return dataset.describe(run.transpose(*order, missing_dims="ignore"))

@@ -15,26 +15,11 @@ import xarray as xr
 from shell import neurometa
 
 from neurometa import behaviour, dataset, models, runs
+from neurometa.cli import app
 from neurometa.dataset import example
 from neurometa.storage import only_writer
 
-COMMANDS = (
-    "list",
-    "train",
-    "sweep",
-    "rollout",
-    "regret",
-    "baselines",
-    "import",
-    "fit-rw",
-    "figure",
-    "show",
-    "compare",
-    "decode",
-    "risk",
-    "learning-set",
-    "reversals",
-)
+COMMANDS = {one.name: one for one in app.registered_commands}
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 
@@ -181,6 +166,10 @@ def test_any_file_that_keeps_the_contract_can_be_fitted(tmp_path):
     assert record["fits"] == 4
     assert Path(record["file"]) == tmp_path / "mine_fit_rw.nc"
     assert dataset.read(tmp_path / "mine_fit_rw.nc").sizes["episode"] == 4
+    fine("fit-rw", file, "--start", ".15,.85")
+    assert dataset.read(tmp_path / "mine_fit_rw.nc").attrs["start"].tolist() == [0.15, 0.85]
+    told = fine("fit-rw", file, "--start", "fitted")
+    assert "initial_value" in told and dataset.read(tmp_path / "mine_fit_rw.nc").attrs["start"] == "fitted"
 
 
 @pytest.mark.parametrize(
@@ -210,10 +199,20 @@ def test_help_holds_an_example_that_begins_with_the_command(command):
         assert f"Usage: neurometa {command}" in printed
 
 
-def test_help_lists_every_command_and_where_to_begin():
+def test_help_lists_every_command_under_a_heading_in_one_line_and_says_where_to_begin(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     printed = fine("--help")
-    assert all(re.search(rf"^\W*{command}\s", printed, re.MULTILINE) for command in COMMANDS)
+    for name, command in COMMANDS.items():
+        line = command.help.split("\n")[0]
+        assert re.search(rf"^│ {name} +{re.escape(line)} +│$", printed, re.MULTILINE), name
+        assert f"─ {command.rich_help_panel} ─" in printed
+    assert len({command.rich_help_panel for command in COMMANDS.values()}) == 6
     assert "Begin with: neurometa train restless --out runs/restless" in " ".join(printed.split())
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = fine("--help")
+    assert max(map(len, narrow.splitlines())) <= 60
+    words = " ".join(re.sub("[│╭╰─╮╯]", " ", narrow).split())
+    assert all(f"{name} {command.help.splitlines()[0]}" in words for name, command in COMMANDS.items())
 
 
 @pytest.mark.parametrize("command", ["list", "train", "regret", "fit-rw", "figure", "show", "help"])
@@ -289,6 +288,8 @@ REFUSED = [
     (["fit-rw", "RUN", "--model", "rescorla-wagnre"], r"no model 'rescorla-wagnre'. Did you mean 'rescorla-wagner'\?"),
     (["fit-rw", "RUN", "--pool", "session"], "session"),
     (["fit-rw", "RUN", "--window", "0"], "window is 0"),
+    (["fit-rw", "RUN", "--start", "low"], "--start is 'low'"),
+    (["fit-rw", "RUN", "--start", ".1,.2,.3"], "start gives 3 values, but there are 2 options"),
     (
         ["figure", "w16-fig1", "--run", "RUN"],
         r"There is no figure 'w16-fig1'. Did you mean 'w18-fig1'\? There are: .*w16-fig4",

@@ -9,8 +9,9 @@ import xarray as xr
 from scipy import stats
 from shell import neurometa
 
-from neurometa import dataset
+from neurometa import dataset, reference
 from neurometa.compare import compare
+from neurometa.criteria import needs
 from neurometa.errors import InputError
 
 BELOW = "w16-4-below-ucb"
@@ -412,3 +413,29 @@ def test_agents_of_two_experiments_are_set_beside_each_other_where_neither_was_t
     assert found.verdict == "reproduced"
     assert found.ours == pytest.approx(100 * 0.5 * (0.1 - 0.3), abs=0.2)
     assert one("w16-2a-easy-on-medium", tmp_path).verdict == "not run"
+
+
+def test_a_claim_names_the_files_that_decide_it_trials_first():
+    claims = {claim["id"]: claim for record in reference.records().values() for claim in record["claim"]}
+    lesioned = [(need.file, need.options) for need in needs(claims["w18-p-lesion-rpe"])]
+    assert lesioned == [("lesion-reset.nc", ""), ("lesion-reset_rpe.nc", ""), ("behaviour.nc", ""), ("rpe.nc", "")]
+    (blind,) = needs(claims["w16-5-no-reward"])
+    assert (blind.experiment, blind.settings, blind.episodes) == (
+        "two-step-w16",
+        ("inputs=observation,action,time",),
+        1000,
+    )
+    noisy = needs(claims["w18-p-training-rpe"])
+    assert {need.settings for need in noisy} == {("rpe_noise=1.0",), ("rpe_noise=0.0",)}
+    assert {need.options for need in noisy if need.file == "history.nc"} == {
+        "--encoding miller --lags 5 --penalty ridge"
+    }
+    both = {(need.experiment, need.file) for need in needs(claims["w16-2b-easy"])}
+    assert both == {("dependent-easy", "on-independent.nc"), ("independent", "behaviour.nc")}
+    assert not needs(claims["w16-1-exact-ucb"])
+
+
+def test_every_claim_that_is_not_of_exact_theory_needs_something():
+    for record in reference.records().values():
+        for claim in record["claim"]:
+            assert bool(needs(claim)) == ("exact" not in claim["criterion"]), claim["id"]

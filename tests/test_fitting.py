@@ -15,7 +15,7 @@ from scipy import optimize
 from neurometa import dataset
 from neurometa.behaviour import fit, latents, log_likelihood, simulate
 from neurometa.errors import InputError
-from neurometa.models import MODELS, ChoiceKernel, Forgetting, RescorlaWagner, SingleValue, TwoLearningRates
+from neurometa.models import MODELS, Behrens, ChoiceKernel, Forgetting, RescorlaWagner, SingleValue, TwoLearningRates
 
 SHARED = Path(__file__).parents[2] / "shared"
 CAP_20 = {"inverse_temperature": (0.0, 20.0)}
@@ -151,6 +151,84 @@ def test_padding_neither_scores_nor_teaches():
     xr.testing.assert_allclose(
         fit(RescorlaWagner, padded), fit(RescorlaWagner, trials.isel(trial=slice(40))), atol=1e-6
     )
+
+
+def test_values_start_where_they_are_told_to_in_fits_scores_latents_and_simulations():
+    trials = simulate(RescorlaWagner.starting((0.15, 0.85))(0.2, 5.0), walk(3, 60), np.random.default_rng(21))
+    fitted = fit(RescorlaWagner, trials, start=(0.15, 0.85))
+    assert fitted.attrs["start"] == [0.15, 0.85]
+    own = RescorlaWagner.of(fitted)
+    np.testing.assert_allclose(latents(own, trials).arm_value.isel(trial=0), [[0.15, 0.85]] * 3)
+    np.testing.assert_allclose(log_likelihood(own, trials), fitted.log_likelihood, atol=1e-9)
+    for i in range(3):
+        value, total = [0.15, 0.85], 0.0
+        rate, slope = fitted.learning_rate[i].item(), fitted.inverse_temperature[i].item()
+        for chose, earned in zip(trials.choice[i].values, trials.reward[i].values, strict=True):
+            total -= np.log1p(np.exp(slope * (value[1 - chose] - value[chose])))
+            value[chose] += rate * (earned - value[chose])
+        assert fitted.log_likelihood[i] == pytest.approx(total, abs=1e-9)
+
+
+def test_a_start_comes_back_from_a_file_with_its_fit(tmp_path):
+    trials = dataset.example(n_episodes=2)
+    for start in (0.25, (0.1, 0.6), "fitted"):
+        fitted = fit(RescorlaWagner, trials, start=start)
+        read = dataset.read(dataset.save_run(fitted, tmp_path / "fit.nc"))
+        again = log_likelihood(RescorlaWagner.of(read), trials)
+        np.testing.assert_allclose(again.where(fitted.converged), fitted.log_likelihood.where(fitted.converged))
+
+
+def test_a_start_is_recovered_and_never_worse_than_any_that_is_given():
+    trials = simulate(RescorlaWagner.starting(0.9)(0.1, 6.0), walk(1, 4000, seed=3), np.random.default_rng(22))
+    short = trials.isel(trial=slice(300)).expand_dims("copy")
+    many = simulate(RescorlaWagner.starting(0.9)(0.05, 8.0), walk(60, 40, seed=4), np.random.default_rng(23))
+    fitted = fit(RescorlaWagner, many, pool="episode", start="fitted")
+    assert abs(fitted.initial_value - 0.9) < 0.1 and fitted.attrs["n_parameters"] == 3
+    free = fit(RescorlaWagner, short, start="fitted")
+    for start in (0.0, 0.5, 0.9):
+        assert (free.log_likelihood >= fit(RescorlaWagner, short, start=start).log_likelihood - 1e-6).all()
+
+
+def test_two_arms_that_mirror_each_other_start_as_mirrors():
+    trials = simulate(SingleValue(0.3, 4.0), walk(2, 60), np.random.default_rng(24))
+    np.testing.assert_allclose(
+        latents(SingleValue.starting(0.2)(0.3, 4.0), trials).arm_value.isel(trial=0), [[0.2, 0.8]] * 2
+    )
+    np.testing.assert_allclose(
+        latents(SingleValue.of(fit(SingleValue, trials, start="fitted")), trials).arm_value.sum("arm"), 1
+    )
+    with pytest.raises(InputError, match="the two arms of SingleValue must sum to 1"):
+        fit(SingleValue, trials, start=(0.2, 0.3))
+
+
+def test_points_begin_at_0_with_a_warning_unless_it_is_said_where():
+    trials = episode([0, 1, 1, 0, 1, 1, 0, 1], [20, 40, 35, 20, 45, 40, 15, 50])
+    with pytest.warns(UserWarning, match="rewards go from 15 to 50, which are points: values begin at 0") as caught:
+        fitted = fit(RescorlaWagner, trials)
+    assert len(caught) == 1 and fitted.attrs["start"] == [0.0]
+    free = fit(RescorlaWagner, trials, start="fitted")
+    assert free.initial_value.attrs["highest"] == 50
+    xr.testing.assert_allclose(fit(RescorlaWagner, trials, start=0), fitted)
+
+
+@pytest.mark.parametrize("start", ["fited", np.nan, (), (0.1, 0.2, 0.3), None])
+def test_a_start_that_cannot_be_is_refused(start):
+    if start is None:
+        with pytest.raises(InputError, match="Behrens begins where its equations say"):
+            fit(Behrens, episode([0, 1], [1, 0]), start=0.5)
+        return
+    with pytest.raises(InputError, match=r"start (is|gives)"):
+        fit(RescorlaWagner, episode([0, 1], [1, 0]), start=start)
+
+
+def test_a_mouse_is_fitted_as_its_authors_did_from_values_of_their_own():
+    file = SHARED / "datasets" / "hjort2026_reversal" / "trials.csv.gz"
+    if not file.exists():
+        pytest.skip("the mice, shared/datasets/hjort2026_reversal, are not here")
+    table = pd.read_csv(file).sort_values(["mouse", "trial"])
+    mouse = table[table.mouse == "A01"]
+    fitted = fit(RescorlaWagner, episode(mouse.choice, mouse.outcome), start=(0.15, 0.85))
+    assert fitted.log_likelihood == pytest.approx(-62.001, abs=5e-4)
 
 
 def test_dims_pass_through_in_any_order():
@@ -304,7 +382,7 @@ def test_rewards_in_large_units_do_not_overflow():
     plain = fit(ChoiceKernel, trials)
     scaled = trials.assign(reward=1000 * trials.reward)
     xr.testing.assert_allclose(fit(ChoiceKernel, scaled), plain)
-    fitted = fit(RescorlaWagner, scaled)
+    fitted = fit(RescorlaWagner, scaled, start=0.5)
     assert np.isfinite(fitted.log_likelihood).all() and (fitted.log_likelihood <= 0).all()
 
 
@@ -327,14 +405,16 @@ def test_any_legal_episode_gives_a_finite_fit_or_the_stated_nan(data):
     choice = data.draw(st.lists(st.integers(-1, n_options - 1), min_size=n, max_size=n))
     payment = st.sampled_from([0.0, 1.0]) if kind.rewards else st.floats(-100, 100)
     reward = data.draw(st.lists(payment, min_size=n, max_size=n))
-    fitted = fit(kind, episode(choice, reward, n_options=n_options))
+    start = data.draw(st.sampled_from([0.0, 0.5, -3.0, "fitted"]))
+    fitted = fit(kind, episode(choice, reward, n_options=n_options), start=start)
     n_scored = sum(chose >= 0 for chose in choice)
     assert fitted.n_trials == n_scored
     assert bool(fitted.log_likelihood.isnull()) == (n_scored == 0)
     assert not fitted.log_likelihood > 1e-9
     for name, (low, high) in kind.bounds.items():
         assert fitted[name].isnull() or low <= fitted[name] <= high
-    assert bool(fitted.converged) == all(fitted[name].notnull() for name in kind.parameters())
+    parameters = kind.starting(start).parameters()
+    assert bool(fitted.converged) == all(fitted[name].notnull() for name in parameters)
     if n_scored and 0 in (low for low, _ in kind.bounds.values()):
         assert fitted.log_likelihood >= n_scored * np.log(1 / n_options) - 1e-9
 

@@ -9,7 +9,7 @@ from scipy.special import rel_entr, softmax
 from neurometa import exact
 from neurometa.behaviour.performance import mean_interval
 from neurometa.behaviour.sufficient import counts
-from neurometa.dataset import n_options, require
+from neurometa.dataset import n_options, played, require
 from neurometa.errors import InputError
 
 
@@ -62,8 +62,7 @@ def policy_divergence(
     if n_options(trials) != 2 or trials.sizes["option"] != 2:
         raise InputError(f"There are {n_options(trials)} arms; a policy table is for two.")
     logits = _at_step(trials.logits, step).transpose(..., "option")
-    made = trials.choice >= 0
-    made = made & trials.valid if "valid" in trials else made
+    made = played(trials)
     counted = counts(trials)
     agent = logits.isel(option=0, drop=True).copy(data=softmax(logits.values.astype(float), -1)[..., 0])
     reference = _looked_up(policy, counted)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from neurometa.dataset import VARIABLES, n_options, require
+from neurometa.dataset import VARIABLES, follows, n_options, played, require, valid
 from neurometa.errors import InputError, nearest
 
 SETS = {  # of Wang et al. 2018: simulation 1, section "unit coding", and simulation 2, "volatility units"
@@ -26,7 +26,7 @@ def previous_trial(trials: xr.Dataset) -> xr.Dataset:
     Dataset
         Floats over the dims of the trials: ``previous_choice``, ``previous_reward`` and, for two options,
         ``previous_product``, the reward with the sign of the choice (arm 0: -, arm 1: +). NaN on the first trial of
-        each episode, after a trial that was missed, and on padding.
+        each episode, after a trial that was missed or a gap in the numbers of the trials, and on padding.
 
     Raises
     ------
@@ -40,20 +40,16 @@ def previous_trial(trials: xr.Dataset) -> xr.Dataset:
     array([nan, nan])
     """
     require(trials, choice=("trial",), reward=("trial",))
-    played = trials.choice >= 0
-    valid = trials.valid.astype(bool) if "valid" in trials else None
-    if valid is not None:
-        valid = valid.any("step") if "step" in valid.dims else valid
-        played = played & valid
-    choice = trials.choice.astype(float).where(played).shift(trial=1)
-    reward = trials.reward.astype(float).where(played).shift(trial=1)
+    made, right_after = played(trials), follows(trials)
+    choice = trials.choice.astype(float).where(made).shift(trial=1).where(right_after)
+    reward = trials.reward.astype(float).where(made).shift(trial=1).where(right_after)
     found = xr.Dataset({"previous_choice": choice, "previous_reward": reward})
     found.previous_choice.attrs = {"long_name": "choice of the trial before"}
     found.previous_reward.attrs = {"long_name": "reward of the trial before", "units": "reward"}
     if n_options(trials) == 2:
         found["previous_product"] = (2 * choice - 1) * reward
         found.previous_product.attrs = {"long_name": "reward of the trial before, signed by choice", "units": "reward"}
-    return found if valid is None else found.where(valid)
+    return found.where(valid(trials))
 
 
 def coding_factors(trials: xr.Dataset, names: Sequence[str] = SETS["history"], *, skip: float = 0.0) -> xr.Dataset:
@@ -87,13 +83,12 @@ def coding_factors(trials: xr.Dataset, names: Sequence[str] = SETS["history"], *
         raise InputError(f"skip is {skip}; it must be at least 0 and below 1.")
     if not names or len(set(names)) < len(names):
         raise InputError(f"The factors are {list(names)}; name each once, and one at least.")
-    valid = trials.valid.astype(bool) if "valid" in trials else xr.ones_like(trials.choice, dtype=bool)
-    valid = valid.any("step") if "step" in valid.dims else valid
-    kept = valid.cumsum("trial") > skip * valid.sum("trial")
+    shown = valid(trials)
+    kept = shown & (shown.cumsum("trial") > skip * shown.sum("trial"))
     found = {}
     for name in names:
         factor = _factor(trials, name)
-        found[name.replace("_", " ").replace("-", " ")] = factor.where(valid & kept).reset_coords(drop=True)
+        found[name.replace("_", " ").replace("-", " ")] = factor.where(kept).reset_coords(drop=True)
     return xr.Dataset(found).assign_attrs(skip=skip)
 
 
@@ -101,7 +96,7 @@ def _factor(trials: xr.Dataset, name: str) -> xr.DataArray:
     if name in ("last-action", "action-x-reward", "next-action") and n_options(trials) != 2:
         raise InputError(f"{name!r} has a sign for two options, and these trials have {n_options(trials)}.")
     if name == "next-action":
-        return (2.0 * trials.choice - 1).where(trials.choice >= 0)
+        return (2.0 * trials.choice - 1).where(played(trials))
     if name in ("last-action", "last-reward", "action-x-reward"):
         before = previous_trial(trials)
         if name == "last-action":

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.restless import _line
-from neurometa.dataset import n_options, require
+from neurometa.dataset import n_options, played, require, valid
 from neurometa.errors import InputError
 
 HELD_OUT = ((0.1, 0.2), (0.3, 0.4))  # base probabilities of Wang et al. 2018 that training left out
@@ -54,10 +54,10 @@ def matching(trials: xr.Dataset, *, held_out: Sequence[tuple[float, float]] = HE
     require(trials, choice=("episode", "trial"), reward=("episode", "trial"))
     if n_options(trials) != 2:
         raise InputError(f"'choice' has {n_options(trials)} options; matching is between 2.")
-    played = trials.valid if "valid" in trials else xr.ones_like(trials.choice, bool)
-    late = played & (3 * (played.cumsum("trial") - 1) >= played.sum("trial"))
+    shown = valid(trials)
+    late = shown & (3 * (shown.cumsum("trial") - 1) >= shown.sum("trial"))
     arm = xr.DataArray([0, 1], dims="arm")
-    chosen = (trials.choice == arm) & late
+    chosen = (trials.choice == arm) & late & played(trials)
     n_chosen = chosen.sum("trial")
     earned = trials.reward.clip(min=0).where(chosen, 0.0).sum("trial")
     kept = (n_chosen > 0).all("arm") & (earned > 0).all("arm")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.dataset import require
+from neurometa.dataset import played, require
 from neurometa.errors import InputError
 
 
@@ -101,9 +101,7 @@ def _right(trials: xr.Dataset) -> xr.DataArray:
     require(trials, choice=("episode", "trial"), side=("episode", "trial"))
     if odd := sorted(set(np.unique(trials.side.values).tolist()) - {0, 1}):
         raise InputError(f"'side' holds {odd[0]}; the sides are 0 and 1.")
-    made = trials.choice >= 0
-    made = made & trials.valid.astype(bool) if "valid" in trials else made
-    return (trials.choice == trials.side).astype(float).where(made)
+    return (trials.choice == trials.side).astype(float).where(played(trials))
 
 
 def _share(right: xr.DataArray, dims: tuple[str, ...], level: float) -> xr.Dataset:

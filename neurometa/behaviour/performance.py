@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.dataset import BEYOND_PROBABILITY, require
+from neurometa.dataset import BEYOND_PROBABILITY, played, require
 from neurometa.errors import InputError
 
 
@@ -51,7 +51,7 @@ def regret(trials: xr.Dataset) -> xr.DataArray:
             "regret needs one of them over trial and arm."
         )
     require(trials, **{worth: ("trial", "arm")})
-    made = trials.choice >= 0
+    made = played(trials)
     chosen = trials[worth].isel(arm=trials.choice.where(made, 0))
     lost = (trials[worth].max("arm") - chosen.drop_vars("arm", errors="ignore")).where(made)
     return lost.rename("regret").assign_attrs(long_name="regret", units="reward")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import n_options, require
+from neurometa.dataset import n_options, played, require, valid
 from neurometa.errors import InputError
 from neurometa.fitting.outcome_filter import World, expectations
 
@@ -80,10 +80,7 @@ def posterior_volatility(
         raise InputError(f"prob is {prob}; it must be two pairs of probabilities.")
     if n_bins < 1:
         raise InputError(f"n_bins is {n_bins}; it must be at least 1.")
-    played = trials.choice >= 0
-    if "valid" in trials:
-        played = played & trials.valid
-    first_paid = ((trials.choice == 0) == (trials.reward > 0)).astype(float).where(played)
+    first_paid = ((trials.choice == 0) == (trials.reward > 0)).astype(float).where(played(trials))
     world, volatility = _world(fast, log_switch, pays, n_bins), np.array([[0.0, 0.0], [fast, fast]])
     found = xr.apply_ufunc(
         lambda outcome: expectations(outcome, world, [volatility])[0],
@@ -91,8 +88,7 @@ def posterior_volatility(
         input_core_dims=[["trial"]],
         output_core_dims=[["trial"]],
     )
-    found = found.transpose(*trials.choice.dims)
-    found = found.where(trials.valid) if "valid" in trials else found
+    found = found.transpose(*trials.choice.dims).where(valid(trials))
     found.attrs = {"long_name": "expected volatility", "units": "1/trial"}
     return found.rename("posterior_volatility")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import require
+from neurometa.dataset import follows, played, require, valid
 from neurometa.errors import InputError
 
 CONDITIONS = ("before discovery", "experienced", "inferred")
@@ -47,11 +47,11 @@ def reversal_conditions(trials: xr.Dataset) -> xr.Dataset:
         if odd := sorted(set(np.unique(trials[name].values).tolist()) - {0, 1}):
             raise InputError(f"{name!r} holds {odd[0]}; the two cues are 0 and 1.")
     cue, reverses = trials.cue, trials["reversed"].astype(bool)
-    played = trials.valid.astype(bool) if "valid" in trials else xr.ones_like(reverses)
-    answered = (trials.choice == cue) if "choice" in trials else xr.ones_like(reverses)
-    first = reverses & played
-    discovered = (first & answered).shift(trial=1, fill_value=False)
-    second = discovered & ~reverses & played
+    shown = valid(trials, "reversed")
+    answered = ((trials.choice == cue) & played(trials)) if "choice" in trials else xr.ones_like(reverses)
+    first = reverses & shown
+    discovered = (first & answered).shift(trial=1, fill_value=False) & follows(trials)
+    second = discovered & ~reverses & shown
     same = cue == cue.shift(trial=1, fill_value=-1)
     condition = xr.where(first, CONDITIONS[0], xr.where(second & same, CONDITIONS[1], ""))
     condition = xr.where(second & ~same, CONDITIONS[2], condition)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.performance import mean_interval
-from neurometa.dataset import require
+from neurometa.dataset import played, require
 from neurometa.errors import InputError
 
 
@@ -95,11 +95,9 @@ def _share(trials: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     """Of each episode the share of risky choices, NaN where none was free, and what risk paid with."""
     grain = ("episode", "trial")
     require(trials, choice=grain, risky=grain, risky_prob=("episode",))
-    free = trials.choice >= 0
+    free = played(trials)
     if "forced" in trials:
         free = free & ~trials.forced.astype(bool)
-    if "valid" in trials:
-        free = free & trials.valid
     if not free.any():
         raise InputError("No choice is free: every trial is forced or missed.")
     prob = trials.risky_prob

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.special import betainc, betaln, logit
 
 from neurometa import exact
-from neurometa.dataset import n_options, require
+from neurometa.dataset import n_options, played, require
 from neurometa.errors import InputError
 
 When = Literal["before", "after"]
@@ -48,7 +48,7 @@ def counts(trials: xr.Dataset, *, when: When = "before") -> xr.Dataset:
     require(trials, choice=("trial",), reward=("trial",))
     if when not in ("before", "after"):
         raise InputError(f"when is {when!r}; it must be 'before' or 'after' the choice of the trial.")
-    made = _played(trials)
+    made = played(trials)
     odd = made & (trials.reward != 0) & (trials.reward != 1)
     if odd.any():
         came = trials.reward.where(odd).values
@@ -160,11 +160,6 @@ def _log_better(wins0: np.ndarray, losses0: np.ndarray, wins1: np.ndarray, losse
         term = betaln(a1 + i, b0 + b1) - np.log(b0 + i) - betaln(1 + i, b0) - betaln(a1, b1)
         total = np.where(i < a0, np.logaddexp(total, term), total)
     return total
-
-
-def _played(trials: xr.Dataset) -> xr.DataArray:
-    made = trials.choice >= 0
-    return made & trials.valid if "valid" in trials else made
 
 
 def _two(counted: xr.Dataset) -> exact.bandits.Counts:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
-from neurometa.dataset import require
+from neurometa.dataset import played, require
 from neurometa.errors import InputError, nearest
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
@@ -43,8 +43,7 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
         the task is not one whose statistics are counts.
     """
     require(trials, choice=("episode", "trial"))
-    made = trials.choice >= 0
-    made = made & trials.valid if "valid" in trials else made
+    made = played(trials)
     if any(_category(trials, name) for name in names):
         if len(names) > 1:
             raise InputError(f"The targets are {list(names)}; a category is read on its own.")

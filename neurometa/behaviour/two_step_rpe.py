@@ -5,7 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import require
+from neurometa.dataset import played, require
 from neurometa.errors import InputError
 
 WORLD = {"p_common": 0.8, "p_reversal": 0.025, "p_reward": 0.9}  # Wang et al. 2018, simulation 4
@@ -74,9 +74,7 @@ def reference_rpes(
         outcome = trials.step_reward.sel(step="second_stage", drop=True)
     choice, state, outcome = xr.broadcast(trials.choice, trials.second_state, outcome)
     _check_coding(trials, choice, state, outcome)
-    taught = (choice >= 0) & (state >= 0) & (outcome >= 0)
-    if "valid" in trials:
-        taught = taught & trials.valid.astype(bool)
+    taught = played(trials) & (state >= 0) & (outcome >= 0)
     dims = [dim for dim in taught.dims if dim != "trial"]
     arrays = [x.transpose(*dims, "trial") for x in (choice.where(taught, 0), state.where(taught, 0), outcome, taught)]
     a, s, r, use = (x.values for x in arrays)
@@ -138,8 +136,7 @@ def _world(trials: xr.Dataset) -> dict[str, float]:
 
 
 def _check_coding(trials: xr.Dataset, choice: xr.DataArray, state: xr.DataArray, outcome: xr.DataArray) -> None:
-    made = choice >= 0
-    made = made & trials.valid.astype(bool) if "valid" in trials else made
+    made = played(trials).broadcast_like(choice).transpose(*choice.dims)
     for name, x in (("choice", choice.where(made)), ("second_state", state.where(made))):
         seen = np.unique(x.values[np.isfinite(x.values.astype(float))])
         if not set(seen) <= {-1, 0, 1}:

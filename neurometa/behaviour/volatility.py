@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import n_options, require
+from neurometa.dataset import n_options, played, require, valid
 from neurometa.errors import InputError
 
 ANGLES = np.linspace(0, 1, 41)  # a rate is (1 - cos(pi * angle)) / 2, so that the grid is finest near 0 and 1
@@ -132,6 +132,7 @@ def block_learning_rate(trials: xr.Dataset, *, window: int = 10) -> xr.Dataset:
     first = np.arange(n_trials - window + 1)
     windows = (np.arange(n_trials) >= first[:, None]) & (np.arange(n_trials) < first[:, None] + window)
     blocks, slid = {}, {}
+    shown = valid(trials).transpose("trial", ...).values.reshape(n_trials, -1).any(1)  # else padding in every episode
     for starts_volatile, order in ORDERS.items():
         members = np.flatnonzero(course[:, 0] == starts_volatile)
         if not len(members):
@@ -144,7 +145,7 @@ def block_learning_rate(trials: xr.Dataset, *, window: int = 10) -> xr.Dataset:
         fitted = _fit(trials.isel(episode=members), np.concatenate([halves, windows]), "target")
         slid[order] = fitted.isel(target=slice(2, None)).rename(target="window")
         for i, name in enumerate(names):
-            inside = [bool((halves[i] | ~each).all()) for each in windows]
+            inside = [bool((halves[i] & shown | ~each).all()) for each in windows]
             mean = slid[order].learning_rate.isel(window=np.flatnonzero(inside)).mean("window")
             blocks[name] = fitted.isel(target=i).assign(window_mean=mean)
     result = _side_by_side(blocks, "block").reindex(block=list(BLOCKS))
@@ -174,8 +175,7 @@ def _check(trials: xr.Dataset, window: int) -> None:
     if "magnitude" in trials:
         require(trials, magnitude=("episode", "trial", "arm"))
         return
-    made = trials.choice >= 0
-    odd = trials.reward.where(made & (trials.reward != 0) & (trials.reward != 1))
+    odd = trials.reward.where(played(trials) & (trials.reward != 0) & (trials.reward != 1))
     if odd.notnull().any():
         example = odd.values[np.isfinite(odd.values)][0]
         raise InputError(f"'reward' is {example:g}, where only 0 and 1 are meant; give 'magnitude' or recode it.")
@@ -183,7 +183,7 @@ def _check(trials: xr.Dataset, window: int) -> None:
 
 def _fit(trials: xr.Dataset, scores: np.ndarray, dim: str) -> xr.Dataset:
     """Fit every target of `scores` (target, trial) to pooled episodes, for each entry of the other dims."""
-    taken = [trials.choice.where(trials.valid, -1) if "valid" in trials else trials.choice, trials.reward]
+    taken = [trials.choice.where(played(trials), -1), trials.reward]
     core = [["trial", "episode"]] * 2
     if "magnitude" in trials:
         taken += [trials.magnitude.isel(arm=i, drop=True) for i in range(2)]

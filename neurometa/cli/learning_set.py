@@ -5,17 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
-
-def learning_set(app: typer.Typer) -> None:
-    """Add the command that draws a learning-set curve in numbers."""
-    app.command("learning-set", epilog="Example: neurometa learning-set runs/harlow")(curve)
+EXAMPLE = "neurometa learning-set runs/harlow"
 
 
-def curve(
+def learning_set(
     run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file with the trials.", show_default=False)],
     by: Annotated[
         str | None,
@@ -26,9 +24,9 @@ def curve(
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Count right choices by trial of a problem, and what follows a first win or loss.
+    """Count right choices by trial of a problem.
 
-    Intervals are Wilson's, over problems. Writes learning_set.nc.
+    Also what follows a first win or loss. Intervals are Wilson's, over problems. Writes learning_set.nc.
     """
     from neurometa import behaviour, dataset
 

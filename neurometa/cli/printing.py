@@ -4,12 +4,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any
-
-import typer
-
-MADE_BY = ("task", "config", "seed", "budget", "evaluation_seed", "created")  # what a result keeps of its run
-JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
+from typing import Any
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -25,7 +20,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console(highlight=False, soft_wrap=False).print(drawn)
+    Console(highlight=False, soft_wrap=False, markup=False).print(drawn)  # [m] is a name here, no markup
 
 
 def say(text: str) -> None:
@@ -96,3 +91,21 @@ def number(x: float, digits: int = 3) -> str:
 def interval(lower: float, upper: float, digits: int = 3) -> str:
     """Write an interval as [lower, upper]."""
     return f"[{number(lower, digits)}, {number(upper, digits)}]"
+
+
+def reasons(reason: Any) -> dict[str, int]:
+    """Count the reasons why there is no estimate, in the order in which they come."""
+    every = [str(each) for each in reason.values.ravel()]
+    return {each: every.count(each) for each in dict.fromkeys(every) if each}
+
+
+def tell_reasons(reasons: dict[str, int], what: str) -> None:
+    """Say for each reason how often it is one."""
+    for reason, n in reasons.items():
+        say(f"{what} {n}: {reason}.")
+
+
+def numbers(found: Any, names: Sequence[str]) -> list[str]:
+    """Write one number of a dataset for each name; counts without decimals."""
+    values = {name: float(found[name]) for name in names}
+    return [f"{x:.0f}" if name == "n" or name.startswith("n_") else number(x) for name, x in values.items()]

@@ -5,27 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
-
-def reversals(app: typer.Typer) -> None:
-    """Add the command that looks at reversals."""
-    app.command("reversals", epilog="Example: neurometa reversals runs/reversal")(contrast)
+EXAMPLE = "neurometa reversals runs/reversal"
 
 
-def contrast(
+def reversals(
     run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file with values.", show_default=False)],
     discount: Annotated[
         float | None, typer.Option(help="Gamma of the critic.", show_default="that of the training")
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Take an agent's prediction errors at a cue before and after reversals, experienced and inferred.
+    """Compare inferred with experienced value around reversals.
 
-    Positive contrasts follow the roles of the cues; the ratio of inferred to experienced is 1 for full
-    inference. Intervals are of a bootstrap over episodes. Writes reversals.nc.
+    They are an agent's prediction errors at a cue before and after. Positive contrasts follow the roles of
+    the cues; the ratio of inferred to experienced is 1 for full inference. Intervals are of a bootstrap
+    over episodes. Writes reversals.nc.
     """
     from neurometa import behaviour, dataset, neural
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,7 @@ from scipy import special
 from neurometa.errors import InputError, nearest
 from neurometa.fitting.from_starts import fit_from_starts
 from neurometa.fitting.hierarchical import fit_group
+from neurometa.fitting.initial import started
 from neurometa.fitting.latents import playable, with_coords
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.members import by_member
@@ -27,6 +29,7 @@ def fit(
     *,
     pool: str | Sequence[str] = (),
     window: int | None = None,
+    start: float | Sequence[float] | Literal["fitted"] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     intervals: bool | float = False,
     priors: Mapping[str, Prior] | None = None,
@@ -61,6 +64,11 @@ def fit(
     window : int, optional
         Count only this many consecutive trials, and slide on by one: values still evolve from
         trial 1 (Behrens et al. 2007; Wang et al. 2018, simulation 2).
+    start : float, sequence of float, or "fitted", optional
+        What every arm is worth before the first trial (for a model without values: its first feature), in
+        units of reward: one number, one for each arm, or a parameter more, ``initial_value``, within
+        [0, 1] or the range of the rewards. By default the model's own, which is .5 for values, or 0
+        with a warning where rewards leave [0, 1].
     bounds : mapping of str to (float, float), optional
         Lowest and highest value of a parameter, instead of the model's own; equal ones hold
         it fixed.
@@ -120,8 +128,9 @@ def fit(
     """
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
+    model, begins = started(model, trials, start)
     unshown = model.unshown if issubclass(model, Observer) and "magnitude" not in trials else {}
-    lowest, highest = check_bounds(model, {name: (x, x) for name, x in unshown.items()} | dict(bounds or {}))
+    lowest, highest = check_bounds(model, {name: (x, x) for name, x in unshown.items()} | begins | dict(bounds or {}))
     if group is not None:
         if priors is not None or window is not None:
             what = "priors" if priors is not None else "window"
@@ -141,6 +150,7 @@ def fit(
             raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")
         allowed = trials.choice if "choice" in trials else xr.DataArray(0)
         fitted = fit_from_starts(model, trials, check_pool(allowed, pool), lowest, highest, priors, n_starts, seed)
+        fitted.attrs |= {"start": model.written_start()} if issubclass(model, Model) else {}
         return with_coords(fitted, trials.drop_dims("trial"))
     ordered = (*model.rates(), *model.weights)
     low, high = (np.array([each[name] for name in ordered], float) for each in (lowest, highest))
@@ -266,7 +276,7 @@ def _describe(
         "model": model.__name__,
         "n_parameters": int((low < high).sum()),
     }
-    result.attrs |= {"start": list(model.start)} if issubclass(model, Model) else {}
+    result.attrs |= {"start": model.written_start()} if issubclass(model, Model) else {}
     result.attrs |= ({"pool": ", ".join(map(str, pool))} if pool else {}) | ({"window": window} if window else {})
     return result
 

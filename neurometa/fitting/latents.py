@@ -108,7 +108,7 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     if isinstance(model, TwoStepModel):
         return with_coords(two_step.latents(model, parameters, trials), trials)
     assert isinstance(model, Model | Observer)
-    played, valid = playable(type(model), trials)
+    played, shown = playable(type(model), trials)
     log_prob, features, expected = _replay(model, parameters, played)
     result = xr.Dataset(features | {"choice_prob": np.exp(log_prob)})
     if expected is not None:
@@ -121,7 +121,7 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
     for name, text in LABELS.items():
         if name in result:
             result[name].attrs = {"long_name": text}
-    result = result.where(valid) if valid is not None else result
+    result = result.where(shown) if shown is not None else result
     order = [*(dim for dim in result.dims if dim not in ("trial", "arm")), "trial", "arm"]
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)
 
@@ -135,17 +135,15 @@ def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.D
         ``choice`` (-1 also on padding; its attribute ``n_options`` says how many arms) and
         ``reward`` (0 where no choice was made); for an observer also what it infers.
     DataArray or None
-        ``valid``, where the trials have it.
+        Which trials are no padding, where the trials say so.
     """
     dataset.require(trials, choice=("trial",), reward=("trial",))
-    choice, reward, valid = trials.choice, trials.reward, trials.get("valid")
+    choice, reward = trials.choice, trials.reward
     if choice.dtype.kind == "u":
         choice = choice.astype(np.int64)  # to hold -1
-    if valid is not None:
-        if valid.dtype != bool:
-            raise InputError(f"'valid' is {valid.dtype}; it must be true where a trial was played, else false.")
-        valid = valid.any("step") if "step" in valid.dims else valid
-        choice = choice.where(valid, -1)
+    shown = dataset.valid(trials) if "valid" in trials else None
+    if shown is not None:
+        choice = choice.where(dataset.played(trials), -1)
     kept = xr.Dataset({"choice": choice, "reward": reward})
     kept.choice.attrs = trials.choice.attrs
     if "n_options" not in kept.choice.attrs and "arm" in trials.sizes:
@@ -161,7 +159,7 @@ def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.D
             raise InputError(f"'reward' is {found:g} somewhere; {model.__name__} allows only {model.rewards}.")
     kept = xr.Dataset({"choice": xr.broadcast(kept.choice, made)[0], "reward": reward.where(made, 0.0)})
     kept.choice.attrs = {"n_options": n_options}
-    return observer.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, valid
+    return observer.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, shown
 
 
 def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
@@ -172,7 +170,7 @@ def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
 
 
 def check_options(model: type[Softmax], n_options: int) -> None:
-    """Raise unless the equations allow so many arms.
+    """Raise unless the equations allow so many arms, and begin with a value for each of them.
 
     Raises
     ------
@@ -181,6 +179,9 @@ def check_options(model: type[Softmax], n_options: int) -> None:
     """
     if model.n_options not in (None, n_options):
         raise InputError(f"The trials have {n_options} options; {model.__name__} is a model of {model.n_options}.")
+    given = len(model.start[0]) if issubclass(model, Model) and isinstance(model.start[0], tuple) else n_options
+    if given != n_options:
+        raise InputError(f"start gives {given} values, but there are {n_options} options; give one for each, or one.")
 
 
 def _replay(

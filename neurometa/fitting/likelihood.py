@@ -122,7 +122,8 @@ def _learned(model: type[Model], choices: Choices, rates: np.ndarray) -> np.ndar
     n_tries = rates.shape[1]
     arms, played = np.arange(choices.n_options).reshape(-1, 1, 1), choices.choice >= 0
     chosen, complete = (choices.choice[:, None] == arms).astype(float), np.all(played, axis=(1, 2))
-    features = tuple(np.full((choices.n_options, n_tries, n_columns, n_members), start) for start in model.start)
+    shape = (choices.n_options, n_tries, n_columns, n_members)
+    features = tuple(np.broadcast_to(first, shape) for first in model.first(arms[..., None], *rates))
     n_weighed = len(model.weights)  # the features after these only teach
     gap = np.empty((n_weighed, n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))
     for trial in range(n_trials):

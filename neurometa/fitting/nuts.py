@@ -102,7 +102,7 @@ def sample_group(
         link=("parameter", np.array([link.kind for link in linked.values()], dtype=object)),
     )
     return with_coords(result, members.drop_dims("trial")).assign_attrs(
-        model=model.__name__, group=group, seed=seed, n_tune=n_tune, start=list(model.start)
+        model=model.__name__, group=group, seed=seed, n_tune=n_tune, start=model.written_start()
     )
 
 

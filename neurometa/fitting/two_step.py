@@ -49,13 +49,9 @@ def playable(model: type[TwoStepModel], trials: xr.Dataset, *, sided: bool) -> x
     dataset.require(trials, **{name: ("trial",) for name in present})
     for name in present:
         _check_binary(trials[name], name)
-    played = trials.choice >= 0
+    played = dataset.played(trials)
     if branched:
         played = played & (trials.second_choice >= 0)
-    if "valid" in trials:
-        if trials.valid.dtype != bool:
-            raise InputError(f"'valid' is {trials.valid.dtype}; it must be true where a trial was played, else false.")
-        played = played & (trials.valid.any("step") if "step" in trials.valid.dims else trials.valid)
     for name in present:
         absent = played & (trials[name] < 0)
         if absent.any():
@@ -162,8 +158,7 @@ def latents(model: TwoStepModel, parameters: Sequence[xr.DataArray], trials: xr.
         found = labelled(source, text)
         result[name] = found.where(made).assign_attrs(found.attrs)
     if "valid" in trials:
-        valid = trials.valid.any("step") if "step" in trials.valid.dims else trials.valid
-        result = result.where(valid)
+        result = result.where(dataset.valid(trials))
     order = [*(dim for dim in like.dims if dim != "trial"), "trial", "state", "option"]
     return result.transpose(*order).assign_attrs(model=type(model).__name__)
 

@@ -56,6 +56,7 @@ class SingleValue(Model):
     bounds: ClassVar = {"learning_rate": (0.0, 1.0), "inverse_temperature": (0.0, 30.0)}
     n_options: ClassVar = 2
     rewards: ClassVar = (0.0, 1.0)
+    mirrored: ClassVar = True
 
     @staticmethod
     def learn(features, chosen, reward, learning_rate):

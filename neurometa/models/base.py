@@ -8,10 +8,16 @@ concave in them whatever the others are; the fitter relies on it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from neurometa.errors import InputError
+
 Array = Any  # float, numpy array or torch tensor: only arithmetic is used below
+FITTED = "fitted"  # of a start that is a parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,14 +118,24 @@ class Model(Softmax):
 
     Attributes
     ----------
-    start : tuple of float
-        Each feature before the first trial (the same for every arm).
+    start : tuple
+        Each feature before the first trial: a number for all arms, or a tuple of one per arm.
+        `starting` gives the model with another.
     rewards : tuple of float or None
         The only rewards that the equations allow; None for any.
+    mirrored : bool
+        Whether the first feature of arm 1 is always 1 minus that of arm 0, so that `starting` means arm 0.
+    initial : str or None
+        The parameter at which the first feature begins, if it is one.
+    stated : bool
+        Whether somebody said where it begins, by `starting`.
     """
 
-    start: ClassVar[tuple[float, ...]] = (0.5,)
+    start: ClassVar[tuple[Any, ...]] = (0.5,)
     rewards: ClassVar[tuple[float, ...] | None] = None
+    mirrored: ClassVar[bool] = False
+    initial: ClassVar[str | None] = None
+    stated: ClassVar[bool] = False
 
     @staticmethod
     def learn(features: tuple, chosen: Array, reward: Array, *rates: Array) -> tuple:
@@ -138,9 +154,66 @@ class Model(Softmax):
         """
         raise NotImplementedError
 
+    @classmethod
+    def starting(cls, start: Any) -> type[Self]:
+        """Return the model whose first feature (the value, where there is one) begins elsewhere.
+
+        Parameters
+        ----------
+        start : float, sequence of float, or "fitted"
+            For all arms, or one for each; or a parameter of its own, ``initial_<feature>``, the same
+            for all arms and, unless a fit is given other bounds, in [0, 1].
+
+        Raises
+        ------
+        InputError
+            It is none of these.
+
+        Examples
+        --------
+        >>> RescorlaWagner.starting((0.15, 0.85)).start
+        ((0.15, 0.85),)
+        >>> RescorlaWagner.starting("fitted").parameters()
+        ('learning_rate', 'inverse_temperature', 'initial_value')
+        """
+        if isinstance(start, str) and start == FITTED:
+            return cls if cls.initial else _start_fitted(cls)
+        try:
+            first = tuple(map(float, start)) if np.ndim(start) else float(start)
+        except (TypeError, ValueError):
+            first = ()
+        if not np.size(first) or not np.isfinite(first).all():
+            raise InputError(f"start is {start!r}; give a finite number, one for each arm, or {FITTED!r}.")
+        if cls.mirrored:
+            first = first if isinstance(first, tuple) else (first, 1 - first)
+            if len(first) != 2 or abs(sum(first) - 1) > 1e-9:
+                raise InputError(f"start is {start!r}; the two arms of {cls.__name__} must sum to 1.")
+        return _start_at(cls.__mro__[1] if cls.initial else cls, first)
+
+    @classmethod
+    def first(cls, arm: Array, *rates: Array) -> tuple:
+        """Each feature of the arms of these indices before the first trial, at given rates."""
+        return tuple(_of_arm(each, arm) if isinstance(each, tuple) else each for each in cls.start)
+
+    @classmethod
+    def of(cls, fitted: Mapping[str, Any]) -> Self:
+        """Return the model with its parameters, and where it starts, taken from the result of a fit."""
+        told = getattr(fitted, "attrs", {}).get("start")
+        kind = cls if told is None else cls.starting(read_start(told, len(cls.start)))
+        return kind(*(fitted[name] for name in kind.parameters()))
+
+    @classmethod
+    def written_start(cls) -> str | list[float]:
+        """`start` as an attribute of a file: "fitted", or the numbers of one feature after the other."""
+        if cls.initial:
+            return FITTED
+        return [float(x) for each in cls.start for x in (each if isinstance(each, tuple) else (each,))]
+
     def begin(self, like: Array) -> tuple:
         """Features of each arm before the first trial, each shaped as `like` (..., arm)."""
-        return tuple(0.0 * like + start for start in self.start)
+        arm = (0.0 * like + 1.0).cumsum(-1) - 1.0
+        first = self.first(arm, *(getattr(self, name) for name in self.rates()))
+        return tuple(0.0 * like + start for start in first)
 
     def expected(self, features: tuple) -> Array | None:
         """Reward expected of each arm, in the task's units; None for a model that expects none."""
@@ -153,3 +226,46 @@ class Model(Softmax):
         some rules learn from what was not chosen.
         """
         return self.learn(features, chosen, reward, *(getattr(self, name) for name in self.rates()))
+
+
+def read_start(told: Any, n_features: int) -> Any:
+    """What `Model.starting` takes, from what `Model.written_start` wrote."""
+    if isinstance(told, str):
+        return told
+    numbers = [float(x) for x in told] if hasattr(told, "__len__") else [float(told)]
+    n_first = len(numbers) - n_features + 1
+    return numbers[0] if n_first == 1 else tuple(numbers[:n_first])
+
+
+@functools.cache
+def _start_at(plain: type[Model], first: Any) -> type[Model]:
+    """Return `plain` with another start of its first feature."""
+    return type(plain.__name__, (plain,), _same_names(plain) | {"start": (first, *plain.start[1:]), "stated": True})
+
+
+@functools.cache
+def _start_fitted(plain: type[Model]) -> type[Model]:
+    """Return `plain` with one more parameter, its first feature before the first trial."""
+    name = f"initial_{plain.features[0]}"
+
+    def learn(features: tuple, chosen: Array, reward: Array, *rates: Array) -> tuple:
+        return plain.learn(features, chosen, reward, *rates[:-1])
+
+    def first(cls: type[Model], arm: Array, *rates: Array) -> tuple:
+        start = rates[-1] + (1 - 2 * rates[-1]) * (arm == 1) if plain.mirrored else rates[-1]
+        return (start, *plain.start[1:])
+
+    own = {"bounds": {**plain.bounds, name: (0.0, 1.0)}, "initial": name, "stated": True}
+    own |= {"learn": staticmethod(learn), "first": classmethod(first)}
+    return dataclasses.make_dataclass(
+        plain.__name__, [(name, Array)], bases=(plain,), namespace=_same_names(plain) | own, frozen=True
+    )
+
+
+def _same_names(plain: type) -> dict[str, Any]:
+    return {name: getattr(plain, name) for name in ("__module__", "__qualname__", "__doc__")}
+
+
+def _of_arm(start: tuple[float, ...], arm: Array) -> Array:
+    """The start of each arm."""
+    return sum(each * (arm == k) for k, each in enumerate(start))

@@ -47,6 +47,7 @@ class LatentState(Model):
     features: ClassVar = ("belief", "doubt")  # both, as neither is 1 minus the other where that is below 1e-16
     start: ClassVar = (0.5, 0.5)
     n_options: ClassVar = 2
+    mirrored: ClassVar = True
     rewards: ClassVar = (0.0, 1.0)
     scanned: ClassVar = False
 

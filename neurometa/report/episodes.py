@@ -79,24 +79,17 @@ def _others(trials: xr.Dataset) -> list[str]:
     return [str(dim) for dim in trials.choice.dims if dim != "trial"]
 
 
-def _played(trials: xr.Dataset) -> xr.DataArray:
-    valid = trials.get("valid")
-    if valid is None:
-        return xr.ones_like(trials.choice, dtype=bool)
-    return xr.broadcast(valid.any("step") if "step" in valid.dims else valid, trials.choice)[0].astype(bool)
-
-
 def _places(trials: xr.Dataset) -> list[tuple[dict[str, int], str]]:
     """Positions of the episodes shown: from the one of least reward to the one of most."""
     others = _others(trials)
-    earned = trials.reward.where(_played(trials)).mean("trial")
+    earned = trials.reward.where(dataset.valid(trials)).mean("trial")
     earned = xr.broadcast(earned, trials.choice.isel(trial=0, drop=True))[0].transpose(*others)
     flat = np.atleast_1d(earned.values).ravel()
     order = [int(i) for i in np.argsort(flat, kind="stable") if np.isfinite(flat[i])]
     if not order:
         return []
     most = MOST if len(order) >= MOST else len(order)
-    size = min(int(_played(trials).sum("trial").max()), LONGEST)
+    size = min(int(dataset.valid(trials).sum("trial").max()), LONGEST)
     per_trial = 60 + 1.4 * trials.sizes.get("unit", 0)  # characters, about
     most = int(np.clip(ROOM // max(size * per_trial, 1), 1, most))
     chosen = np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))
@@ -115,7 +108,7 @@ def _at(data: xr.Dataset, place: dict[str, int]) -> xr.Dataset:
 
 def _one(whole: xr.Dataset, trials: xr.Dataset, place: dict[str, int]) -> xr.Dataset:
     """One episode without its padding, in memory."""
-    played = _at(_played(trials).to_dataset(name="played"), place).played
+    played = _at(dataset.valid(trials).to_dataset(name="played"), place).played
     last = min(int(np.flatnonzero(played.values).max(initial=-1)) + 1, LONGEST)
     one = _at(whole, place).isel(trial=slice(0, last))
     kept = [name for name in one.data_vars if name not in ("cell", "observation")]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurometa import behaviour
+from neurometa import behaviour, dataset
 from neurometa.report.source import Source
 from neurometa.report.words import interval, number, plural, told
 from neurometa.storage import read_line
@@ -38,7 +38,8 @@ def lead(source: Source) -> str:
 
 
 def _shape(trials: xr.Dataset) -> str:
-    n_played = int(_played(trials).sum())
+    like = _like(trials)
+    n_played = int(dataset.valid(trials, like).sum()) if like else trials.sizes.get("trial", 0)
     others = [str(dim) for dim in _grain(trials) if dim != "trial"]
     told_of = [plural(trials.sizes[dim], dim) for dim in others]
     if "subject" in trials.coords and "subject" not in others:
@@ -46,17 +47,14 @@ def _shape(trials: xr.Dataset) -> str:
     return f"{', '.join([*told_of, plural(n_played, 'trial')])}"
 
 
+def _like(trials: xr.Dataset) -> str | None:
+    """Name the variable whose dims are those of the trials."""
+    return next((name for name in ("choice", "reward", "action") if name in trials), None)
+
+
 def _grain(trials: xr.Dataset) -> tuple[Any, ...]:
-    first = next((name for name in ("choice", "reward", "action") if name in trials), None)
-    return () if first is None else tuple(dim for dim in trials[first].dims if dim != "step")
-
-
-def _played(trials: xr.Dataset) -> xr.DataArray:
-    valid = trials.get("valid")
-    shape = [trials.sizes[dim] for dim in _grain(trials)]
-    if valid is None:
-        return xr.DataArray(np.ones(shape, dtype=bool), dims=_grain(trials))
-    return (valid.any("step") if "step" in valid.dims else valid).astype(bool)
+    like = _like(trials)
+    return () if like is None else tuple(dim for dim in trials[like].dims if dim != "step")
 
 
 def tiles(source: Source) -> list[dict[str, str]]:
@@ -64,7 +62,7 @@ def tiles(source: Source) -> list[dict[str, str]]:
     shown = []
     trials = source.trials
     if trials is not None and "reward" in trials:
-        reward = trials.reward.astype(float).where(_played(trials)).mean("trial")
+        reward = trials.reward.astype(float).where(dataset.valid(trials, "reward")).mean("trial")
         over = [str(dim) for dim in reward.dims]
         unit = "episodes"
         if "subject" in trials.coords and trials.subject.dims == ("episode",) and reward.dims == ("episode",):
@@ -76,11 +74,11 @@ def tiles(source: Source) -> list[dict[str, str]]:
         bounds = interval(float(mean.lower), float(mean.upper))
         note = f"95 % {bounds}, over {int(mean.n):,} {unit}" if bounds else f"over {plural(int(mean.n), unit[:-1])}"
         shown.append({"label": "reward per trial", "value": number(float(mean["mean"])), "note": note})
-    if trials is not None and _grain(trials):
-        n = int(_played(trials).sum())
+    if trials is not None and _grain(trials) and (like := _like(trials)):
+        n = int(dataset.valid(trials, like).sum())
         note = _shape(trials).rpartition(", ")[0]
         if "choice" in trials:
-            missed = int(((trials.choice < 0) & _played(trials)).sum())
+            missed = int((dataset.valid(trials) & (trials.choice < 0)).sum())
             note += f"; {missed:,} missed ({missed / max(n, 1):.1%})" if missed else "; none missed"
         shown.append({"label": "trials", "value": f"{n:,}", "note": note})
     budget = budget_of(source)

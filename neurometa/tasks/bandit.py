@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.streams import Rng, integers, uniform
 from neurometa.tasks.base import Task
 
 # p of the better arm; None draws it uniformly (Wang et al. 2016, section 3.1.2)
 DIFFICULTIES = {"uniform": None, "easy": 0.9, "medium": 0.75, "hard": 0.6}
 
 
-def _pay(prob: Tensor, action: Tensor, rng: torch.Generator) -> Tensor:
+def _pay(prob: Tensor, action: Tensor, rng: Rng) -> Tensor:
     """Pay 1 with the chosen arm's probability, else 0; (episode,)."""
-    luck = torch.rand(action.shape, generator=rng, device=rng.device)
+    luck = uniform(rng, len(action))
     return (luck < prob.gather(1, action[:, None])[:, 0]).float()
 
 
@@ -49,7 +50,7 @@ class IndependentBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Draw each arm's reward probability."""
-        return {"reward_prob": torch.rand((n_episodes, self.n_arms), generator=rng, device=rng.device)}
+        return {"reward_prob": uniform(rng, n_episodes, self.n_arms)}
 
     def step(self, state, action, step, rng):
         """Pay 1 with the chosen arm's probability; nothing moves."""
@@ -93,12 +94,9 @@ class DependentBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Draw the odd arm and p."""
-        odd = torch.randint(self.n_arms, (n_episodes, 1), generator=rng, device=rng.device)
+        odd = integers(rng, self.n_arms, n_episodes, 1)
         p = DIFFICULTIES[self.difficulty]
-        if p is None:
-            drawn = torch.rand((n_episodes, 1), generator=rng, device=rng.device)
-        else:
-            drawn = torch.full((n_episodes, 1), p, device=rng.device)
+        drawn = uniform(rng, n_episodes, 1) if p is None else torch.full((n_episodes, 1), p, device=rng.device)
         prob = (1 - drawn).expand(-1, self.n_arms).clone()
         return {"reward_prob": prob.scatter_(1, odd, drawn)}
 
@@ -131,7 +129,7 @@ class InformativeBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Draw the target."""
-        target = torch.randint(10, (n_episodes, 1), generator=rng, device=rng.device)
+        target = integers(rng, 10, n_episodes, 1)
         pays = torch.ones((n_episodes, 11), device=rng.device).scatter_(1, target, 5.0)
         pays[:, 10] = (target[:, 0] + 1) / 10
         return {"target": target[:, 0], "expected_reward": pays}

@@ -7,6 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from neurometa.streams import Rng
+
 State = dict[str, Tensor]  # every tensor is (episode, ...)
 
 
@@ -58,7 +60,7 @@ class Task(abc.ABC):
         return self
 
     @abc.abstractmethod
-    def begin(self, n_episodes: int, rng: torch.Generator) -> State:
+    def begin(self, n_episodes: int, rng: Rng) -> State:
         """Draw episodes from the distribution."""
 
     def observe(self, state: State, step: str) -> Tensor:
@@ -67,5 +69,5 @@ class Task(abc.ABC):
         return first.new_empty((len(first), 0), dtype=torch.float32)
 
     @abc.abstractmethod
-    def step(self, state: State, action: Tensor, step: str, rng: torch.Generator) -> tuple[Tensor, State]:
+    def step(self, state: State, action: Tensor, step: str, rng: Rng) -> tuple[Tensor, State]:
         """Move the world, then pay: reward (episode,) and the state that paid it."""

@@ -4,6 +4,7 @@ import dataclasses
 
 import torch
 
+from neurometa.streams import uniform
 from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
 from neurometa.tasks.ranges import Ranges, check_ranges, uniform_over
@@ -78,7 +79,7 @@ class Foraging(Task):
 
     def begin(self, n_episodes, rng):
         """Draw the base probabilities; neither arm has been neglected."""
-        drawn = uniform_over(self.base_prob_ranges, torch.rand(n_episodes, generator=rng, device=rng.device))
+        drawn = uniform_over(self.base_prob_ranges, uniform(rng, n_episodes))
         base = torch.stack([drawn, TOTAL - drawn], -1)
         return {"base_prob": base, "reward_prob": base, "n_neglected": torch.zeros_like(base)}
 

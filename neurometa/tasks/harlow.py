@@ -8,6 +8,7 @@ import dataclasses
 import torch
 
 from neurometa.errors import InputError, nearest
+from neurometa.streams import integers, normal
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -77,8 +78,8 @@ class Harlow(Task):
 
     def begin(self, n_episodes, rng):
         """Draw the stimuli, (episode, rewarded or not, feature), and which of them is kept if the other is not."""
-        stimuli = torch.randn((n_episodes, 2, self.n_stimulus_features), generator=rng, device=rng.device)
-        kept = torch.randint(2, (n_episodes,), generator=rng, device=rng.device)
+        stimuli = normal(rng, n_episodes, 2, self.n_stimulus_features)
+        kept = integers(rng, 2, n_episodes)
         side = torch.zeros(n_episodes, dtype=torch.int8, device=rng.device)
         worth = torch.zeros(n_episodes, 2, device=rng.device)
         now = {"side": side, "expected_reward": worth, "taken": torch.zeros_like(stimuli[:, 0])}
@@ -105,12 +106,12 @@ class Harlow(Task):
             won = (action == state["side"]).float() - (action == 1 - state["side"]).float()
             chosen = torch.arange(2, device=action.device) == action[:, None]
             return won, state | {"taken": (self._sides(state) * chosen[..., None]).sum(1)}
-        side = torch.randint(2, action.shape, generator=rng, device=rng.device).to(torch.int8)
+        side = integers(rng, 2, len(action)).to(torch.int8)
         right = side.float()
         worth = torch.stack([1 - 2 * right, 2 * right - 1], -1)
         stimuli = state["stimuli"]
         if self.partner == "new":
-            fresh = torch.randn(stimuli.shape, generator=rng, device=rng.device)
+            fresh = normal(rng, *stimuli.shape)
             kept = (torch.arange(2, device=rng.device) == state["kept"][:, None]) | ~state["begun"][:, None]
             stimuli = torch.where(kept[..., None], stimuli, fresh)
         after = {"side": side, "expected_reward": worth, "stimuli": stimuli, "begun": torch.ones_like(state["begun"])}

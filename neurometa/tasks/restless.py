@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from neurometa.errors import InputError
+from neurometa.streams import normal, uniform
 from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
 from neurometa.tasks.ranges import check_ranges, uniform_over
@@ -57,14 +58,14 @@ class RestlessBandit(Task):
 
     def begin(self, n_episodes, rng):
         """Draw nu, and p before its first move."""
-        nu = uniform_over(self.volatility_ranges, torch.rand(n_episodes, generator=rng, device=rng.device))
-        p = torch.rand(n_episodes, generator=rng, device=rng.device)
+        nu = uniform_over(self.volatility_ranges, uniform(rng, n_episodes))
+        p = uniform(rng, n_episodes)
         drift_sd = nu if self.drift == "sd" else nu.sqrt()
         return {"reward_prob": torch.stack([p, 1 - p], -1), "drift_sd": drift_sd}
 
     def step(self, state, action, step, rng):
         """Let p drift, then pay 1 with the chosen arm's probability."""
-        move = state["drift_sd"] * torch.randn(action.shape, generator=rng, device=rng.device)
+        move = state["drift_sd"] * normal(rng, len(action))
         p = (state["reward_prob"][:, 0] + move).abs_().remainder_(2.0)
         p = torch.minimum(p, 2 - p)
         prob = torch.stack([p, 1 - p], -1)

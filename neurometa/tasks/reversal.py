@@ -5,6 +5,7 @@ import dataclasses
 import torch
 
 from neurometa.errors import InputError
+from neurometa.streams import integers, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -70,7 +71,7 @@ class Reversal(Task):
 
     def begin(self, n_episodes, rng):
         """Draw which cue is rewarded at first; no cue has been shown."""
-        rewarded = torch.randint(2, (n_episodes,), generator=rng, device=rng.device)
+        rewarded = integers(rng, 2, n_episodes)
         none = torch.zeros_like(rewarded)
         return {
             "trial": none - 1,
@@ -89,7 +90,7 @@ class Reversal(Task):
 
     def step(self, state, action, step, rng):
         """Reverse, perhaps, and draw a cue at the fixation; pay at the outcome what the cue is worth."""
-        luck = torch.rand((2, *action.shape), generator=rng, device=rng.device)
+        luck = uniform(rng, 2, len(action), axis=1)
         if step == "fixation":
             state = state | self._next(state["trial"] + 1, state["rewarded_cue"], luck[0], luck[1])
         if step in ("fixation", "cue"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.streams import integers, uniform
 from neurometa.tasks.base import State, Task
 
 SAFE_REWARD, RISKY_REWARD, WRONG = 1.0, 4.0, -1.0
@@ -74,9 +75,9 @@ class RiskySafe(Task):
     def begin(self, n_episodes, rng):
         """Draw the risky arm's place and probability, and the order of each forced pair."""
         device = rng.device
-        risky_arm = torch.randint(2, (n_episodes,), generator=rng, device=device)
-        level = torch.randint(2, (n_episodes,), generator=rng, device=device)
-        first = torch.randint(2, (n_episodes, self.n_forced // 2), generator=rng, device=device)
+        risky_arm = integers(rng, 2, n_episodes)
+        level = integers(rng, 2, n_episodes)
+        first = integers(rng, 2, n_episodes, self.n_forced // 2)
         only = torch.full((n_episodes, self.n_trials + 1), -1, device=device)  # -1: free, also after the end
         only[:, : self.n_forced] = torch.stack([first, 1 - first], -1).flatten(1)
         state = {
@@ -99,7 +100,7 @@ class RiskySafe(Task):
         if step == "fixation":
             return torch.where(action == CENTRE, 0.0, WRONG), state
         only, risky = self._only(state), action == state["risky_arm"]
-        wins = torch.rand(action.shape, generator=rng, device=rng.device) < state["risky_prob"]
+        wins = uniform(rng, len(action)) < state["risky_prob"]
         paid = torch.where(risky, RISKY_REWARD * wins, SAFE_REWARD)
         wrong = (action == CENTRE) | ((only >= 0) & (action != only))
         after = state | self._worth(state) | {"risky": risky, "trial": state["trial"] + 1}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.streams import integers, normal, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -99,7 +100,7 @@ class TwoStep(Task):
 
     def begin(self, n_episodes, rng):
         """Draw which state is the better; none has been reached (-1)."""
-        better = torch.randint(2, (n_episodes,), generator=rng, device=rng.device)
+        better = integers(rng, 2, n_episodes)
         return self._world(better) | {
             "common": torch.zeros(n_episodes, dtype=torch.bool, device=rng.device),
             "second_state": torch.full((n_episodes,), -1, dtype=torch.int8, device=rng.device),
@@ -116,7 +117,7 @@ class TwoStep(Task):
 
     def step(self, state, action, step, rng):
         """Swap the states, perhaps, before a choice, and move; pay at the last step."""
-        luck = torch.rand((3, *action.shape), generator=rng, device=rng.device)
+        luck = uniform(rng, 3, len(action), axis=1)
         if step == "fixation":
             return -(action != CENTRE).float(), state
         if step == "choice":
@@ -182,7 +183,7 @@ class DawTwoStep(Task):
 
     def begin(self, n_episodes, rng):
         """Draw where each option's reward probability starts; no state has been reached (-1)."""
-        start = torch.rand((n_episodes, 2, 2), generator=rng, device=rng.device)
+        start = uniform(rng, n_episodes, 2, 2)
         none = torch.full((n_episodes,), -1, dtype=torch.int8, device=rng.device)
         prob = self.low + (self.high - self.low) * start
         return {"state_reward_prob": prob, "common": none > 0, "second_state": none, "second_choice": none}
@@ -195,14 +196,14 @@ class DawTwoStep(Task):
     def step(self, state, action, step, rng):
         """Let the probabilities drift and move, or pay with the probability of the option taken."""
         if step == "choice":
-            move = torch.randn(state["state_reward_prob"].shape, generator=rng, device=rng.device)
+            move = normal(rng, *state["state_reward_prob"].shape)
             width = self.high - self.low
             place = (state["state_reward_prob"] - self.low + self.drift_sd * move).abs().remainder(2 * width)
             prob = self.low + torch.minimum(place, 2 * width - place)
-            luck = torch.rand(action.shape, generator=rng, device=rng.device)
+            luck = uniform(rng, len(action))
             after = {"state_reward_prob": prob, "second_choice": torch.full_like(state["second_choice"], -1)}
             return torch.zeros_like(luck), after | travel(action, luck < self.p_common)
-        luck = torch.rand(action.shape, generator=rng, device=rng.device)
+        luck = uniform(rng, len(action))
         here = torch.arange(len(action), device=rng.device)
         prob = state["state_reward_prob"][here, state["second_state"].long(), action]
         return (luck < prob).float(), state | {"second_choice": action.to(torch.int8)}

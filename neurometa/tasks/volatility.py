@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.streams import Rng, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import State, Task
 
@@ -63,7 +64,7 @@ class Volatility(Task):
 
     def begin(self, n_episodes, rng):
         """Draw the first volatility and side, how often volatility changes, and the first magnitudes."""
-        luck = torch.rand((3, n_episodes), generator=rng, device=rng.device)
+        luck = uniform(rng, 3, n_episodes, axis=1)
         low, high = LOG_SWITCH
         volatile = luck[1] < {"stable-first": 0.0, "volatile-first": 1.0}.get(self.order, 0.5)
         magnitude = _magnitudes(n_episodes, rng)
@@ -80,7 +81,7 @@ class Volatility(Task):
 
     def step(self, state, action, step, rng):
         """Let the world change, but for the first trial, then pay the chosen arm's magnitude with its probability."""
-        luck = torch.rand((3, len(action)), generator=rng, device=rng.device)
+        luck = uniform(rng, 3, len(action), axis=1)
         trial, volatile = state["trial"] + 1, state["volatile"]
         if self.order == "training":
             swaps = (trial > 0) & volatile & (luck[0] < FAST)
@@ -105,6 +106,6 @@ class Volatility(Task):
         return {"reward_prob": torch.stack([prob, 1 - prob], -1), "first_better": first_better, "volatile": volatile}
 
 
-def _magnitudes(n_episodes: int, rng: torch.Generator) -> Tensor:
+def _magnitudes(n_episodes: int, rng: Rng) -> Tensor:
     """Beta(4, 4) for each arm, (episode, arm): it is the distribution of the median of seven uniform numbers."""
-    return torch.rand((n_episodes, 2, 7), generator=rng, device=rng.device).median(-1).values
+    return uniform(rng, n_episodes, 2, 7).median(-1).values

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from neurometa.streams import Rng, normal
+
 
 def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int | None = None) -> Tensor:
     r"""Rewards of the next k steps, and the value of the state they lead to.
@@ -66,7 +68,7 @@ def discounted_sum(x: Tensor, discount: float) -> Tensor:
 
 
 def disturbed(
-    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: torch.Generator | None = None
+    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: Rng | None = None
 ) -> Tensor:
     r"""Weaken, delay or corrupt the prediction errors that change weights (Wang et al. 2018, predictions).
 
@@ -84,7 +86,7 @@ def disturbed(
         d, in steps.
     noise_sd : float
         SD of the noise, in units of reward.
-    rng : torch.Generator, optional
+    rng : torch.Generator or Streams, optional
         Of the noise; needed where there is any, and not drawn from otherwise.
 
     Returns
@@ -97,5 +99,5 @@ def disturbed(
     if gain != 1:
         rpe = gain * rpe
     if noise_sd:
-        rpe = rpe + noise_sd * torch.randn(rpe.shape, generator=rng, device=rpe.device)
+        rpe = rpe + noise_sd * normal(rng, *rpe.shape, axis=1)
     return rpe

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import interval, number, say, say_json, table
 
+EXAMPLE = "neurometa compare w16_fig4c --runs runs"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Published beside ours</title>
@@ -25,11 +27,6 @@ tr {{ border-bottom: 1px solid #ddd }} .reproduced {{ color: #006b4f }} .not-rep
 """
 
 
-def comparing(app: typer.Typer) -> None:
-    """Add the command that compares with the papers."""
-    app.command("compare", epilog="Example: neurometa compare w16_fig4c --runs runs")(compare)
-
-
 def compare(
     which: Annotated[
         str | None, typer.Argument(metavar="[PAPER|RECORD|CLAIM]", help="E.g. w16, w18_fig1d.", show_default="all")
@@ -40,10 +37,11 @@ def compare(
     page: Annotated[Path | None, typer.Option("--html", help="Write the table as one page as well.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Set published claims beside what the runs show: published, ours, verdict.
+    """Set published claims beside what the runs show.
 
-    A claim is reproduced if its bounds hold in every agent (of eight or more, in seven eighths), or in their
-    mean where it is of a mean; runs of one experiment that differ in nothing but the seed are pooled.
+    Of each: published, ours, verdict. A claim is reproduced if its bounds hold in every agent (of eight or
+    more, in seven eighths), or in their mean where it is of a mean; runs of one experiment that differ in
+    nothing but the seed are pooled.
     """
     from neurometa.compare import compare as set_beside
     from neurometa.storage import write_text

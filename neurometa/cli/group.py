@@ -1,25 +1,12 @@
-"""What fit and fit-rw do with --hierarchical: fit a group, save it, and say what came out."""
+"""The group: what fit and fit-rw do with --hierarchical: fit a group, save it, and say what came out."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from neurometa.cli.fits import noted, start_of
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
-
-Hierarchical = Annotated[
-    bool,
-    typer.Option("--hierarchical", help="Fit all as members of a group whose mean and SD are estimated, too."),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        help="Dim or coordinate of the members, with --hierarchical; dims that are left are pooled, but for agent.",
-        show_default="subject, else episode",
-    ),
-]
 
 
 def fit_group(
@@ -30,6 +17,7 @@ def fit_group(
     *,
     group: str | None,
     pool: list[str] | None,
+    start: str | None = None,
     seed: int = 0,
     as_json: bool,
 ) -> None:
@@ -41,7 +29,8 @@ def fit_group(
     pooled = pool if pool is not None else [dim for dim in dims if dim not in ("trial", "agent", members)]
     if members not in dims and members in data.coords:
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
-    fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), seed=seed)
+    with noted():
+        fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
     file = save_beside(fitted, data, trials, name)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")

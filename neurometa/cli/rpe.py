@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 
-
-def erring(app: typer.Typer) -> None:
-    """Add the command that compares prediction errors."""
-    app.command("rpe", epilog="Example: neurometa rpe runs/two-step")(rpe)
+EXAMPLE = "neurometa rpe runs/two-step"
 
 
 def rpe(
@@ -22,10 +20,10 @@ def rpe(
     learning_rate: Annotated[float, typer.Option(help="Of the model-free learner.")] = 0.4,
     as_json: JSON = False,
 ) -> None:
-    """Ask whether an agent's prediction errors are a planner's or a model-free learner's, on its own trials.
+    """Ask if prediction errors are a planner's or model-free.
 
-    Both learners watch the choices, states and rewards of a two-step task; each one's share is also told beyond the
-    other's. Writes rpe.nc.
+    Both learners watch the choices, states and rewards of a two-step task; each one's share is also told
+    beyond the other's. Writes rpe.nc.
     """
     from neurometa import dataset, neural
 

@@ -5,16 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, MADE_BY, bar, interval, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import bar, interval, number, say, say_json, table
+from neurometa.cli.saving import OF_TRIALS, save_beside
 from neurometa.errors import InputError
 
+EXAMPLE = "neurometa decode runs/independent --beside runs/no-reward"
 UNTRAINED = "untrained.nc"  # what the same agent did before training
 SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # trials that are printed, counted from 1
-
-
-def decoding(app: typer.Typer) -> None:
-    """Add the command that decodes."""
-    app.command("decode", epilog="Example: neurometa decode runs/independent --beside runs/no-reward")(decode)
 
 
 def decode(
@@ -39,15 +37,13 @@ def decode(
     permutations: Annotated[int, typer.Option(help="Permutations of whole episodes, for chance and p; or 0.")] = 100,
     as_json: JSON = False,
 ) -> None:
-    """Read what an ideal learner would remember from an agent's hidden state, on held-out episodes.
+    """Read from activity what an ideal learner would remember.
 
-    Ridge regression for numbers, logistic for categories, cross-validated by episode; set beside the same agent
-    before training (neurometa rollout RUN --untrained) and chance. Writes decode.nc.
+    Readouts are scored on held-out episodes. Ridge regression for numbers, logistic for categories,
+    cross-validated by episode; set beside the same agent before training (neurometa rollout RUN
+    --untrained) and chance. Writes decode.nc.
     """
     import xarray as xr
-
-    from neurometa import dataset
-    from neurometa.storage import only_writer
 
     if permutations < 0:
         raise InputError(f"--permutations is {permutations}; it must be 0 or more.")
@@ -70,8 +66,7 @@ def decode(
         each = [found[name][measures].drop_vars("fold_of", errors="ignore") for name in files]
         together = xr.concat(each, "network", join="outer").assign_coords(network=list(files))
         result = result.merge(together.rename({name: f"beside_{name}" for name in measures}))
-    with only_writer(folder):
-        file = dataset.save_run(result, folder / ("decode.nc" if run.is_dir() else f"{run.stem}_decode.nc"))
+    file = save_beside(result, result, run, "decode.nc")
     _tell(result, list(files), file, run, as_json=as_json)
 
 
@@ -103,7 +98,7 @@ def _read(
         result = neural.decode(
             state, wanted, **how, progress=lambda done, total: show(100 * done // total, f"{done} of {total}")
         )
-    return result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
+    return result.assign_attrs({key: trials.attrs[key] for key in OF_TRIALS if key in trials.attrs})
 
 
 def _tell(result: Any, others: list[str], file: Path, run: Path, *, as_json: bool) -> None:

@@ -7,16 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, bar, interval, number, say, say_json, table
-from neurometa.cli.writing import Assignments, Interrupted
+from neurometa.cli.options import JSON, Assignments
+from neurometa.cli.printing import bar, interval, number, say, say_json, table
+from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
-EXAMPLE = "Example: neurometa sweep independent --draws 30 --draw step_size=1e-3:1e-2:log --set n_updates=1500"
-
-
-def sweeping(app: typer.Typer) -> None:
-    """Add the command that trains many settings."""
-    app.command("sweep", epilog=EXAMPLE)(sweep)
+EXAMPLE = "neurometa sweep independent --draws 30 --draw step_size=1e-3:1e-2:log --set n_updates=1500"
 
 
 def sweep(
@@ -48,11 +44,11 @@ def sweep(
     row: Annotated[int | None, typer.Option(help="Train this row only, as that script does.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Train many settings of an experiment, drawn at random, and pick the best.
+    """Train many settings of an experiment, and pick the best.
 
-    The table of draws is written first, to draws.json; each row trains in a run folder of its own, 000, 001, ...
-    Give the command again to go on: finished rows stay, the others resume. The best are picked on one half of
-    their evaluation episodes and reported on the other.
+    Settings are drawn at random. The table of draws is written first, to draws.json; each row trains in a
+    run folder of its own, 000, 001, ... Give the command again to go on: finished rows stay, the others
+    resume. The best are picked on one half of their evaluation episodes and reported on the other.
     """
     from neurometa import sweep as sweeps
 

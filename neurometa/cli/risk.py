@@ -5,25 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, interval, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import interval, say, say_json, table
 from neurometa.cli.saving import save_beside
 
+EXAMPLE = "neurometa risk runs/risky-safe"
 PERTURBED = "perturbation-"  # before the name of a perturbation, in the name of a file
-
-
-def risking(app: typer.Typer) -> None:
-    """Add the command that reads risky choices."""
-    app.command("risk", epilog="Example: neurometa risk runs/risky-safe")(risk)
 
 
 def risk(
     run: Annotated[Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)],
     as_json: JSON = False,
 ) -> None:
-    """Say how often the risky arm was taken on free trials, in control and under every perturbation played.
+    """Share of risky choices, in control and when perturbed.
 
-    Of a run folder every perturbation-NAME.nc is set beside behaviour.nc, episode by episode.
-    Writes risk.nc.
+    Choices are those of free trials. Of a run folder every perturbation-NAME.nc is set beside behaviour.nc,
+    episode by episode. Writes risk.nc.
     """
     from neurometa import behaviour, dataset
 

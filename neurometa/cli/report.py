@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from neurometa.cli.printing import JSON, say, say_json
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import say, say_json
 
-
-def reporting(app: typer.Typer) -> None:
-    """Add the command that makes a page."""
-    app.command("report", epilog="Example: neurometa report runs/restless --open")(report)
+EXAMPLE = "neurometa report runs/restless --open"
 
 
 def report(
@@ -21,10 +19,10 @@ def report(
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Make one HTML page on a run, or on an animal's trials, that can be mailed and needs no network.
+    """Make one HTML page of a run or an animal, to mail.
 
-    What was run, the learning curve, figures, fitted parameters as tables, the claims it speaks to, and a few
-    episodes trial by trial. What is not in the run folder is not shown.
+    It needs no network. What was run, the learning curve, figures, fitted parameters as tables, the claims
+    it speaks to, and a few episodes trial by trial. What is not in the run folder is not shown.
     """
     from neurometa.report import write_report
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.grouping import Group, Hierarchical, fit_group
-from neurometa.cli.printing import JSON, MADE_BY, interval, number, say, say_json, table
+from neurometa.cli.fits import estimated, noted, start_of
+from neurometa.cli.group import fit_group
+from neurometa.cli.options import JSON, Group, Hierarchical, Start
+from neurometa.cli.printing import interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError, nearest
 
-
-def fitting(app: typer.Typer) -> None:
-    """Add the command that fits learning models with or without priors."""
-    app.command("fit", epilog="Example: neurometa fit runs/two-step --model hybrid --hierarchical")(fit)
+EXAMPLE = "neurometa fit runs/two-step --model hybrid --hierarchical"
 
 
 def fit(
@@ -23,20 +23,21 @@ def fit(
     model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
     priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    start: Start = None,
     starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
     hierarchical: Hierarchical = False,
     group: Group = None,
     as_json: JSON = False,
 ) -> None:
-    """Fit a learning model to the choices of each episode, by maximum likelihood or with priors.
+    """Fit another learning model, with or without priors.
 
-    Writes fit_MODEL.nc: parameters with standard errors, log-likelihood, how many starts reached the
-    best, and what the choices leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's
-    means and SDs, and each member's estimate.
+    Fits are of each episode's choices, by maximum likelihood or with priors. Writes fit_MODEL.nc:
+    parameters with standard errors, log-likelihood, how many starts reached the best, and what the choices
+    leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's means and SDs, and each member's
+    estimate.
     """
     from neurometa import behaviour, dataset
-    from neurometa.storage import only_writer
 
     kind = _model(model)
     data = dataset.open_run(trials)
@@ -44,14 +45,12 @@ def fit(
         if priors != "none":
             raise InputError("--hierarchical has the group as its prior; leave out --priors.")
         name = f"fit_{model.replace('-', '_')}_hierarchical.nc"
-        fit_group(kind, data, trials, name, group=group, pool=pool, seed=seed, as_json=as_json)
+        fit_group(kind, data, trials, name, group=group, pool=pool, start=start, seed=seed, as_json=as_json)
         return
-    fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), priors=_priors(priors, kind), n_starts=starts, seed=seed)
-    fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
-    name = f"fit_{model.replace('-', '_')}.nc"
-    folder = trials if trials.is_dir() else trials.parent
-    with only_writer(folder):
-        file = dataset.save_run(fitted, folder / (name if trials.is_dir() else f"{trials.stem}_{name}"))
+    options = {"priors": _priors(priors, kind), "start": start_of(start), "n_starts": starts, "seed": seed}
+    with noted():
+        fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), **options)
+    file = save_beside(fitted, data.assign_attrs(seed=seed), trials, f"fit_{model.replace('-', '_')}.nc")
     _tell(kind, fitted, file, as_json=as_json)
 
 
@@ -82,7 +81,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
 
     from neurometa import behaviour
 
-    shown = [name for name in kind.parameters() if fitted[name].attrs["lowest"] < fitted[name].attrs["highest"]]
+    shown = [name for name in estimated(fitted) if fitted[name].attrs["lowest"] < fitted[name].attrs["highest"]]
     flat = {name: xr.DataArray(fitted[name].values.ravel(), dims="episode") for name in shown}
     medians = {name: behaviour.median_interval(flat[name]) for name in shown}
     errors = {name: float(fitted[f"{name}_se"].median()) for name in shown}

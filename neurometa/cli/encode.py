@@ -5,14 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, bar, number, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import bar, number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
-
-def encoding(app: typer.Typer) -> None:
-    """Add the command that encodes."""
-    app.command("encode", epilog="Example: neurometa encode runs/foraging --step fixation")(encode)
+EXAMPLE = "neurometa encode runs/foraging --step fixation"
 
 
 def encode(
@@ -38,10 +36,10 @@ def encode(
     permutations: Annotated[int, typer.Option(help="Permutations of whole episodes, for chance; or 0.")] = 100,
     as_json: JSON = False,
 ) -> None:
-    """Ask of every unit which factors it codes, each beside all the others.
+    """Ask of every unit which factors it codes.
 
-    Partial correlations of ranks and of numbers, and a regression, with chance from permuted episodes. Writes
-    encode.nc.
+    Each factor is set beside all the others. Partial correlations of ranks and of numbers, and a
+    regression, with chance from permuted episodes. Writes encode.nc.
     """
     from neurometa import behaviour, dataset, neural
     from neurometa.behaviour.factors import SETS

@@ -6,17 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, say, say_json, table
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import say, say_json, table
 from neurometa.errors import InputError
 
-
-def showing(app: typer.Typer) -> None:
-    """Add the command that tells what a folder holds."""
-    app.command("show", epilog="Example: neurometa show runs/restless")(show)
+EXAMPLE = "neurometa show runs/restless"
 
 
 def show(run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)], as_json: JSON = False) -> None:
-    """Tell what a run is, how its training went, and what has been analysed."""
+    """Tell what a run is, and what has been analysed."""
     from neurometa import results
     from neurometa.dataset import BEHAVIOUR, read
 

@@ -1,4 +1,4 @@
-"""Commands that make a run: list, train."""
+"""The command that trains one agent: train."""
 
 import time
 from pathlib import Path
@@ -6,47 +6,11 @@ from typing import Annotated
 
 import typer
 
-from neurometa.cli.printing import JSON, bar, say, say_json, table
+from neurometa.cli.options import JSON, Assignments, Device
+from neurometa.cli.printing import bar, say, say_json
+from neurometa.cli.process import Interrupted, one_thread
 
-Device = Annotated[str, typer.Option(help="Where to compute: cpu or cuda.")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting; may be given again.")
-]
-
-
-class Interrupted(Exception):
-    """Ctrl-C, and how to go on; typer would end at a KeyboardInterrupt without a word."""
-
-
-def writing(app: typer.Typer) -> None:
-    """Add the commands that make a run."""
-    app.command("list", epilog="Example: neurometa list")(list_experiments)
-    app.command("train", epilog="Example: neurometa train restless --out runs/mine --seed 3 --set n_units=32")(train)
-
-
-def list_experiments(as_json: JSON = False) -> None:
-    """List the experiments: what they ask, their source, budget and typical time."""
-    from neurometa.experiments import EXPERIMENTS
-
-    if as_json:
-        say_json(
-            {
-                name: {
-                    "about": found.about,
-                    "source": found.source,
-                    "environment_steps": found.config.budget,
-                    "cpu_minutes": found.cpu_minutes,
-                }
-                for name, found in EXPERIMENTS.items()
-            }
-        )
-        return
-    rows = [
-        [name, f"{found.config.budget / 1e6:.1f} M", f"{found.cpu_minutes:g} min", f"{found.about}\n{found.source}"]
-        for name, found in EXPERIMENTS.items()
-    ]
-    table(["experiment", "steps", "CPU time", "question and source"], rows)
-    say("Train one with: neurometa train EXPERIMENT --out runs/NAME")
+EXAMPLE = "neurometa train restless --out runs/mine --seed 3 --set n_units=32"
 
 
 def train(
@@ -108,10 +72,3 @@ def train(
         say(f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per trial at the end {reward:.3f}.")
     say(f"Settings, learning curve and weights are in {run}.")
     say(f"Next: neurometa rollout {run}")
-
-
-def one_thread() -> None:
-    """Small networks are fastest on one thread; a second core trains a second run."""
-    import torch
-
-    torch.set_num_threads(1)

@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.printing import JSON, bar, say, say_json
+from neurometa.cli.options import JSON
+from neurometa.cli.printing import bar, say, say_json
 from neurometa.errors import InputError
 
+EXAMPLE = "neurometa export runs/mice --csv --out mice.csv"
 WIDE = ("unit", "feature")  # dims with dozens of entries, each of which would be a column
-
-
-def exporting(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export", epilog="Example: neurometa export runs/mice --csv --out mice.csv")(export)
 
 
 def export(

@@ -1,0 +1,90 @@
+"""Baselines of bandits whose arms keep still, and of the arm that tells."""
+
+from collections.abc import Callable
+
+from neurometa import agents, exact
+from neurometa.baselines.base import baselines, exact_regret
+from neurometa.exact.gittins import LONGEST
+from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit
+from neurometa.tasks.bandit import DIFFICULTIES
+
+PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
+EPSILON = 0.05  # Duan et al. 2016 tuned theirs by task
+DISCOUNT = 0.99
+MOST_PLANNED = 100  # trials of two arms that are planned in full: a table of 0.1 GiB
+
+
+@baselines.register
+def _(task: InformativeBandit) -> dict[str, agents.Agent]:
+    return {
+        "Bayes-optimal" if task.n_trials > 1 else "asking first": agents.AskThenExploit(),
+        "Thompson": agents.ThompsonTarget(),
+        "UCB": agents.UCB(task.n_actions),
+        "random": agents.RandomChoice(task.n_actions),
+    }
+
+
+@exact_regret.register
+def _(task: InformativeBandit) -> dict[str, float]:
+    n_trials = task.n_trials
+    by_chance = n_trials * (5 + 9 + 0.55) / 11
+    earned = {"Thompson": exact.bandits.informative_thompson(n_trials), "random": by_chance}
+    if n_trials > 1:
+        earned["Bayes-optimal"] = exact.bandits.informative_optimal(n_trials)
+    if n_trials <= task.n_actions:  # UCB has just tried each arm once by then
+        earned["UCB"] = by_chance
+    return {name: 5 * n_trials - value for name, value in earned.items()}
+
+
+@baselines.register
+def _(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
+    n_arms, n_trials = task.n_arms, task.n_trials
+    learners: dict[str, agents.Agent] = {}
+    if n_arms == 2 and isinstance(task, DependentBandit):
+        learners["Bayes-optimal"] = agents.MajorityRule()
+    elif n_arms == 2 and n_trials <= MOST_PLANNED:
+        policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), n_trials)
+        learners["Bayes-optimal"] = agents.TablePolicy(policy)
+    if n_trials <= LONGEST:
+        learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
+    return learners | {
+        f"Gittins {DISCOUNT}": agents.Gittins(n_arms, n_trials=n_trials, discount=DISCOUNT),
+        "UCB, tuned": agents.UCB(n_arms, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": agents.OptimisticThompson(n_arms),
+        "greedy": agents.Greedy(n_arms),
+        "epsilon-greedy": agents.EpsilonGreedy(n_arms, epsilon=EPSILON),
+        "Thompson": agents.Thompson(n_arms),
+        "UCB": agents.UCB(n_arms, bonus=PYMABANDITS),
+        "UCB1": agents.UCB(n_arms, bonus=UCB1),
+        "random": agents.RandomChoice(n_arms),
+    }
+
+
+@exact_regret.register
+def _(task: IndependentBandit | DependentBandit) -> dict[str, float]:
+    if task.n_arms > 2 or task.n_trials > MOST_PLANNED:
+        return {}
+    known = exact.bandits.independent()
+    if isinstance(task, DependentBandit):
+        known = exact.bandits.anticorrelated(DIFFICULTIES[task.difficulty])
+    lost = {
+        name: float(exact.bandits.evaluate(make(), known)[-1]) for name, make in _policies(task.n_trials, known).items()
+    }
+    return lost | {"random": task.n_trials * (known.best - 0.5)}
+
+
+def _policies(n_trials: int, known: exact.bandits.Prior) -> dict[str, Callable[[], exact.bandits.Policy]]:
+    """The learners of two arms that keep still, as policies, made one by one for they are large."""
+    uniform = exact.bandits.independent()
+    return {
+        "Bayes-optimal": lambda: exact.bandits.bayes_optimal(known, n_trials)[0],
+        "Gittins": lambda: exact.bandits.gittins_index(n_trials),
+        f"Gittins {DISCOUNT}": lambda: exact.bandits.gittins_index(n_trials, discount=DISCOUNT),
+        "UCB, tuned": lambda: exact.bandits.ucb(n_trials, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": lambda: exact.bandits.optimistic_thompson(n_trials),
+        "greedy": lambda: exact.bandits.greedy(uniform, n_trials),
+        "epsilon-greedy": lambda: exact.bandits.lapsing(exact.bandits.greedy(uniform, n_trials), EPSILON),
+        "Thompson": lambda: exact.bandits.thompson(n_trials),
+        "UCB": lambda: exact.bandits.ucb(n_trials, bonus=PYMABANDITS),
+        "UCB1": lambda: exact.bandits.ucb(n_trials, bonus=UCB1),
+    }

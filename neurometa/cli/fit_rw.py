@@ -1,0 +1,100 @@
+"""The command that fits Rescorla-Wagner learners: fit-rw. It needs no torch."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurometa.cli.fits import estimated, noted, start_of
+from neurometa.cli.group import fit_group
+from neurometa.cli.options import JSON, Group, Hierarchical, Start, Trials
+from neurometa.cli.printing import interval, number, say, say_json, table
+from neurometa.cli.saving import save_beside
+from neurometa.errors import InputError, nearest
+
+EXAMPLE = "neurometa fit-rw runs/mice --hierarchical"
+
+
+def fit_rw(
+    trials: Trials,
+    model: Annotated[
+        str, typer.Option(help="rescorla-wagner, single-value, two-learning-rates, forgetting, choice-kernel, ...")
+    ] = "rescorla-wagner",
+    intervals: Annotated[bool, typer.Option("--intervals", help="Add 95 % profile-likelihood intervals.")] = False,
+    pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")
+    ] = None,
+    start: Start = None,
+    hierarchical: Hierarchical = False,
+    group: Group = None,
+    as_json: JSON = False,
+) -> None:
+    """Fit a Rescorla-Wagner learner to the choices of each episode.
+
+    Fits are exact maxima of the likelihood. Writes fit_rw.nc: parameters with standard errors,
+    log-likelihood, what sits on a bound; and, where the trials carry the drift of their world, the
+    regression of the learning rate on it. With --hierarchical, fit_rw_hierarchical.nc: the group's means
+    and SDs, and each member's estimate.
+    """
+    from neurometa import behaviour, dataset
+
+    kind = _model(model)
+    data = dataset.open_run(trials)
+    if hierarchical or group is not None:
+        if window is not None or intervals:
+            raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
+        fit_group(kind, data, trials, "fit_rw_hierarchical.nc", group=group, pool=pool, start=start, as_json=as_json)
+        return
+    with noted():
+        fitted = behaviour.fit(
+            kind, data, pool=tuple(pool or ()), window=window, start=start_of(start), intervals=intervals
+        )
+    follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
+    if follows:
+        fitted = fitted.merge(behaviour.follow_volatility(fitted, data))
+    file = save_beside(fitted, data, trials, "fit_rw.nc")
+    _tell(kind, fitted, file, as_json=as_json)
+
+
+def _model(name: str) -> Any:
+    from neurometa import models
+
+    kinds = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in models.MODELS}
+    if name not in kinds:
+        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
+    return kinds[name]
+
+
+def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
+    from neurometa import behaviour
+
+    medians = {name: behaviour.median_interval(fitted[name]) for name in estimated(fitted)}
+    n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
+    record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
+    record["at_bound"] = int(fitted.at_bound.sum())
+    for name, found in medians.items():
+        record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")}
+    if "r_squared" in fitted:
+        told = {key: float(fitted[key]) for key in ("slope", "r_squared", "p_value", "n")}
+        by_band = {key: fitted[key].to_series().to_dict() for key in ("band_mean", "difference_p_value")}
+        record["volatility"] = told | by_band
+    if as_json:
+        say_json(record)
+        return
+    rows = [
+        [name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians
+    ]
+    table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
+    say(f"On a bound: {record['at_bound']} of {n}.")
+    if failed:
+        say(f"Without an estimate: {failed} (no choice to score, or choices that say nothing of a parameter).")
+    if "volatility" in record:
+        told = record["volatility"]
+        line = f"R² {told['r_squared']:.3f}, slope {number(told['slope'])}, p {told['p_value']:.1g}"
+        say(f"Learning rate on volatility: {line}.")
+        means = ", ".join(f"{band} {mean:.3f}" for band, mean in told["band_mean"].items())
+        steps = ", ".join(f"{step} p {p:.1g}" for step, p in told["difference_p_value"].items())
+        say(f"Its mean by band of volatility: {means} ({steps}).")
+    say(f"Everything is in {file}.")

@@ -1,0 +1,97 @@
+"""Where every random number of an episode comes from: one generator, or one for each of many networks."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+BLOCK = 64  # numbers drawn ahead for each episode, so that a generator is asked once for many steps
+LANES = 32  # floats that torch's vectorised loops take at once
+EVEN = 0.5  # luck of the episodes that fill up the last lanes, which nobody looks at
+
+
+class Streams:
+    """Random numbers of many networks that play side by side, each from a generator of its own.
+
+    The episodes of network 0 come first, then those of network 1, and so on. What one network draws does not depend
+    on which others there are. The same holds for the arithmetic of tasks only if torch's loops leave no remainder,
+    which they compute in another way, to the last bit; hence some idle episodes at the end.
+
+    Parameters
+    ----------
+    generators : sequence of torch.Generator
+        One per network, on the CPU.
+    n_each : int
+        Episodes of each network.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, generators: Sequence[torch.Generator], n_each: int) -> None:
+        self.generators, self.n_each = list(generators), n_each
+        self.n_episodes = -(-len(self.generators) * n_each // LANES) * LANES
+        self._ahead: dict[Callable[..., Tensor], Tensor] = {}
+
+    def start(self) -> None:
+        """Forget what was drawn ahead, so that the generators alone say what comes."""
+        self._ahead.clear()
+
+    def take(self, kind: Callable[..., Tensor], shape: Sequence[int], axis: int) -> Tensor:
+        """Numbers of a kind, `torch.rand` or `torch.randn`, in a shape whose `axis` is the episode."""
+        rest = [*shape[:axis], *shape[axis + 1 :]]
+        count = 1
+        for length in rest:
+            count *= length
+        ahead = self._ahead.get(kind)
+        if ahead is None or len(ahead) < count:
+            ahead = self._draw(kind, max(BLOCK, count))
+        self._ahead[kind] = ahead[count:]
+        if not rest:
+            return ahead[0]
+        return ahead[:count].view(*rest, self.n_episodes).movedim(-1, axis).contiguous()
+
+    def _draw(self, kind: Callable[..., Tensor], count: int) -> Tensor:
+        """So many numbers for every episode, (number, episode)."""
+        drawn = torch.full((count, self.n_episodes), EVEN)
+        for i, generator in enumerate(self.generators):
+            drawn[:, i * self.n_each : (i + 1) * self.n_each] = kind((count, self.n_each), generator=generator)
+        return drawn
+
+
+Rng = torch.Generator | Streams
+
+
+def uniform(rng: Rng, *shape: int, axis: int = 0) -> Tensor:
+    """Draw numbers uniform on [0, 1).
+
+    Parameters
+    ----------
+    rng : torch.Generator or Streams
+        Where they come from; its device is where they are put.
+    *shape : int
+        Their shape.
+    axis : int
+        Which of its axes is the episode.
+
+    Returns
+    -------
+    Tensor
+    """
+    if isinstance(rng, Streams):
+        return rng.take(torch.rand, shape, axis)
+    return torch.rand(shape, generator=rng, device=rng.device)
+
+
+def normal(rng: Rng, *shape: int, axis: int = 0) -> Tensor:
+    """Draw standard normal numbers; arguments as of `uniform`."""
+    if isinstance(rng, Streams):
+        return rng.take(torch.randn, shape, axis)
+    return torch.randn(shape, generator=rng, device=rng.device)
+
+
+def integers(rng: Rng, top: int, *shape: int, axis: int = 0) -> Tensor:
+    """Draw whole numbers (int64), all below `top` equally likely; other arguments as of `uniform`."""
+    if isinstance(rng, Streams):
+        fine = rng.take(torch.rand, shape, axis).double() * 2**-24  # one uniform number has 24 random bits
+        return ((rng.take(torch.rand, shape, axis) + fine) * top).long().clamp_(max=top - 1)
+    return torch.randint(top, shape, generator=rng, device=rng.device)
