@@ -173,7 +173,7 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
-    agents = [build(config) for config in configs]
+    agents: Any = [build(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
     done = np.zeros(len(configs), dtype=int)
