@@ -140,7 +140,7 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     }
     how = {"cmap": "Oranges", "vmin": 0, "vmax": most, "cbar": False}
     sns.heatmap(shade.transpose(rows, columns).values, annot=value.values, fmt=".2f", ax=ax, **how, **names)
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, rotation=0)
     ax.set(xlabel=str(columns), ylabel=str(rows))
     return ax
 
