@@ -38,7 +38,7 @@ def groups(
     seed: Annotated[int, typer.Option(help="Fixes permutations and draws.")] = 0,
     as_json: JSON = False,
 ) -> None:
-    """Compare fitted parameters between groups of animals or people, or along a score.
+    """Compare fitted parameters between groups, or along a score.
 
     All members are fitted at once, the group's mean following the groups; or, with --two-stage, each alone.
     Writes groups_BY.nc: effects with intervals and sizes, the mean of each group, and each member's estimate.
