@@ -145,6 +145,36 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     return ax
 
 
+def correlations(ax: Axes, table: xr.DataArray) -> Axes:
+    """Draw correlations as numbers in cells, from blue (-1) by white to red (+1).
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataArray
+        In [-1, 1], over two dims whose coordinates label rows and columns; NaN is left empty.
+    """
+    import seaborn as sns
+
+    names = {"yticklabels": list(table[table.dims[0]].values), "xticklabels": list(table[table.dims[1]].values)}
+    how = {
+        "cmap": "RdBu_r",
+        "vmin": -1,
+        "vmax": 1,
+        "cbar": False,
+        "annot": True,
+        "fmt": ".2f",
+        "annot_kws": {"size": 6},
+    }
+    sns.heatmap(table.values, ax=ax, linewidths=0.5, **how, **names)
+    ax.tick_params(length=0)
+    ax.tick_params(axis="x", rotation=35)
+    for label in ax.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
+    return ax
+
+
 def rate_by_volatility(ax: Axes, fitted: xr.Dataset, unseen: tuple[float, float]) -> Axes:
     """Draw fitted learning rates against the volatility of their episodes, with the band never trained on.
 
