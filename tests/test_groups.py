@@ -120,7 +120,8 @@ def test_a_score_has_its_rank_correlation_and_says_how_much_error_weakens_it():
     score = true + 0.1 * rng.normal(size=20_000)
     noisy = true + 0.1 * rng.normal(size=20_000)
     design = design_of("s", pd.DataFrame({"s": score}))
-    found = two_stage(estimates(noisy, np.full(20_000, 0.1)), ["rate"], "subject", design, 0.95, 99, 0).isel(parameter=0)
+    fitted = estimates(noisy, np.full(20_000, 0.1))
+    found = two_stage(fitted, ["rate"], "subject", design, 0.95, 99, 0).isel(parameter=0)
     assert float(found.rank_correlation) == pytest.approx(stats.spearmanr(score, noisy).statistic)
     assert float(found.reliability) == pytest.approx(0.5, abs=0.03)
     whole = stats.spearmanr(score, true).statistic
