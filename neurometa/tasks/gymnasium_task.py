@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from neurometa.errors import InputError
-from neurometa.streams import integers
+from neurometa.streams import idle, integers
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -84,15 +84,16 @@ class GymnasiumTask(Task):
 
     def begin(self, n_episodes, rng):
         """Reset as many environments, each with a seed of its own drawn from `rng`."""
-        pool, api = self._pool, _api()
-        pool.envs += [self._make() for _ in range(n_episodes - len(pool.envs))]
+        pool, api, running = self._pool, _api(), ~idle(rng, n_episodes)
+        n_running = int(running.sum())
+        pool.envs += [self._make() for _ in range(n_running - len(pool.envs))]
         pool.n_begun, pool.n_taken = pool.n_begun + 1, 0
-        seeds = integers(rng, 2**31 - 1, n_episodes).tolist()
+        seeds = integers(rng, 2**31 - 1, n_episodes)[:n_running].tolist()
         seen = [
             self._flat(api.reset(env, seed, api.Place(self._name, i, None)))
-            for i, (env, seed) in enumerate(zip(pool.envs[:n_episodes], seeds, strict=True))
+            for i, (env, seed) in enumerate(zip(pool.envs[:n_running], seeds, strict=True))
         ]
-        running = torch.ones(n_episodes, dtype=torch.bool, device=rng.device)
+        seen += [torch.zeros_like(seen[0])] * (n_episodes - n_running)
         batch = torch.full((n_episodes,), pool.n_begun, device=rng.device)
         return {"observation": torch.stack(seen).to(rng.device), "valid": running, "running": running, "batch": batch}
 
