@@ -14,7 +14,9 @@ from neurometa.training import a2c
 from neurometa.training.replay import replay
 from neurometa.training.returns import disturbed
 
-SMALL = a2c.Config(Fixation(RiskySafe(8, n_forced=2)), separate=True, n_units=5, n_updates=4, batch_size=6, step_size=1e-2)
+SMALL = a2c.Config(
+    Fixation(RiskySafe(8, n_forced=2)), separate=True, n_units=5, n_updates=4, batch_size=6, step_size=1e-2
+)
 TASKS = pytest.mark.parametrize("task", [Fixation(RiskySafe(6, n_forced=2)), InformativeBandit(), RestlessBandit(7)])
 
 
