@@ -16,7 +16,7 @@ from neurometa.agents import LSTM, Network
 from neurometa.errors import InputError
 from neurometa.experiments import find
 from neurometa.settings.older import MOVED, TYPES
-from neurometa.tasks import RiskySafe, Task, TwoStep
+from neurometa.tasks import Fixation, RiskySafe, Task, TwoStep
 from neurometa.training import GAE, Adam, Disturbance, Linear, NStep, RMSProp, Training, a2c
 
 # config.json of an agent of version 0.1.0, as it was written
@@ -62,7 +62,9 @@ def test_a_run_of_an_older_version_is_the_experiment_that_it_was(tmp_path):
         ({"rpe_gain": 0.5, "rpe_delay": 2, "rpe_noise": 0.1}, "disturbance", Disturbance(0.5, 2, 0.1)),
         ({"n_units": 3, "inputs": ["action"]}, "network", LSTM(3, ("action",))),
         ({"recurrent": False, "separate": True}, "network", LSTM(recurrent=False, separate=True)),
-        ({"task": {"type": "RiskySafe", "n_trials": 4, "n_forced": 2}}, "task", RiskySafe(4, 2)),
+        ({"task": {"type": "RiskySafe", "n_trials": 4, "n_forced": 2, "fixation": False}}, "task", RiskySafe(4, 2)),
+        ({"task": {"type": "RiskySafe", "n_trials": 14, "fixation": True}}, "task", Fixation(RiskySafe(14))),
+        ({"task": {"type": "TwoStep", "n_trials": 4, "form": "fixation"}}, "task", Fixation(TwoStep(4, form="stages"))),
     ],
 )
 def test_every_flat_setting_goes_to_its_part(changes, part, expected):

@@ -47,6 +47,7 @@ def modern(record: Any) -> Any:
         return [modern(each) for each in record]
     if not isinstance(record, dict):
         return record
+    record = _wrapped(record)
     if record.get("type", "Config") == "Config" and "network" not in record:
         record = _nested(record)
     kind = record.get("type")
@@ -55,6 +56,17 @@ def modern(record: Any) -> Any:
     if isinstance(kind, str):
         found = {**UNSAID.get(kind, {}), **found}
     return ({"type": kind} if "type" in record else {}) | found
+
+
+def _wrapped(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a task with a fixation, which was a setting of the task itself in version 0.1.0."""
+    kind = str(record.get("type")).removeprefix("tasks.")
+    if kind in ("Foraging", "RiskySafe") and isinstance(record.get("fixation"), bool):
+        task = {name: value for name, value in record.items() if name != "fixation"}
+        return {"type": "tasks.Fixation", "task": task} if record["fixation"] else task
+    if kind == "TwoStep" and record.get("form") == "fixation":
+        return {"type": "tasks.Fixation", "task": record | {"form": "stages"}}
+    return record
 
 
 def _nested(flat: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ SCHEDULE = "Linear"  # a record that stands for one number, whose ends are no se
 def fields_of(settings: Any) -> list[str]:
     """Names of the fields of settings, frozen or as plain values; of anything else none."""
     if dataclasses.is_dataclass(settings):
-        return [field.name for field in dataclasses.fields(settings)]
+        return [field.name for field in dataclasses.fields(settings) if field.init]
     return [name for name in settings if name != "type"] if isinstance(settings, dict) else []
 
 

@@ -44,7 +44,9 @@ def to_json(settings: Any) -> Any:
         A setting is a function.
     """
     if dataclasses.is_dataclass(settings):
-        fields = {field.name: to_json(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+        fields = {
+            field.name: to_json(getattr(settings, field.name)) for field in dataclasses.fields(settings) if field.init
+        }
         return {"type": name_of(type(settings))} | fields
     if isinstance(settings, tuple | list):
         return [to_json(item) for item in settings]
@@ -77,7 +79,7 @@ def from_json(kinds: Sequence[type[Settings]], data: Any, name: str = "config") 
         raise InputError(f"{name} is {data!r}; it must be an object with a 'type'.")
     kind = _kind_of(kinds, data.get("type"), name)
     hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
     given = {key: value for key, value in data.items() if key != "type"}
     for key in given:
         _known_field(key, list(fields), name)
