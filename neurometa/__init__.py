@@ -13,6 +13,7 @@ from neurometa._version import __version__ as __version__
 if TYPE_CHECKING:
     from neurometa import (
         agents,
+        analysis,
         baselines,
         behaviour,
         compare,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agents",
+    "analysis",
     "baselines",
     "behaviour",
     "compare",

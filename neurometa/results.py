@@ -2,31 +2,17 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from neurometa import dataset
+from neurometa import analysis, dataset
 from neurometa.errors import InputError
 from neurometa.storage import read_json
 
-MADE_BY = {  # the command for each file
-    dataset.BEHAVIOUR: "rollout",
-    "regret.nc": "regret",
-    "fit_rw.nc": "fit-rw",
-    "decode.nc": "decode",
-    "stay.nc": "stay",
-    "history.nc": "history",
-    "matching.nc": "matching",
-    "blocks.nc": "blocks",
-    "rpe.nc": "rpe",
-    "encode.nc": "encode",
-    "reversals.nc": "reversals",
-    "learning_set.nc": "learning-set",
-    "risk.nc": "risk",
-}
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
 UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
@@ -247,10 +233,10 @@ def file_on(experiment: str, on: str) -> str:
 
 def trials_of(file: str) -> str:
     """Return the file of the trials that a result was worked out from: a.nc of a_rpe.nc, behaviour.nc of rpe.nc."""
-    for made in MADE_BY:
-        if made != dataset.BEHAVIOUR and file.endswith(f"_{made}"):
-            return f"{file.removesuffix(f'_{made}')}.nc"
-    return dataset.BEHAVIOUR if file in MADE_BY else file
+    made = analysis.of_file(file)
+    if made is None:
+        return file
+    return dataset.BEHAVIOUR if file == made.file else f"{file.removesuffix(f'_{made.file}')}.nc"
 
 
 def command_for(run: Path, file: str, options: str = "") -> str:
@@ -266,17 +252,28 @@ def command_for(run: Path, file: str, options: str = "") -> str:
     options : str
         What the command of a result is to be given, e.g. ``"--encoding miller"``.
     """
-    trials = trials_of(file)
-    if trials != file and (trials == dataset.BEHAVIOUR or (run / trials).exists()):
-        made = file if file in MADE_BY else file.removeprefix(f"{trials.removesuffix('.nc')}_")
+    trials, made = trials_of(file), analysis.of_file(file)
+    if made is not None and (trials == dataset.BEHAVIOUR or (run / trials).exists()):
         where = run if trials == dataset.BEHAVIOUR else run / trials
-        return f"neurometa {MADE_BY[made]} {where}" + (f" {options}" if options else "")
+        return f"neurometa {made.name} {where}" + (f" {options}" if options else "")
     if trials == UNTRAINED:
         return f"neurometa rollout {run} --untrained"
     for prefix, option in PLAYED.items():
         if trials.startswith(prefix):
             return f"neurometa rollout {run} {option} {trials.removeprefix(prefix).removesuffix('.nc')}"
-    return f"neurometa {MADE_BY[trials]} {run}"
+    if trials != dataset.BEHAVIOUR:
+        raise InputError(f"No command makes {file}; a run holds {', '.join(_known())}.")
+    return f"neurometa rollout {run}"
+
+
+def _known() -> list[str]:
+    """Names of the files that commands make."""
+    return [
+        dataset.BEHAVIOUR,
+        UNTRAINED,
+        *(f"{prefix}NAME.nc" for prefix in PLAYED),
+        *(one.file for one in analysis.ANALYSES),
+    ]
 
 
 def read_result(run: Path, file: str, *, without: Sequence[str] = (), options: str = "") -> xr.Dataset:
@@ -316,18 +313,72 @@ def check_result(run: Path, file: str, options: str = "") -> None:
     command = command_for(run, file, options)
     if not path.exists():
         raise MissingError(f"{run} holds no {file}; make it with: {command}", command)
-    if path != trials and trials.exists() and _created(path) != _created(trials):
+    about = read_attrs(path)
+    if path != trials and trials.exists() and about.get("created") != read_attrs(trials).get("created"):
+        command = about.get("command", command) if not options and str(run) in about.get("command", "") else command
         raise MissingError(
             f"{path} is of an earlier rollout; make it anew with: {command}",
             f"{command} ({file} is of an earlier rollout)",
         )
+    if odd := made_otherwise(about, options):
+        raise MissingError(
+            f"{path} was made with {odd}; make it anew with: {command}", f"{command} ({file} was made with {odd})"
+        )
 
 
-def _created(path: Path) -> object:
-    """When a file was made, without reading what it holds."""
+def made_otherwise(about: Mapping[str, Any], options: str) -> str:
+    """Return the options, among those that are asked for, that a file was made with another value of.
+
+    Parameters
+    ----------
+    about : mapping
+        Attributes of the file. Its ``options`` are those of its command, as JSON; files that are older have none, and
+        nothing is said of them.
+    options : str
+        As a command takes them, e.g. ``"--encoding miller --lags 5 --per-episode"``.
+
+    Examples
+    --------
+    >>> made_otherwise({"options": '{"encoding": "bari", "lags": 5}'}, "--encoding miller --lags 5")
+    '--encoding bari'
+    """
+    if "options" not in about:
+        return ""
+    made, asked, name = json.loads(about["options"]), {}, ""
+    for word in shlex.split(options):
+        if word.startswith("--"):
+            name = word
+            asked[name] = []
+        else:
+            asked[name].append(word)
+    odd = []
+    for name, words in asked.items():
+        value = made.get(name[2:].replace("-", "_"))
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        if [_alike(each) for each in values] != [_alike(each) for each in words]:
+            odd.append(" ".join([name, *map(str, values)]) if value not in (None, False, []) else f"no {name}")
+    return " and ".join(odd)
+
+
+def _alike(value: Any) -> str:
+    """A value as text, so that .333 and 0.333 are the same."""
+    try:
+        return str(float(value))
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def read_attrs(path: Path) -> dict[str, Any]:
+    """Read what a file says of itself, without reading what it holds.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
     try:
         with xr.open_dataset(path, engine="netcdf4") as found:
-            return found.attrs.get("created")
+            return dict(found.attrs)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is damaged or not netCDF ({error}); write it anew.") from error
 

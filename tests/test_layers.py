@@ -16,10 +16,13 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("_version", "errors"),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "streams"),
-    ("results", "fitting"),
+    ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
-    ("plotting", "rollout", "criteria"),
+    ("plotting", "rollout"),
+    ("analysis",),
+    ("results",),
+    ("criteria",),
     ("training", "baselines", "compare"),
     ("experiments", "report"),
     ("runs",),
@@ -30,7 +33,7 @@ LAYER = {module: height for height, layer in enumerate(LAYERS) for module in lay
 READERS = (
     *("errors", "storage", "settings", "share", "models", "exact"),
     *("dataset", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
-    *("results", "expected", "criteria", "neural", "report"),
+    *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
     *("streams", "tasks", "agents", "rollout", "baselines"),
@@ -96,7 +99,7 @@ def test_what_reads_loads_neither_torch_nor_what_trains():
     assert not loaded & {"torch", *(f"neurometa.{name}" for name in WRITERS)}
 
 
-@pytest.mark.parametrize("module", ["neurometa", "neurometa.cli"])
+@pytest.mark.parametrize("module", ["neurometa", "neurometa.cli", "neurometa.analysis"])
 def test_nothing_heavy_is_loaded_before_it_is_used(module):
     heavy = {"torch", "numpy", "pandas", "xarray", "scipy", "numba", "matplotlib", "statsmodels", "netCDF4"}
     assert not loaded_by(module) & heavy

@@ -4,14 +4,13 @@ import dataclasses
 
 import pytest
 import torch
-from test_training import exact_gradients, generator, gradients
+from test_training import generator
 
 from neurometa.agents import Lesioned, LSTMAgent, RandomChoice, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import InformativeBandit, RestlessBandit, RiskySafe
 from neurometa.training import a2c
-from neurometa.training.fused import FusedSeparate
 from neurometa.training.replay import replay
 from neurometa.training.returns import disturbed
 
@@ -73,20 +72,6 @@ def test_the_actor_is_told_of_rewards_by_prediction_errors_alone(task):
     )
     torch.testing.assert_close(nudged.logits[2], out.logits[0])
     assert nudged.value.equal(out.value)
-
-
-@TASKS
-def test_the_quick_path_of_two_networks_plays_and_learns_as_they_do(task):
-    agent = network(task)
-    player = FusedSeparate(agent, 9)
-    slow, quick = unroll(task, agent, 9, generator()), unroll(task, player, 9, generator())
-    assert quick["action"].equal(slow["action"])
-    for name in ("logits", "value"):
-        torch.testing.assert_close(quick[name], slow[name], rtol=0, atol=1e-5)
-    by_hand, exact = gradients(agent, *player.replay()), exact_gradients(agent, slow)
-    assert by_hand.keys() == exact.keys()
-    for name, gradient in exact.items():
-        assert (by_hand[name] - gradient).abs().max() <= 1e-4 * max(gradient.abs().max(), 1e-6), name
 
 
 def test_policy_and_value_share_no_weight_and_no_gradient():

@@ -10,7 +10,7 @@ from neurometa.cli.fits import estimated, noted, start_of
 from neurometa.cli.group import fit_group
 from neurometa.cli.options import JSON, Group, Hierarchical, Start
 from neurometa.cli.printing import interval, number, say, say_json, table
-from neurometa.cli.saving import MADE_BY
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError, nearest
 
 EXAMPLE = "neurometa fit runs/two-step --model hybrid --hierarchical"
@@ -38,7 +38,6 @@ def fit(
     estimate.
     """
     from neurometa import behaviour, dataset
-    from neurometa.storage import only_writer
 
     kind = _model(model)
     data = dataset.open_run(trials)
@@ -51,11 +50,7 @@ def fit(
     options = {"priors": _priors(priors, kind), "start": start_of(start), "n_starts": starts, "seed": seed}
     with noted():
         fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), **options)
-    fitted = fitted.assign_attrs({name: data.attrs[name] for name in MADE_BY if name in data.attrs and name != "seed"})
-    name = f"fit_{model.replace('-', '_')}.nc"
-    folder = trials if trials.is_dir() else trials.parent
-    with only_writer(folder):
-        file = dataset.save_run(fitted, folder / (name if trials.is_dir() else f"{trials.stem}_{name}"))
+    file = save_beside(fitted, data.assign_attrs(seed=seed), trials, f"fit_{model.replace('-', '_')}.nc")
     _tell(kind, fitted, file, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from neurometa.cli.options import JSON
 from neurometa.cli.printing import say, say_json
+from neurometa.cli.saving import made_by
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa import trials.csv --subject id --choice side --choice-coding L=0,R=1 --out runs/mice"
@@ -85,7 +86,7 @@ def import_(
         event = align if around or align != "start_time" else None
         trials["activity"] = read_activity(file[0], trials, activity, align=event, window=around, n_bins=bins)
     with only_writer(out):
-        written = dataset.save_run(trials, out)
+        written = dataset.save_run(trials.assign_attrs(made_by()), out)
     if as_json:
         say_json({"file": str(written), "report": dataclasses.asdict(report)})
         return

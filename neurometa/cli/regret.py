@@ -8,7 +8,7 @@ import typer
 from neurometa.cli.options import JSON, Run
 from neurometa.cli.printing import bar, interval, say, say_json, table
 from neurometa.cli.process import one_thread
-from neurometa.cli.saving import MADE_BY
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa regret runs/restless"
@@ -45,17 +45,15 @@ def regret(
         )
     task = dataclasses.replace(config.task, n_trials=trials.sizes["trial"])
     learners = baselines(task)
-    with only_writer(run):
-        with bar("playing", len(learners), "learners", quiet=as_json) as show:
-            done: list[str] = []
+    with only_writer(run), bar("playing", len(learners), "learners", quiet=as_json) as show:
+        done: list[str] = []
 
-            def tick(name: str) -> None:
-                done.append(name)
-                show(len(done), name)
+        def tick(name: str) -> None:
+            done.append(name)
+            show(len(done), name)
 
-            result = runs.compare(trials, learners, seed=seed, progress=tick)
-        result = result.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs})
-        file = dataset.save_run(result, run / "regret.nc")
+        result = runs.compare(trials, learners, seed=seed, progress=tick)
+    file = save_beside(result, trials, run, "regret.nc")
     total = result.regret.sum("trial").astype(float)
     mean = behaviour.mean_interval(total)
     apart = behaviour.mean_interval(total - total.sel(learner="agent", drop=True))

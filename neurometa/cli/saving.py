@@ -1,9 +1,13 @@
-"""Where a command leaves what it worked out: beside the trials, with what made them."""
+"""Where a command leaves what it worked out: beside the trials, with what made them and it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-MADE_BY = ("task", "config", "seed", "budget", "evaluation_seed", "created")  # what a result keeps of its run
+from neurometa.cli.process import CALL
+
+OF_TRIALS = ("task", "config", "seed", "budget", "evaluation_seed", "created")  # what a result keeps of its trials
+UNSAID = ("run", "trials", "as_json")  # the folder can be moved, and what is printed changes no file
 
 
 def save_beside(result: Any, trials: Any, run: Path, name: str) -> Path:
@@ -28,7 +32,24 @@ def save_beside(result: Any, trials: Any, run: Path, name: str) -> Path:
     from neurometa import dataset
     from neurometa.storage import only_writer
 
-    result = result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
+    about = {key: trials.attrs[key] for key in OF_TRIALS if key in trials.attrs}
+    source = dataset.BEHAVIOUR if run.is_dir() else run.name
+    result = result.assign_attrs(about | {"trials": source} | made_by())
     folder = run if run.is_dir() else run.parent
     with only_writer(folder):
         return dataset.save_run(result, folder / (name if run.is_dir() else f"{run.stem}_{name}"))
+
+
+def made_by() -> dict[str, str]:
+    """Return the attributes that say which command makes a file: as it was typed, and all its options."""
+    call = CALL.get()
+    if call is None:
+        return {}
+    options = {name: _plain(value) for name, value in call.given.items() if name not in UNSAID}
+    return {"command": call.typed, "options": json.dumps(options)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value

@@ -15,8 +15,10 @@ from neurometa.plotting.curves import (
 )
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
+from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.points import spread_points
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
@@ -43,6 +45,7 @@ __all__ = [
     "estimates",
     "foot",
     "generalisation",
+    "groups",
     "history_kernels",
     "history_weights",
     "learning_set_curves",
@@ -64,6 +67,7 @@ __all__ = [
     "save_figure",
     "shade_volatile",
     "sliding_rates",
+    "spread_points",
     "states_by_role",
     "stay_bars",
     "stay_levels",

@@ -42,9 +42,12 @@ def mean_curve(ax: Axes, x: xr.DataArray, *, label: str, colour: str, dash: str 
     colour, dash, width
         Of the line.
     """
+    import seaborn as sns
+
     mean = agent_interval(x)
     trial = np.arange(1, x.sizes["trial"] + 1)
-    ax.plot(trial, mean["mean"], dash, color=colour, lw=width, label=label)
+    line = {"ls": dash, "color": colour, "lw": width, "label": label, "legend": False}
+    sns.lineplot(x=trial, y=mean["mean"].values, ax=ax, errorbar=None, **line)
     ax.fill_between(trial, mean.lower, mean.upper, color=colour, alpha=0.2, lw=0)
     ax.set(xlabel="trial", xlim=(1, len(trial)))
     return ax
@@ -128,16 +131,16 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     most : float
         End of the colours.
     """
+    import seaborn as sns
+
     rows, columns = value.dims
-    drawn = shade.transpose(rows, columns).values
-    ax.imshow(drawn, cmap="Oranges", vmin=0, vmax=most, aspect="auto")
-    for (row, column), number in np.ndenumerate(value.values):
-        dark = drawn[row, column] > 0.6 * most
-        ax.text(column, row, f"{number:.2f}", ha="center", va="center", color="white" if dark else "black")
-    ax.set_xticks(range(value.sizes[columns]), [str(name) for name in value[columns].values])
-    ax.set_yticks(range(value.sizes[rows]), [str(name) for name in value[rows].values])
+    names = {
+        "xticklabels": [str(name) for name in value[columns].values],
+        "yticklabels": [str(name) for name in value[rows].values],
+    }
+    how = {"cmap": "Oranges", "vmin": 0, "vmax": most, "cbar": False}
+    sns.heatmap(shade.transpose(rows, columns).values, annot=value.values, fmt=".2f", ax=ax, **how, **names)
     ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
     ax.set(xlabel=str(columns), ylabel=str(rows))
     return ax
 

@@ -45,8 +45,13 @@ function compare(a, b) {
 }
 
 function saveCsv(table) {
+  // text that a spreadsheet would run as a formula gets an apostrophe, as tables that neurometa exports
+  const plain = (cell) => {
+    if (typeof cell !== "string" || /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell)) return String(cell);
+    return /^'*[=+\-@＝＋－＠\t\r\n]/.test(cell) ? `'${cell}` : cell;
+  };
   const quoted = (cell) => {
-    const text = cell === null ? "" : String(cell);
+    const text = cell === null ? "" : plain(cell);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const lines = [table.columns.map((column) => column.name), ...table.rows];

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.tables import cells
 
@@ -95,12 +96,17 @@ def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
     _refuse_repeats(table, columns, number, episode, order)
     whole = bool(((number == np.round(number)) & (np.abs(number) < 2**53)).all())
     counted = bool((number == position).all() or (number == position + 1).all())
-    last = order[start + n_trials - 1]
     return grid._replace(
         number=None if counted else number.astype(np.int64) if whole else number,
-        n_gaps=int((number[last] - number[grid.first] + 1 - n_trials).sum()) if whole else 0,
+        n_gaps=_gaps(number[order], episode[order]) if whole else 0,
         recoded=_disorder(columns["trial"], number, episode),
     )
+
+
+def _gaps(number: np.ndarray, episode: np.ndarray) -> int:
+    """How many numbers are absent within episodes, of rows in order; none where they do not count trials."""
+    step = np.diff(number)[episode[1:] == episode[:-1]]
+    return int((step - 1).sum()) if dataset.count_trials(step) else 0
 
 
 def _identities(table: cells.Table, column: str | None) -> tuple[np.ndarray, list[str]]:

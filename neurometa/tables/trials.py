@@ -15,6 +15,7 @@ from neurometa import dataset
 from neurometa.errors import InputError, nearest
 from neurometa.tables import cells
 from neurometa.tables.coding import MOST_OPTIONS, canonical, read_choices, read_rewards
+from neurometa.tables.files import FILE, open_table
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
 from neurometa.tables.transitions import ROLES, may_be, read_transitions
@@ -122,7 +123,7 @@ def read_trials(
     """
     if n_options is not None and not 2 <= n_options <= MOST_OPTIONS:
         raise InputError(f"n_options is {n_options}; it must be 2 to {MOST_OPTIONS}.")
-    rows = cells.open_table(table)
+    rows = open_table(table)
     stated = _stated(rows) if n_options is None else None
     columns, guessed = _columns(
         rows,
@@ -214,7 +215,7 @@ def _columns(table: cells.Table, ours: bool, named: dict[str, str | None]) -> tu
                 columns[role] = alike[0]
                 guessed.append(role)
             elif role == "episode" and table.n_files > 1:
-                columns[role] = cells.FILE
+                columns[role] = FILE
                 guessed.append(role)
             elif role in REQUIRED:
                 raise InputError(
@@ -225,13 +226,13 @@ def _columns(table: cells.Table, ours: bool, named: dict[str, str | None]) -> tu
 
 def _refuse_run_on(table: cells.Table, grid: Grid) -> None:
     """Refuse to run sessions of two files on into each other, where nothing says in which order."""
-    file = table.frame[cells.FILE].to_numpy()
+    file = table.frame[FILE].to_numpy()
     other = np.flatnonzero(file != file[grid.first][grid.episode])
     if other.size:
         episode = grid.episode[other[0]]
         raise InputError(
             f"Session {grid.session[episode]} of subject {grid.subject[episode]} stands in {file[grid.first[episode]]} "
-            f"and in {file[other[0]]}, and no column numbers its trials; tell them apart with episode={cells.FILE!r}."
+            f"and in {file[other[0]]}, and no column numbers its trials; tell them apart with episode={FILE!r}."
         )
 
 
