@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from neurometa import behaviour, criteria, reference, results
 from neurometa.errors import InputError, nearest
@@ -164,6 +165,8 @@ def _is_of(criterion: dict[str, Any], run: Run) -> bool:
 def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list[Run], base: Path) -> Comparison:
     criteria.check(claim)
     criterion, note = claim["criterion"], claim.get("note", "")
+    if "same_as" in claim:
+        note = _join(f"Counted once, with {claim['same_as']}.", note)
     result = Comparison(
         claim["id"],
         claim["statement"],
@@ -193,7 +196,7 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
         held = [both and _holds(gain, criterion["untrained"]) for both, gain in zip(held, gained, strict=True)]
         note = _join(f"Untrained: {before:.3g}; the difference must be {_bounds(criterion['untrained'])}.", note)
     share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(found.kinds) >= ENOUGH else 1
-    ours, lower, upper = _interval(found)
+    ours, lower, upper = _interval(found, share=criteria.is_share(criterion))
     if criterion.get("largest"):
         ours, lower, upper = float(each.max()), math.nan, math.nan
     holds = _holds(ours, criterion) if criterion.get("on_mean") else sum(held) >= math.ceil(len(each) * share)
@@ -228,13 +231,19 @@ def _holds(x: float, criterion: dict[str, Any]) -> bool:
     )
 
 
-def _interval(found: criteria.Measured) -> tuple[float, float, float]:
-    """Mean with its 95 % interval, over agents and the episodes that they share, as far as there are several."""
+def _interval(found: criteria.Measured, *, share: bool) -> tuple[float, float, float]:
+    """Mean with its 95 % interval, over agents and the episodes that they share, as far as there are several.
+
+    That of a share is symmetric in its log odds, so that it keeps within 0 and 1.
+    """
     ours = float(found.each().mean())
     if max(found.kinds) == 1 and "episode" not in found.values.dims:
         return ours, math.nan, math.nan
     about = behaviour.crossed_interval(found.values, found.beside)
-    return ours, float(about.lower), float(about.upper)
+    if not share or not 0 < ours < 1:
+        return ours, float(about.lower), float(about.upper)
+    reach = (float(about.upper) - float(about.lower)) / 2 / (ours * (1 - ours))
+    return ours, float(special.expit(special.logit(ours) - reach)), float(special.expit(special.logit(ours) + reach))
 
 
 def _over(found: criteria.Measured) -> str:

@@ -7,6 +7,18 @@ choices, one number of a result), so that a dozen functions with arguments serve
 
 from neurometa.criteria.measures import MEASURES
 from neurometa.criteria.measuring import Measured, budget, exact_value, means, measure
-from neurometa.criteria.needs import AGENTS, Need, check, needs
+from neurometa.criteria.needs import AGENTS, Need, check, is_share, needs
 
-__all__ = ["AGENTS", "MEASURES", "Measured", "Need", "budget", "check", "exact_value", "means", "measure", "needs"]
+__all__ = [
+    "AGENTS",
+    "MEASURES",
+    "Measured",
+    "Need",
+    "budget",
+    "check",
+    "exact_value",
+    "is_share",
+    "means",
+    "measure",
+    "needs",
+]

@@ -133,6 +133,7 @@ MEASURES: dict[str, Callable[..., xr.DataArray]] = {
         *(end_point_order, readout, value, least, most, coding, coded),
     )
 }
+SHARES = ("suboptimal", "right", "takes", "risky", "stay", "readout", "coded")
 
 
 def _lost(result: xr.Dataset, learner: str | None) -> xr.DataArray:

@@ -5,7 +5,7 @@ import inspect
 from typing import Any
 
 from neurometa import dataset, reference, results
-from neurometa.criteria.measures import MEASURES
+from neurometa.criteria.measures import MEASURES, SHARES
 from neurometa.errors import InputError, nearest
 
 AGENTS = ("experiment", "ablated", "config")  # what tells one kind of agents from another
@@ -100,6 +100,14 @@ def file_of(quantity: dict[str, Any]) -> str:
     """Return the file of a run folder in which a quantity is found."""
     file = results.file_on(quantity["experiment"], quantity.get("on", ""))
     return quantity.get("file", file) if file == dataset.BEHAVIOUR else file
+
+
+def is_share(criterion: dict[str, Any]) -> bool:
+    """Say whether a criterion is of a share in [0, 1], and of no difference or ratio of shares."""
+    if {"minus", "over", "stages"} & criterion.keys() or "exact" in criterion:
+        return False
+    contrast = criterion["measure"] == "stay" and criterion.get("of", "stay_probability") != "stay_probability"
+    return criterion["measure"] in SHARES and not contrast
 
 
 def check(claim: dict[str, Any]) -> None:
