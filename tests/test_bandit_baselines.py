@@ -10,7 +10,7 @@ import torch
 from shell import neurometa
 
 from neurometa import agents, baselines, exact, runs
-from neurometa.agents import voting
+from neurometa.agents.bandit import vote
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
@@ -129,7 +129,7 @@ def counted_votes(prob, n_votes):
 @pytest.mark.parametrize("n_votes", [1, 2, 3, 6])
 @pytest.mark.parametrize("prob", [(0.6, 0.4), (0.5, 0.3, 0.2), (1.0, 0.0, 0.0), (0.25, 0.25, 0.25, 0.2, 0.05)])
 def test_a_vote_is_won_as_often_as_counting_says(prob, n_votes):
-    won = voting.vote(torch.tensor(prob, dtype=torch.float64), n_votes)
+    won = vote(torch.tensor(prob, dtype=torch.float64), n_votes)
     assert won.numpy() == pytest.approx(counted_votes(prob, n_votes), abs=1e-9)
 
 
@@ -137,14 +137,14 @@ def test_a_vote_of_many_agrees_with_drawing_it():
     rng, prob = np.random.default_rng(0), np.array([0.3, 0.25, 0.2, 0.15, 0.1])
     votes = rng.multinomial(100, prob, 200_000) + rng.uniform(0, 0.5, (200_000, 5))  # ties at random
     drawn = np.bincount(votes.argmax(-1), minlength=5) / len(votes)
-    assert voting.vote(torch.tensor(prob), 100).numpy() == pytest.approx(drawn, abs=4 * 0.5 / len(votes) ** 0.5)
+    assert vote(torch.tensor(prob), 100).numpy() == pytest.approx(drawn, abs=4 * 0.5 / len(votes) ** 0.5)
 
 
 def test_one_draw_is_thompson_sampling_and_five_hundred_nearly_greedy():
     wins, losses = torch.tensor([[3.0, 0.0, 8.0]]), torch.tensor([[1.0, 0.0, 5.0]])
     thompson = agents.Thompson(3).choice_prob(wins, losses)
-    torch.testing.assert_close(voting.vote(thompson, 1), thompson)
-    assert voting.vote(thompson, 500)[0, 0] > 0.95
+    torch.testing.assert_close(vote(thompson, 1), thompson)
+    assert vote(thompson, 500)[0, 0] > 0.95
 
 
 @pytest.mark.parametrize(
