@@ -300,7 +300,9 @@ def named(told, fitted, name):
     claim = {key: name for key in ("claim", "statement", "where", "published", "criterion", "ours", "interval", "note")}
     claim |= {"n": name, "verdict": "reproduced", "mark": "✓"}
     return told | {
-        "fits": [{"table": one, "figures": [picture]}],
+        "fits": [{"table": one, "figures": [picture], "scores": picture}],
+        "compared": [picture],
+        "group_notes": [name],
         "scrubber": scrubber,
         "figures": [picture],
         "decided": [claim],
@@ -409,9 +411,13 @@ def test_estimates_are_drawn_in_a_column_for_each_subject_or_else_counted():
     rate = xr.DataArray([0.1, 0.3, 0.2, np.nan], {"subject": ("episode", ["b", "b", "a", "a"])}, "episode", "rate")
     ax = Figure().add_subplot()
     plotting.estimates(ax, rate, by="subject")
-    columns = [line.get_ydata().tolist() for line in ax.lines]
-    assert columns == [[0.2], [0.1, 0.3]]  # a, then b
-    (median,) = (each.get_segments()[0][0][1] for each in ax.collections)
+    points, medians = ax.collections
+    place, value = points.get_offsets().T
+    assert {one: sorted(value[place.round() == at].tolist()) for at, one in ((1, "a"), (2, "b"))} == {
+        "a": [0.2],
+        "b": [0.1, 0.3],
+    }
+    median = medians.get_segments()[0][0][1]
     assert median == pytest.approx(0.2)
     ax = plotting.estimates(Figure().add_subplot(), rate)
     assert sum(bar.get_height() for bar in ax.patches) == 3

@@ -20,7 +20,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console(highlight=False, soft_wrap=False).print(drawn)
+    Console(highlight=False, soft_wrap=False, markup=False).print(drawn)  # [m] is a name here, no markup
 
 
 def say(text: str) -> None:

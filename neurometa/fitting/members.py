@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from neurometa import dataset
 from neurometa.errors import InputError
@@ -15,8 +16,8 @@ from neurometa.fitting.importance import drawn_group
 from neurometa.fitting.latents import playable
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
-from neurometa.fitting.quadrature import grid_group
-from neurometa.fitting.transforms import Link
+from neurometa.fitting.quadrature import N_NODES, grid_group
+from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
 PLAYED = (  # what a fit and a simulation read
@@ -83,6 +84,67 @@ def at_draws(
         return drawn_group([_score(columns[place[cell, i]], model, linked, held) for i in some], linked, rng)
 
     return Members(dims, sizes, n_scored, absent, search)
+
+
+class Searched(NamedTuple):
+    """A group found: the nodes of its members with choices (`some`), the best group, and links of what is free."""
+
+    nodes: Nodes
+    best: Group
+    linked: dict[str, Link]
+    some: np.ndarray
+
+
+def search_group(
+    model: type[Equations],
+    trials: xr.Dataset,
+    group: str,
+    pool: Sequence[str],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+    seed: int,
+) -> Searched:
+    """Search for the best group of one set of members, on grids or at draws as the model allows.
+
+    Raises
+    ------
+    InputError
+        As `neurometa.fitting.hierarchical.fit_group`.
+    """
+    gridded = issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES)
+    members = on_grids(model, trials, group, pool) if gridded else at_draws(model, trials, group, pool, lower, upper)
+    linked, held = free_and_held(model, lower, upper, members.absent)
+    some = np.flatnonzero(members.n_scored[0] > 0)
+    if some.size < 2:
+        raise InputError(
+            f"{some.size} of the {members.n_scored.shape[1]} members along {group!r} made a choice; two are needed."
+        )
+    with threadpool_limits(1):
+        nodes, best, _ = members.search(0, some, linked, held, np.random.default_rng([seed, 0]))
+    return Searched(nodes, best, linked, some)
+
+
+def free_and_held(
+    model: type[Equations], lower: Mapping[str, float], upper: Mapping[str, float], absent: tuple[str, ...]
+) -> tuple[dict[str, Link], dict[str, float]]:
+    """Links of the parameters that a group shares, and the values of those that are held.
+
+    Raises
+    ------
+    InputError
+        Nothing is free.
+    """
+    linked = links(model, lower, upper, absent)
+    if not linked:
+        raise InputError(
+            f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one."
+        )
+    held = {
+        name: float(np.clip(1.0, lower[name], upper[name])) if name in absent else lower[name]
+        for name in model.parameters()
+        if name not in linked
+    }
+    return linked, held
 
 
 def by_member(

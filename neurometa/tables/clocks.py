@@ -72,7 +72,8 @@ def question(name: str, first: float, last: float, share: float, edges: np.ndarr
         return
     low, high = np.nanmin(edges), np.nanmax(edges)
     overlap = max(0.0, min(last, high) - max(first, low))
-    spans = f"{name!r} was recorded from {first:.6g} to {last:.6g} s, the trials' windows run from {low:.6g} to {high:.6g} s"
+    recorded, windows = f"from {first:.6g} to {last:.6g} s", f"from {low:.6g} to {high:.6g} s"
+    spans = f"{name!r} was recorded {recorded}, and the trials' windows run {windows}"
     ratio = (last - first) / (high - low) if high > low else np.nan
     for scale, unit in UNITS.items():
         if 1 / NEAR < ratio * scale < NEAR and share < FEW:

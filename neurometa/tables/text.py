@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neurometa.errors import InputError
-from neurometa.tables import cells
+from neurometa.tables import cells, formulas
 
 SEPARATORS = ",\t;"
 MARKS = ("\ufeff", "ï»¿")  # byte order marks, the second as a program shows it that took UTF-8 for Latin-1
@@ -45,6 +45,8 @@ def read(path: Path, raw: bytes) -> cells.Table:
         raise InputError(f"{path} is empty.")
     _refuse_ragged(path, lines, widths, filled, blanks=blanks)
     frame = _parse(path, text, separator, widths[filled[0]])
+    if formulas.MARKED.search(text):
+        frame = formulas.plain(frame)
     names = [_unmarked(name) for name in frame.iloc[filled[0]]]
     body = frame.iloc[filled[1:]].reset_index(drop=True)
     _refuse_header_again(path, body, names, lines[filled[1:]])
