@@ -80,7 +80,7 @@ def value(points, fresh, chosen, reward):
 
 @compiled
 def scan(points, lower, upper, fresh, chosen, reward):
-    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`: from their slopes the search begins."""
+    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`; their slopes are begun at."""
     best, total, lead = np.empty(len(points)), np.empty(len(points)), np.empty(len(chosen))
     for i in range(len(points)):
         leads(fresh, chosen, reward, points[i, 0], points[i, 1], points[i, 3], lead)
