@@ -9,6 +9,7 @@ import dataclasses
 
 from neurometa import tasks
 from neurometa.errors import InputError, nearest
+from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.training import Linear, a2c
 
 
@@ -147,7 +148,7 @@ EXPERIMENTS = {
             about=f"Does a network use what its arms have in common ({difficulty} problems)?",
             cpu_minutes=1.3,
         )
-        for difficulty in tasks.bandit.DIFFICULTIES
+        for difficulty in DIFFICULTIES
     },
     "informative": Experiment(
         a2c.Config(
@@ -170,7 +171,7 @@ EXPERIMENTS = {
         cpu_minutes=2.5,
     ),
     "two-step-w18": Experiment(
-        dataclasses.replace(_W18, task=tasks.TwoStep(form="fixation"), n_updates=10000),
+        dataclasses.replace(_W18, task=tasks.Fixation(tasks.TwoStep(form="stages")), n_updates=10000),
         source="Wang et al. 2018, simulation 4, Methods",
         about="The same with the paper's own settings, one episode per update.",
         cpu_minutes=19,
@@ -205,7 +206,7 @@ EXPERIMENTS = {
         cpu_minutes=3.5,
     ),
     "foraging-w18": Experiment(
-        dataclasses.replace(_W18, task=tasks.Foraging(fixation=True), n_updates=20000, discount=0.75),
+        dataclasses.replace(_W18, task=tasks.Fixation(tasks.Foraging()), n_updates=20000, discount=0.75),
         source="Wang et al. 2018, simulation 1, Methods",
         about="The same with the paper's own settings and a fixation, one episode per update.",
         cpu_minutes=14,
@@ -240,7 +241,7 @@ EXPERIMENTS = {
     ),
     "risky-safe": Experiment(
         a2c.Config(
-            task=tasks.RiskySafe(fixation=False),
+            task=tasks.RiskySafe(),
             separate=True,
             inputs=_W18_INPUTS,
             learned_start=True,
