@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from neurometa import dataset
+from neurometa import dataset, memory
 from neurometa.agents import RandomChoice
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
@@ -16,10 +18,12 @@ from neurometa.tasks import (
     DawTwoStep,
     DependentBandit,
     Foraging,
+    Harlow,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
     RestlessBandit,
+    Reversal,
     RiskySafe,
     TwoStep,
     Volatility,
@@ -247,6 +251,34 @@ def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
     assert tested == task or isinstance(task, RestlessBandit | Foraging | Volatility)
+
+
+HUGE = st.integers(10**11, 10**14) | st.just(10**40)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda n, kind=kind: kind(n) for kind in (IndependentBandit, InformativeBandit, RestlessBandit, TwoStep)),
+        *(lambda n, kind=kind: kind(n) for kind in (DawTwoStep, Foraging, Volatility, RiskySafe, Harlow, Reversal)),
+        lambda n: IndependentBandit(5, n_arms=n),
+        lambda n: DependentBandit(5, n_arms=n),
+        lambda n: Harlow(n_stimulus_features=n),
+    ],
+)
+@settings(max_examples=3, deadline=None)
+@given(n=HUGE)
+def test_a_size_that_no_machine_holds_is_told_before_anything_is_allocated(make, n):
+    with pytest.raises(InputError, match=f"is {n}.*: a single episode needs at least .* of memory; this machine"):
+        make(n)
+
+
+def test_memory_is_told_in_the_largest_unit_that_fits():
+    told = [memory.in_words(n) for n in (0, 1, 1023, 1024, 3 * 2**30 + 1, 2**60, 10**400)]
+    assert told == ["0 bytes", "1 bytes", "1,023 bytes", "1 KiB", "3 GiB", "1 EiB", "over a million EiB"]
+    memory.check_memory("all of it", memory.machine_memory())
+    with pytest.raises(InputError, match="all of it and more needs at least"):
+        memory.check_memory("all of it and more", memory.machine_memory() + 1)
 
 
 def test_a_recorded_bandit_pays_with_the_recorded_probabilities():

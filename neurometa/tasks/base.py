@@ -7,6 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng
 
 State = dict[str, Tensor]  # every tensor is (episode, ...)
@@ -80,3 +82,23 @@ class Task(abc.ABC):
     def wait(self, state: State, rng: Rng) -> State:
         """Let a step pass at which nothing is asked of this task, such as a fixation; by default the world stands."""
         return state
+
+
+def check_sizes(n_trials: int, n_arms: int = 2, **n_features: int) -> None:
+    """Raise unless there are trials and options, and an episode fits in memory.
+
+    Parameters
+    ----------
+    n_trials, n_arms : int
+        Trials in an episode; options to choose from.
+    **n_features : int
+        Numbers that a trial shows, by the name of the setting that says how many.
+    """
+    if n_trials < 1:
+        raise InputError(f"n_trials is {n_trials}; it must be at least 1.")
+    if n_arms < 2:
+        raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")
+    sizes = {"n_trials": n_trials} | ({"n_arms": n_arms} if n_arms > 2 else {}) | n_features
+    told = " and ".join(f"{name} is {size}" for name, size in sizes.items())
+    logged = 4 + 2 * n_arms + sum(n_features.values())  # numbers of a trial, of four bytes: see `neurometa.rollout`
+    check_memory(f"{told}: a single episode", 4 * n_trials * logged)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from neurometa.errors import InputError, nearest
 from neurometa.streams import integers, normal, uniform
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import Task, check_sizes
 
 STEPS = {"choice": ("choice",), "stages": ("choice", "second_stage")}  # of a trial, by form
 
@@ -63,7 +62,7 @@ class TwoStep(Task):
     FORMS: ClassVar = tuple(STEPS)
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if self.form not in STEPS:
             hint = nearest(str(self.form), list(STEPS))
             raise InputError(f"form is {self.form!r}; allowed are {list(STEPS)}.{hint}")
@@ -157,7 +156,7 @@ class DawTwoStep(Task):
     n_features = 3
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if not 0.5 <= self.p_common <= 1:
             raise InputError(f"p_common is {self.p_common}; it must lie between 0.5 and 1.")
         if not 0 <= self.drift_sd < float("inf"):
