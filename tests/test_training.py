@@ -22,7 +22,6 @@ from neurometa.experiments import EXPERIMENTS
 from neurometa.rollout import unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
 from neurometa.training import Linear, a2c, checkpoint, curve
-from neurometa.training.fused import FusedLSTM
 from neurometa.training.replay import replay
 from neurometa.training.returns import advantages, discounted_sum, n_step_returns
 from neurometa.training.schedules import at
@@ -51,76 +50,14 @@ def network(task, n_units, *, learned_start=False, seed=0):
     return agent
 
 
-def gradients(agent, logits, value, seed=0):
-    """Gradient of every trained parameter for a loss in which every output counts, and counts differently."""
-    rng = generator(seed)
-    of_logits = torch.randn(logits.shape, generator=rng).to(logits)
-    of_value = torch.randn(value.shape, generator=rng).to(value)
-    agent.zero_grad()
-    ((of_logits * torch.log_softmax(logits, -1)).sum() + (of_value * value.square()).sum()).backward()
-    return {name: weight.grad.clone() for name, weight in agent.named_parameters() if weight.requires_grad}
-
-
-def exact_gradients(agent, played):
-    """The same by autograd in double precision."""
+def exact_gradients(agent, played, loss):
+    """Gradient of every trained parameter, by autograd in double precision; `loss` is of logits and values."""
     played = {name: x.double() if x.is_floating_point() else x for name, x in played.items()}
-    exact = gradients(agent.double(), *replay(agent, played))
+    agent.double().zero_grad()
+    loss(*replay(agent, played)).backward()
+    exact = {name: weight.grad.clone() for name, weight in agent.named_parameters() if weight.grad is not None}
     agent.float()
     return exact
-
-
-SIZES = [
-    (RestlessBandit(12), 1, 1),
-    (RestlessBandit(12), 5, 7),
-    (RestlessBandit(12), 48, 64),
-    (IndependentBandit(12, n_arms=4), 1, 64),
-    (IndependentBandit(1), 48, 7),
-    (InformativeBandit(), 5, 1),
-    (InformativeBandit(), 48, 64),
-]
-LONG = [(RestlessBandit(n), 8, batch) for n, batch in ((31, 64), (32, 64), (33, 64), (100, 64), (5, 700), (4, 2100))]
-SIZED = pytest.mark.parametrize(("task", "n_units", "batch_size"), SIZES)
-STARTS = pytest.mark.parametrize("learned_start", [False, True])
-
-
-@SIZED
-@STARTS
-def test_the_quick_path_plays_exactly_as_the_agent_does(task, n_units, batch_size, learned_start):
-    agent = network(task, n_units, learned_start=learned_start)
-    slow = unroll(task, agent, batch_size, generator())
-    quick = unroll(task, FusedLSTM(agent, batch_size), batch_size, generator())
-    assert quick["action"].equal(slow["action"])
-    assert quick["reward"].equal(slow["reward"])
-    for name in ("logits", "value"):
-        torch.testing.assert_close(quick[name], slow[name], rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(("task", "n_units", "batch_size"), [*SIZES, *LONG])
-@STARTS
-def test_the_quick_path_has_the_gradient_that_autograd_finds(task, n_units, batch_size, learned_start):
-    agent = network(task, n_units, learned_start=learned_start)
-    player = FusedLSTM(agent, batch_size)
-    played = unroll(task, player, batch_size, generator())
-    quick, exact = gradients(agent, *player.replay()), exact_gradients(agent, played)
-    assert quick.keys() == exact.keys()
-    assert ("start" in quick) == learned_start
-    for name, gradient in exact.items():
-        assert gradient.any() or task.n_trials == 1, name  # before the first trial there is no input but zero
-        assert (quick[name] - gradient).abs().max() <= 1e-4 * gradient.abs().max(), name
-
-
-def test_the_quick_path_forgets_the_batch_before():
-    task, agent = RestlessBandit(9), network(RestlessBandit(9), 6)
-    used = FusedLSTM(agent, 5)
-    for seed in range(3):
-        with torch.no_grad():
-            for weight in agent.parameters():
-                weight.add_(0.1)
-        fresh = FusedLSTM(agent, 5)
-        unroll(task, used, 5, generator(seed))
-        unroll(task, fresh, 5, generator(seed))
-        again, first = gradients(agent, *used.replay()), gradients(agent, *fresh.replay())
-        assert all(again[name].equal(first[name]) for name in first)
 
 
 def test_replay_answers_what_was_answered_while_playing():
@@ -136,10 +73,9 @@ def learning_signal(**settings):
     """Gradients of the training loss on a played batch."""
     config = dataclasses.replace(SMALL, **{"entropy_weight": 0.0, "value_weight": 0.0} | settings)
     agent = network(config.task, config.n_units)
-    player = FusedLSTM(agent, 4)
-    played = unroll(config.task, player, 4, generator())
+    played = unroll(config.task, agent, 4, generator())
     action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
-    a2c.loss(*player.replay(), action, reward, config, 0.0)[0].backward()
+    a2c.loss(*replay(agent, played), action, reward, config, 0.0)[0].backward()
     return {name: weight.grad for name, weight in agent.named_parameters() if weight.grad is not None}
 
 

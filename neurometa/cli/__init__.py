@@ -18,6 +18,7 @@ import typer
 from neurometa import analysis
 from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
 from neurometa.cli import plain, process
+from neurometa.cli.modules import MODULES, import_all
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
@@ -33,16 +34,19 @@ COMMANDS = {  # by what one wants to do; analyses join by their records
 }
 
 
+HELP = "Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's."
+
+
 def make_app() -> typer.Typer:
     """Make the command line from the files of this folder and the records of `neurometa.analysis`."""
     made = typer.Typer(
-        help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
         epilog="Begin with: neurometa train restless --out runs/restless",
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    made.callback(help=HELP)(_before)
     for heading, names in COMMANDS.items():
         asked = {one.name: one for one in analysis.ANALYSES if one.heading == heading}
         for name in (*asked, *names):
@@ -50,6 +54,11 @@ def make_app() -> typer.Typer:
             told = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")  # the terminal wraps it
             made.command(name, help=told, epilog=f"Example: {example}", rich_help_panel=heading)(_remembered(command))
     return made
+
+
+def _before(modules: MODULES = None) -> None:
+    """Do what every command needs before it runs."""
+    import_all(modules)
 
 
 def _find(name: str, one: analysis.Analysis | None) -> tuple[Callable[..., None], str]:

@@ -38,7 +38,7 @@ def groups(
     seed: Annotated[int, typer.Option(help="Fixes permutations and draws.")] = 0,
     as_json: JSON = False,
 ) -> None:
-    """Compare fitted parameters between groups of animals or people, or along a score.
+    """Compare fitted parameters between groups, or along a score.
 
     All members are fitted at once, the group's mean following the groups; or, with --two-stage, each alone.
     Writes groups_BY.nc: effects with intervals and sizes, the mean of each group, and each member's estimate.
@@ -131,7 +131,6 @@ def _tell(found: Any, file: Path) -> None:
         for term in map(str, found.term.values):
             here = found.sel(parameter=parameter, term=term)
             p = "permutation_p_value" if "permutation_p_value" in here else "p_value"
-            sizes = interval(*here.effect_size_interval.values.tolist())
             rows.append(
                 [
                     f"{link} {parameter}".strip(),
@@ -139,7 +138,7 @@ def _tell(found: Any, file: Path) -> None:
                     number(float(here.effect)),
                     interval(*here.effect_interval.values.tolist()),
                     f"{float(here[p]):.2g}",
-                    f"{float(here.effect_size):.2f} {sizes}",
+                    f"{float(here.effect_size):.2f}",
                 ]
             )
     how = "all members at once" if told["how"] == "hierarchical" else "each member alone"

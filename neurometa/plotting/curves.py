@@ -140,8 +140,38 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     }
     how = {"cmap": "Oranges", "vmin": 0, "vmax": most, "cbar": False}
     sns.heatmap(shade.transpose(rows, columns).values, annot=value.values, fmt=".2f", ax=ax, **how, **names)
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, rotation=0)
     ax.set(xlabel=str(columns), ylabel=str(rows))
+    return ax
+
+
+def correlations(ax: Axes, table: xr.DataArray) -> Axes:
+    """Draw correlations as numbers in cells, from blue (-1) by white to red (+1).
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataArray
+        In [-1, 1], over two dims whose coordinates label rows and columns; NaN is left empty.
+    """
+    import seaborn as sns
+
+    names = {"yticklabels": list(table[table.dims[0]].values), "xticklabels": list(table[table.dims[1]].values)}
+    how = {
+        "cmap": "RdBu_r",
+        "vmin": -1,
+        "vmax": 1,
+        "cbar": False,
+        "annot": True,
+        "fmt": ".2f",
+        "annot_kws": {"size": 6},
+    }
+    sns.heatmap(table.values, ax=ax, linewidths=0.5, **how, **names)
+    ax.tick_params(length=0)
+    ax.tick_params(axis="x", rotation=35)
+    for label in ax.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
     return ax
 
 

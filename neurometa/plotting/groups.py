@@ -46,7 +46,7 @@ def groups(ax: Axes, found: xr.Dataset, parameter: str, *, label: str = "") -> A
     else:
         sns.regplot(
             frame, x=by, y="estimate", ax=ax, ci=None, color=COLOURS[0],
-            scatter_kws={"s": 10, "alpha": 0.6, "lw": 0}, line_kws={"color": COLOURS[2], "lw": 1.4},
+            scatter_kws={"s": 10, "alpha": 0.6, "linewidths": 0}, line_kws={"color": COLOURS[2], "lw": 1.4},
         )  # fmt: skip
     ax.set(xlabel=by, ylabel=label or parameter.replace("_", " "))
     return ax

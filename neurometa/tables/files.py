@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from neurometa.errors import InputError
-from neurometa.tables import cells, nwb
+from neurometa.tables import cells, formulas, nwb
 
 FILE = "file"  # the column that tells the files of a table apart
 HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"  # how NWB and Parquet files begin
@@ -112,6 +112,8 @@ def _from_file(path: Path) -> cells.Table:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path} cannot be read as a table: {str(error).strip()}.") from error
+    if formulas.MARKED.search(text):
+        frame = formulas.plain(frame)
     body = frame.iloc[filled[1:]].reset_index(drop=True).set_axis(list(frame.iloc[filled[0]]), axis=1)
     return cells.Table(body, str(path), "line", lines[filled[1:]], len(widths) - len(filled))
 

@@ -10,6 +10,7 @@ import xarray as xr
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.storage import UNTOUCHED, replacing
+from neurometa.tables import formulas
 
 FORMATS = (".csv", ".tsv", ".parquet")
 
@@ -124,7 +125,8 @@ def write_table(trials: xr.Dataset, path: str | os.PathLike) -> Path:
         As for `to_frame`.
     path : path
         Ends in .csv, .tsv or .parquet, which says how it is written. Text is UTF-8, with numbers
-        to their last bit and empty cells where there is none.
+        to their last bit and empty cells where there is none; text that a spreadsheet would run as a formula has an
+        apostrophe before it, which `read_trials` takes away again.
 
     Returns
     -------
@@ -154,5 +156,5 @@ def write_table(trials: xr.Dataset, path: str | os.PathLike) -> Path:
                 told = " ".join(str(error).split())
                 raise InputError(f"Could not write {path}, as Parquet cannot hold this: {told}. {UNTOUCHED}") from error
         else:
-            frame.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False)
+            formulas.marked(frame).to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False)
     return path

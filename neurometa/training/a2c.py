@@ -1,12 +1,14 @@
 """Advantage actor-critic on whole episodes (Mnih et al. 2016; Wang et al. 2016, section 3; 2018, Methods)."""
 
+import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -15,18 +17,18 @@ from neurometa.agents import LSTMAgent, SeparateActorCritic
 from neurometa.agents.recurrent import INPUTS, check_inputs
 from neurometa.errors import InputError, nearest
 from neurometa.rollout import unroll
+from neurometa.streams import Rng, Streams
 from neurometa.tasks import Task
-from neurometa.training import curve
+from neurometa.training import curve, kernels
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
-from neurometa.training.fused import FusedLSTM, FusedSeparate
+from neurometa.training.losses import Weights, actor_critic
 from neurometa.training.replay import replay
-from neurometa.training.returns import advantages, disturbed, n_step_returns
 from neurometa.training.schedules import Linear, Scheduled, at
+from neurometa.training.together import Network, Together
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
-
-Network = LSTMAgent | SeparateActorCritic
-Player = FusedLSTM | FusedSeparate
+SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
+CURVE = ("reward", "policy_loss", "value_loss", "entropy")
 
 
 class DivergedError(InputError):
@@ -198,43 +200,173 @@ def train(
     InputError
         Training diverged, or the folder cannot be written.
     """
+    if device != "cpu" or company(config) is None:
+        return _train_plainly(config, run, device, progress)
+    tell = (lambda rows: progress(rows[0])) if progress else None
+    (trained,) = train_together([config], [run], progress=tell)
+    if isinstance(trained, DivergedError):
+        raise trained
+    return trained
+
+
+def company(config: Config) -> tuple[object, ...] | None:
+    """What networks must have in common to be trained together; None for one that must be trained by itself.
+
+    They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
+    """
+    if not config.recurrent:
+        return None
+    free = {"seed"} | {x.name for x in dataclasses.fields(config) if x.type in (Scheduled, float)}
+    same = [getattr(config, x.name) for x in dataclasses.fields(config) if x.name not in free]
+    return *same, config.gae_lambda == 1, config.rpe_noise > 0
+
+
+def train_together(
+    configs: Sequence[Config],
+    runs: Sequence[Path | None],
+    *,
+    progress: Callable[[dict[int, dict[str, float]]], None] | None = None,
+) -> list[Network | DivergedError]:
+    """Train several agents side by side on one core, each to the same bits as if it were alone.
+
+    At small batches this is many times quicker than one after another, because one step of all of them costs hardly
+    more than that of one.
+
+    Parameters
+    ----------
+    configs : sequence of Config
+        Of agents that may be trained together: those of which `company` says the same.
+    runs : sequence of Path or None
+        The folder of each, as for `train`; those that were interrupted go on where they stopped.
+    progress : callable, optional
+        Called after each update with the new rows of the learning curves, by the number of the agent.
+
+    Returns
+    -------
+    list of LSTMAgent, SeparateActorCritic or DivergedError
+        The trained agents, and why those that diverged are none.
+
+    Raises
+    ------
+    InputError
+        They cannot be trained together, or a folder cannot be written.
+    """
+    if not configs or any(company(config) != company(configs[0]) for config in configs) or company(configs[0]) is None:
+        raise InputError(
+            "These settings are not of one shape, so that they cannot be trained together: they may differ in their "
+            "seed and in numbers such as step_size or discount, and must be recurrent."
+        )
+    first = configs[0]
+    agents = [build(config) for config in configs]
+    together = Together(agents, first.batch_size, first.optimizer)
+    streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
+    done = np.zeros(len(configs), dtype=int)
+    for n, run in enumerate(runs):
+        if run is not None and (run / CHECKPOINT).exists():
+            moments, done[n] = load_state(run / CHECKPOINT, agents[n], streams.generators[n])
+            together.load(n, moments, run / CHECKPOINT)
+    failed: dict[int, DivergedError] = {}
+    with contextlib.ExitStack() as files:
+        board = len(configs) == 1  # streams of many would cost more than their training
+        curves = [
+            files.enter_context(curve.writer(run, int(d), board=board)) for run, d in zip(runs, done, strict=True)
+        ]
+        saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+        while len(who := np.array([n for n in range(len(configs)) if done[n] < first.n_updates and n not in failed])):
+            rows = _update_together(configs, together, streams, who, done)
+            done[who] += 1
+            for n, row in rows.items():
+                if math.isfinite(row["gradient_norm"]):
+                    curves[n].write(row)
+                else:
+                    failed[n] = _diverged(int(row["update"]))
+            if progress is not None and (told := {n: row for n, row in rows.items() if n not in failed}):
+                progress(told)
+            if time.monotonic() - saved > pause:
+                saved = time.monotonic()
+                for n in who:
+                    if runs[n] is not None and n not in failed:
+                        curves[n].flush()
+                        save_state(runs[n] / CHECKPOINT, *together.unload(n), streams.generators[n], int(done[n]))
+                took, saved = time.monotonic() - saved, time.monotonic()
+                pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)
+    return [failed.get(n) or together.unload(n)[0] for n in range(len(configs))]
+
+
+def _update_together(
+    configs: Sequence[Config], together: Together, streams: Streams, who: np.ndarray, done: np.ndarray
+) -> dict[int, dict[str, float]]:
+    """Play a batch with the networks `who`, step their weights, and return their rows of the learning curve."""
+    first, share = configs[0], done / configs[0].n_updates
+    streams.start()
+    action, reward = together.play(first.task, streams, who)
+    logits, value = together.answers()
+    weights = [loss_weights(config, at_) for config, at_ in zip(configs, share.tolist(), strict=True)]
+    loss, terms = actor_critic(logits, value, action, reward, _side_by_side(weights, streams), streams)
+    loss.backward(torch.full_like(loss, 1 / (first.batch_size * first.n_steps)))  # of the mean
+    settings = {
+        "step_size": np.array([at(config.step_size, s) for config, s in zip(configs, share.tolist(), strict=True)]),
+        "max_grad_norm": np.array([config.max_grad_norm for config in configs]),
+        "decay": np.array([config.optimizer_decay for config in configs]),
+        "epsilon": np.array([config.optimizer_epsilon for config in configs]),
+    }
+    norm = together.learn(who, settings, done)
+    means = np.empty((len(CURVE), len(configs)))
+    kernels.means(torch.stack([reward, *terms.values()]).numpy(), first.batch_size, means)
+    means[0] *= len(first.task.steps)
+    per_update, rows = first.batch_size * first.n_steps, {}
+    for n, numbers, size in zip(who.tolist(), means.T[who].tolist(), norm[who].tolist(), strict=True):
+        update = int(done[n]) + 1
+        numbers = dict(zip(CURVE, numbers, strict=True))
+        rows[n] = {"update": update, "steps": update * per_update, **numbers, "gradient_norm": size}
+    return rows
+
+
+def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
+    """The weights of all networks, each number as one per episode; idle episodes take those of the last network."""
+
+    def rows(name: str) -> Tensor:
+        numbers = torch.tensor([getattr(x, name) for x in weights], dtype=torch.float32)
+        each = numbers.repeat_interleave(streams.n_each)
+        return torch.cat([each, each[-1:].expand(streams.n_episodes - len(each))])
+
+    alike = {"gae_lambda", "rpe_noise"} if weights[0].gae_lambda is None else {"rpe_noise"}
+    if weights[0].rpe_noise > 0:
+        alike -= {"rpe_noise"}
+    names = {"discount", "value", "entropy", "gae_lambda", "rpe_gain", "rpe_noise"} - alike
+    return weights[0]._replace(**{name: rows(name) for name in names})
+
+
+def _train_plainly(
+    config: Config, run: Path | None, device: str, progress: Callable[[dict[str, float]], None] | None
+) -> Network:
+    """Train one agent by autograd, whatever it is made of and on any device."""
     agent = build(config, device)
     optimizer = _optimizer(config, agent)
     rng = torch.Generator(device).manual_seed(config.seed)
-    player = quick(agent, config.batch_size) if device == "cpu" and config.recurrent else None
     done = 0
     if run is not None and (run / CHECKPOINT).exists():
-        done = load_state(run / CHECKPOINT, agent, optimizer, rng)
-    with curve.writer(run, done) as write:
+        moments, done = load_state(run / CHECKPOINT, agent, rng)
+        _put_moments(optimizer, moments)
+    with curve.writer(run, done) as rows:
         saved = time.monotonic()
         for update in range(done, config.n_updates):
-            row = _update(config, agent, player, optimizer, rng, update)
-            write(row)
+            row = _update(config, agent, optimizer, rng, update)
+            rows.write(row)
             if progress is not None:
                 progress(row)
             if run is not None and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                save_state(run / CHECKPOINT, agent, optimizer, rng, update + 1)
+                rows.flush()
+                save_state(run / CHECKPOINT, agent, _moments(optimizer), rng, update + 1)
                 saved = time.monotonic()
     return agent
 
 
-def quick(agent: Network, n_episodes: int) -> Player:
-    """Return the agent's quick path for batches of `n_episodes`, on a CPU."""
-    return FusedLSTM(agent, n_episodes) if isinstance(agent, LSTMAgent) else FusedSeparate(agent, n_episodes)
-
-
-def _update(
-    config: Config,
-    agent: Network,
-    player: Player | None,
-    optimizer: Optimizer,
-    rng: torch.Generator,
-    update: int,
-) -> dict[str, float]:
+def _update(config: Config, agent: Network, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
     """Play a batch, step the weights, and return the row of the learning curve."""
     share = update / config.n_updates
-    played = unroll(config.task, player or agent, config.batch_size, rng)
-    logits, value = player.replay() if player else replay(agent, played)
+    played = unroll(config.task, agent, config.batch_size, rng)
+    logits, value = replay(agent, played)
     action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
     total, terms = loss(logits, value, action, reward, config, share, rng)
     for group in optimizer.param_groups:
@@ -246,12 +378,15 @@ def _update(
     per_trial = reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
     if not math.isfinite(numbers[-1]):
-        raise DivergedError(
-            f"Training diverged at update {update + 1}: the gradient is not finite. Lower step_size or max_grad_norm."
-        )
-    names = ("reward", *terms, "gradient_norm")
+        raise _diverged(update + 1)
     count = {"update": update + 1, "steps": (update + 1) * config.batch_size * config.n_steps}
-    return count | dict(zip(names, numbers, strict=True))
+    return count | dict(zip((*CURVE, "gradient_norm"), numbers, strict=True))
+
+
+def _diverged(update: int) -> DivergedError:
+    return DivergedError(
+        f"Training diverged at update {update}: the gradient is not finite. Lower step_size or max_grad_norm."
+    )
 
 
 def loss(
@@ -261,44 +396,25 @@ def loss(
     reward: Tensor,
     config: Config,
     share: float,
-    rng: torch.Generator | None = None,
+    rng: Rng | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    r"""Policy, value and entropy terms, averaged over episodes and time.
+    """Mean of `losses.actor_critic` and of its terms when the fraction `share` of the updates is done."""
+    each, terms = actor_critic(logits, value, action, reward, loss_weights(config, share), rng)
+    return each.mean(), {name: x.mean() for name, x in terms.items()}
 
-    .. math:: L = -\overline{A \log\pi(a)} + \tfrac{\beta_v}{2}\overline{(R - V)^2} - \beta_e \overline{H(\pi)}
 
-    (Wang et al. 2018, Methods; the papers do not say whether they sum or average.)
-
-    Parameters
-    ----------
-    logits : Tensor (time, episode, option)
-    value, action, reward : Tensor (time, episode)
-    config : Config
-    share : float
-        Fraction of the updates done, which places the schedules.
-    rng : torch.Generator, optional
-        Of the noise on the prediction errors A; nothing is drawn where `config` asks for none.
-
-    Returns
-    -------
-    loss : Tensor
-        The number to minimise.
-    terms : dict of Tensor
-        ``policy_loss``, ``value_loss`` and ``entropy`` (nats), without their weights.
-    """
-    known, discount = value.detach(), at(config.discount, share)
-    if isinstance(config.gae_lambda, Linear) or config.gae_lambda < 1:
-        advantage = advantages(reward, known, discount, at(config.gae_lambda, share))
-    else:
-        advantage = n_step_returns(reward, known, discount, config.horizon) - known
-    advantage = disturbed(advantage, gain=config.rpe_gain, delay=config.rpe_delay, noise_sd=config.rpe_noise, rng=rng)
-    log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
-    policy_loss = -(advantage * log_policy.gather(0, action[None])[0]).mean()
-    value_loss = 0.5 * (advantage + known - value).square().mean()
-    entropy = -(log_policy.exp() * log_policy).sum(0).mean()
-    total = policy_loss + at(config.value_weight, share) * value_loss - at(config.entropy_weight, share) * entropy
-    terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
-    return total, {name: x.detach() for name, x in terms.items()}
+def loss_weights(config: Config, share: float) -> Weights:
+    """What `config` weighs how much when the fraction `share` of the updates is done."""
+    return Weights(
+        discount=at(config.discount, share),
+        value=at(config.value_weight, share),
+        entropy=at(config.entropy_weight, share),
+        gae_lambda=None if config.gae_lambda == 1 else at(config.gae_lambda, share),
+        horizon=config.horizon,
+        rpe_gain=config.rpe_gain,
+        rpe_delay=config.rpe_delay,
+        rpe_noise=config.rpe_noise,
+    )
 
 
 def _optimizer(config: Config, agent: nn.Module) -> Optimizer:
@@ -306,3 +422,15 @@ def _optimizer(config: Config, agent: nn.Module) -> Optimizer:
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(weights, step_size, alpha=config.optimizer_decay, eps=config.optimizer_epsilon)
     return torch.optim.Adam(weights, step_size, eps=config.optimizer_epsilon)
+
+
+def _moments(optimizer: Optimizer) -> dict[str, Tensor]:
+    return {f"{i}/{k}": x for i, own in optimizer.state_dict()["state"].items() for k, x in own.items()}
+
+
+def _put_moments(optimizer: Optimizer, moments: dict[str, Tensor]) -> None:
+    whole = optimizer.state_dict()
+    for name, x in moments.items():
+        i, k = name.split("/")
+        whole["state"].setdefault(int(i), {})[k] = x
+    optimizer.load_state_dict(whole)

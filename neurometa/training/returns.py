@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from neurometa.streams import Rng, normal
+from neurometa.training import kernels
 
 
-def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int | None = None) -> Tensor:
+def n_step_returns(reward: Tensor, value: Tensor, discount: float | Tensor, horizon: int | None = None) -> Tensor:
     r"""Rewards of the next k steps, and the value of the state they lead to.
 
     .. math:: R_t = \sum_{i<k} \gamma^i r_{t+i} + \gamma^k V_{t+k}
@@ -18,7 +19,7 @@ def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int 
     ----------
     reward, value : Tensor (time, episode)
         Reward of each step, and the value predicted before it.
-    discount : float
+    discount : float or Tensor (episode,)
         Gamma, in [0, 1].
     horizon : int, optional
         Largest k; by default all steps that are left.
@@ -37,7 +38,7 @@ def n_step_returns(reward: Tensor, value: Tensor, discount: float, horizon: int 
     return returns
 
 
-def advantages(reward: Tensor, value: Tensor, discount: float, gae_lambda: float) -> Tensor:
+def advantages(reward: Tensor, value: Tensor, discount: float | Tensor, gae_lambda: float | Tensor) -> Tensor:
     r"""Sum of coming prediction errors, each worth gamma lambda of the one before (Schulman et al. 2016, eq. 16).
 
     .. math:: A_t = \sum_i (\gamma\lambda)^i \delta_{t+i},\quad \delta_t = r_t + \gamma V_{t+1} - V_t
@@ -46,7 +47,7 @@ def advantages(reward: Tensor, value: Tensor, discount: float, gae_lambda: float
     ----------
     reward, value : Tensor (time, episode)
         Reward of each step, and the value predicted before it; V is 0 after the last step.
-    discount, gae_lambda : float
+    discount, gae_lambda : float or Tensor (episode,)
         Gamma and lambda, in [0, 1].
 
     Returns
@@ -58,17 +59,25 @@ def advantages(reward: Tensor, value: Tensor, discount: float, gae_lambda: float
     return discounted_sum(rpe, discount * gae_lambda)
 
 
-def discounted_sum(x: Tensor, discount: float) -> Tensor:
+def discounted_sum(x: Tensor, discount: float | Tensor) -> Tensor:
     """Sum x_t + discount x_{t+1} + ... over the first axis."""
     total = x.clone()
-    if discount:
+    if x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 2:  # a step of the loop takes 10 us
+        worth = discount if torch.is_tensor(discount) else torch.tensor(discount, dtype=torch.float32)
+        kernels.discounted(total.numpy(), worth.expand(x.shape[1:]).contiguous().numpy())
+    elif torch.is_tensor(discount) or discount:
         for t in range(len(x) - 2, -1, -1):
             total[t] += discount * total[t + 1]
     return total
 
 
 def disturbed(
-    rpe: Tensor, *, gain: float = 1.0, delay: int = 0, noise_sd: float = 0.0, rng: Rng | None = None
+    rpe: Tensor,
+    *,
+    gain: float | Tensor = 1.0,
+    delay: int = 0,
+    noise_sd: float | Tensor = 0.0,
+    rng: Rng | None = None,
 ) -> Tensor:
     r"""Weaken, delay or corrupt the prediction errors that change weights (Wang et al. 2018, predictions).
 
@@ -80,11 +89,11 @@ def disturbed(
     ----------
     rpe : Tensor (time, episode)
         Prediction errors, or advantages, in units of reward.
-    gain : float
+    gain : float or Tensor (episode,)
         g; 0 leaves nothing but noise.
     delay : int
         d, in steps.
-    noise_sd : float
+    noise_sd : float or Tensor (episode,)
         SD of the noise, in units of reward.
     rng : torch.Generator or Streams, optional
         Of the noise; needed where there is any, and not drawn from otherwise.
@@ -96,8 +105,8 @@ def disturbed(
     """
     if delay:
         rpe = torch.cat([torch.zeros_like(rpe[:delay]), rpe[:-delay]])
-    if gain != 1:
+    if torch.is_tensor(gain) or gain != 1:
         rpe = gain * rpe
-    if noise_sd:
+    if torch.is_tensor(noise_sd) or noise_sd:
         rpe = rpe + noise_sd * normal(rng, *rpe.shape, axis=1)
     return rpe
