@@ -1,6 +1,7 @@
 """Where the agents of a claim come from: those in the box, those of a folder, or those that are to be trained."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 
 from neurometa import criteria, results
 from neurometa.errors import InputError
-from neurometa.experiments import EXPERIMENTS
 from neurometa.results import MissingError, Run
 from neurometa.share import folder
 
@@ -55,30 +55,33 @@ def of_the_box(place: Path, n_agents: int | None = None) -> Source:
     """Take the trained agents that come with neurometa, each into a run folder below `place`."""
     there = results.find_runs(folder("data/agents"))
 
-    def in_a_folder(experiment: str, seed: int) -> Agent:
-        run = place / f"{experiment}-{seed}"
-        return Agent(experiment, run, f"neurometa rollout {experiment} --pretrained --agent {seed} --out {run}")
+    @functools.cache
+    def of_kind(experiment: str, settings: tuple[str, ...]) -> list[Agent]:
+        found = []
+        for one in _pool(there, experiment, settings, "No agent of {kind} comes with neurometa")[:n_agents]:
+            run = place / f"{experiment}-{one.seed}"
+            rollout = f"neurometa rollout {experiment} --pretrained --agent {one.seed} --out {run}"
+            found.append(Agent(experiment, run, rollout))
+        return found
 
-    def agents(need: criteria.Need) -> list[Agent]:
-        found = _pool(there, need, "No agent of {kind} comes with neurometa")
-        return [in_a_folder(need.experiment, run.seed) for run in found[:n_agents]]
-
-    return agents
+    return lambda need: of_kind(need.experiment, need.settings)
 
 
 def of_runs(place: Path, n_agents: int | None = None) -> Source:
     """Take the trained agents in a folder of runs, where they are."""
     there = results.find_runs(place)
 
-    def agents(need: criteria.Need) -> list[Agent]:
-        found = _pool(there, need, f"{place} holds no trained agent of {{kind}}")
-        return [Agent(need.experiment, run.path, f"neurometa rollout {run.path}", own=True) for run in found[:n_agents]]
+    @functools.cache
+    def of_kind(experiment: str, settings: tuple[str, ...]) -> list[Agent]:
+        found = _pool(there, experiment, settings, f"{place} holds no trained agent of {{kind}}")[:n_agents]
+        return [Agent(experiment, one.path, f"neurometa rollout {one.path}", own=True) for one in found]
 
-    return agents
+    return lambda need: of_kind(need.experiment, need.settings)
 
 
 def to_train(place: Path, n_agents: int | None = None) -> Source:
     """Train agents of every kind that is asked for, seed by seed, each in a run folder below `place`."""
+    from neurometa.experiments import EXPERIMENTS
 
     def agents(need: criteria.Need) -> list[Agent]:
         if need.experiment not in EXPERIMENTS:
@@ -101,19 +104,20 @@ def _short(setting: str) -> str:
     return "no-reward" if setting.startswith("inputs=") else setting.replace("=", "-")
 
 
-def _pool(there: list[Run], need: criteria.Need, what: str) -> list[Run]:
+def _pool(there: list[Run], experiment: str, settings: tuple[str, ...], what: str) -> list[Run]:
     """Agents of a kind, or what is absent and the option that would train it, with budget and time."""
-    told = dict(setting.split("=", 1) for setting in need.settings)
+    from neurometa.experiments import EXPERIMENTS  # torch, which a process that runs steps may not need
+
+    told = dict(setting.split("=", 1) for setting in settings)
     ablated = told.pop("inputs", None) is not None
     config = {name: _value(value) for name, value in told.items()}
     try:
-        return results.pool(there, need.experiment, ablated=ablated, config=config)[0]
+        return results.pool(there, experiment, ablated=ablated, config=config)[0]
     except MissingError as missing:
-        shown = f" trained with {' '.join(need.settings)}" if need.settings else ""
-        absent = what.format(kind=f"{need.experiment}{shown}")
-        if need.experiment not in EXPERIMENTS:
+        absent = what.format(kind=f"{experiment} trained with {' '.join(settings)}" if settings else experiment)
+        if experiment not in EXPERIMENTS:
             raise InputError(f"{absent}, and there is no such experiment to train one on.") from missing
-        found = EXPERIMENTS[need.experiment]
+        found = EXPERIMENTS[experiment]
         cost = f"{found.config.budget / 1e6:.1f} M steps, about {found.cpu_minutes:g} CPU minutes, for each"
         raise MissingError(str(missing), f"{absent}; --train trains {N_TRAINED} ({cost}).") from missing
 

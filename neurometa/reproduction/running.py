@@ -1,8 +1,9 @@
 """Steps in an order that works, side by side where they are of different folders."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from joblib.externals.loky import get_reusable_executor
 
@@ -27,7 +28,7 @@ def run(
     steps : sequence of Step
         As `plan` makes them.
     execute : callable
-        Runs one command, in another process; returns why it failed, or nothing.
+        Runs one command, in another process if there are several; returns why it failed, or nothing.
     n_jobs : int
         Processes.
     progress : callable, optional
@@ -45,7 +46,7 @@ def run(
     """
     left, failed = list(steps), {}
     running: dict[Future[str], Step] = {}
-    workers = get_reusable_executor(max_workers=n_jobs, timeout=IDLE, initializer=_one_thread)
+    workers = get_reusable_executor(n_jobs, timeout=IDLE, initializer=_one_thread) if n_jobs > 1 else _Here()
     try:
         while left or running:
             for step in _ready(left, list(running.values()))[: n_jobs - len(running)]:
@@ -62,9 +63,19 @@ def run(
     except BrokenProcessPool as broken:
         raise InputError("A process died; is there memory for fewer --jobs only? Give the command again.") from broken
     except BaseException:
-        workers.shutdown(wait=False, kill_workers=True)
+        if n_jobs > 1:
+            workers.shutdown(wait=False, kill_workers=True)
         raise
     return failed
+
+
+class _Here(Executor):
+    """Runs a step in this process, at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 def _one_thread() -> None:
