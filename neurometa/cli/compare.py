@@ -27,7 +27,7 @@ def compare(
 
     Of each: published, ours, verdict. A claim is reproduced if its bounds hold in every agent (of eight or
     more, in seven eighths), or in their mean where it is of a mean; runs of one experiment that differ in
-    nothing but the seed are pooled.
+    nothing but the seed are pooled. The interval is over what stands below it.
     """
     from neurometa.compare import compare as set_beside
     from neurometa.storage import write_text

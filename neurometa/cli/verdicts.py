@@ -27,8 +27,8 @@ img {{ max-width: 100% }} figure {{ margin: 2rem 0 }}
 
 def print_verdicts(found: list[Any]) -> None:
     """Print claims with what was published, ours and the verdict, and count the verdicts."""
-    rows = [[one.claim, f"{number(one.published)}\n{one.criterion}", _told(one), one.verdict] for one in found]
-    table(["claim", "published,\nmust be", "ours, 95 % interval,\nepisodes", "verdict"], rows)
+    rows = [[one.claim, f"{number(one.published)}\n{_must_be(one)}", _told(one), _verdict(one)] for one in found]
+    table(["claim", "published,\nmust be", "ours, 95 %\ninterval over\nagents x episodes", "verdict"], rows)
     say(summary(found))
 
 
@@ -39,16 +39,32 @@ def _ours(one: Any) -> str:
 
 
 def _told(one: Any) -> str:
-    if not one.seeds:
-        return "-" if one.verdict == "not run" else f"{number(one.ours)}\nexact"
-    return f"{_ours(one)}\n{one.n}, {one.agents} agent{'s' if one.agents > 1 else ''}"
+    if one.verdict == "not run":
+        return "-"
+    over = one.over.removesuffix(" episodes").replace("s x", " x").replace(" and ", ", ")
+    over = over.replace(" agent x", " x")
+    before = [f"untrained {number(one.untrained)}"] if one.untrained == one.untrained else []
+    return "\n".join([_ours(one), over, *before])
+
+
+def _must_be(one: Any) -> str:
+    return one.criterion.replace(" and ", "\nand ")
+
+
+def _verdict(one: Any) -> str:
+    return f"{one.verdict}\n(said twice)" if one.same_as else one.verdict
 
 
 def summary(found: list[Any]) -> str:
-    """Count the verdicts."""
-    counts = Counter(one.verdict for one in found)
+    """How many of each verdict, a statistic and bound that two claims share counting once; and on how many agents."""
+    ids = {one.claim for one in found}
+    once = [one for one in found if one.same_as not in ids]
+    counts = Counter(one.verdict for one in once)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("reproduced", "not reproduced", "not run"))
-    return f"{len(found)} claim{'s' if len(found) > 1 else ''}: {told}."
+    twice = f", {len(found) - len(once)} of them said twice" if len(once) < len(found) else ""
+    alone = sum(one.agents == 1 for one in once)
+    rest = f"\n{alone} rest{'s' if alone == 1 else ''} on one agent." if alone else ""
+    return f"{len(once)} claim{'s' if len(once) != 1 else ''}{twice}: {told}.{rest}"
 
 
 def page_of(found: list[Any], figures: Sequence[Path] = (), notes: Sequence[str] = ()) -> str:
@@ -63,12 +79,12 @@ def page_of(found: list[Any], figures: Sequence[Path] = (), notes: Sequence[str]
     notes : sequence of str
         Sentences to show above it.
     """
-    head = ("claim", "published", "must be", "ours, 95 % interval", "episodes", "seeds", "steps", "verdict", "note")
+    head = ("claim", "published", "must be", "ours, 95 % interval", "over", "seeds", "steps", "verdict", "note")
     rows = []
     for one in found:
         about = f"<b>{html.escape(one.statement)}</b><br><small>{html.escape(f'{one.claim}: {one.where}')}</small>"
         seeds = ", ".join(map(str, one.seeds))
-        cells = (number(one.published), one.criterion, _ours(one), str(one.n or "-"), seeds, f"{one.budget or '-'}")
+        cells = (number(one.published), one.criterion, _ours(one), one.over or "-", seeds, f"{one.budget or '-'}")
         plain = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
         verdict = f'<td class="{one.verdict.replace(" ", "-")}">{one.verdict}</td>'
         rows.append(f"<tr><td>{about}</td>{plain}{verdict}<td>{html.escape(one.note)}</td></tr>")

@@ -6,12 +6,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from neurometa.behaviour import mean_interval
+from neurometa.behaviour import crossed_interval, mean_interval
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
 
 
 def agent_interval(x: xr.DataArray) -> xr.Dataset:
-    """Mean and 95 % interval: over agents if there are several, else over the episodes of the one.
+    """Mean and 95 % interval: over agents, and the episodes that they share; of one agent, over its episodes.
 
     Parameters
     ----------
@@ -21,11 +21,14 @@ def agent_interval(x: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     Dataset
-        As of `behaviour.mean_interval`, over the other dims.
+        As of `behaviour.mean_interval`, over the other dims; of several agents by `behaviour.crossed_interval`, or
+        over agents alone where `x` has no ``episode``.
     """
     if x.sizes.get("agent", 1) == 1:
         return mean_interval(x.squeeze("agent", drop=True) if "agent" in x.dims else x, "episode")
-    return mean_interval(x.mean("episode") if "episode" in x.dims else x, "agent")
+    if "episode" not in x.dims:
+        return mean_interval(x, "agent")
+    return crossed_interval(x).assign(n=x.notnull().any("episode").sum("agent"))
 
 
 def mean_curve(ax: Axes, x: xr.DataArray, *, label: str, colour: str, dash: str = "-", width: float = 1.6) -> Axes:
