@@ -9,6 +9,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from neurometa.dataset import Variable
 from neurometa.errors import InputError, nearest
 from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.streams import Rng, integers, uniform
@@ -115,7 +116,7 @@ class InformativeBandit(Task):
 
     n_trials: int = 5
 
-    latents = {"target": (), "expected_reward": ("arm",)}
+    latents = {"target": Variable((), "arm that pays most"), "expected_reward": ("arm",)}
     reward_levels = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 5.0)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from neurometa.dataset import Variable
 from neurometa.errors import InputError, nearest
 from neurometa.streams import integers, normal, uniform
 from neurometa.tasks.base import Task, check_sizes
@@ -53,7 +54,7 @@ class TwoStep(Task):
     form: str = "choice"
 
     latents = {
-        "better_state": (),
+        "better_state": Variable((), "second-stage state that pays more"),
         "common": (),
         "second_state": (),
         "state_reward_prob": ("state",),
