@@ -13,6 +13,7 @@ from neurometa._version import __version__ as __version__
 if TYPE_CHECKING:
     from neurometa import (
         agents,
+        analysis,
         baselines,
         behaviour,
         compare,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         pretrained,
         reference,
         report,
+        reproduction,
         results,
         rollout,
         runs,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agents",
+    "analysis",
     "baselines",
     "behaviour",
     "compare",
@@ -56,6 +59,7 @@ __all__ = [
     "pretrained",
     "reference",
     "report",
+    "reproduction",
     "results",
     "rollout",
     "runs",

@@ -204,6 +204,37 @@ def _first(variable: xr.DataArray, wrong: xr.DataArray) -> str:
     return f"{variable.isel(where).item()} at {place}"
 
 
+def follows(trials: xr.Dataset) -> xr.DataArray:
+    """Say of each trial whether it comes right after the one before it, so that the two may be paired.
+
+    Parameters
+    ----------
+    trials : Dataset
+        Over ``trial``; ``trial_number``, if there is one, is the number that the table gave each trial.
+
+    Returns
+    -------
+    DataArray
+        bool over the dims of ``trial_number``, else over ``trial`` alone. False on the first trial, and where numbers
+        are absent between the two; padding follows. Numbers of which fewer than half step by 1, such as those that
+        count the screens of an experiment, order trials but do not count them, and show no gaps.
+    """
+    n = trials.sizes["trial"]
+    if "trial_number" not in trials:
+        return xr.DataArray(np.arange(n) > 0, dims="trial")
+    number = trials.trial_number.transpose(..., "trial")
+    step = np.diff(number.values.astype(float), axis=-1)
+    right = np.zeros(number.shape, bool)
+    right[..., 1:] = ~(step > 1) if count_trials(step) else True
+    return xr.DataArray(right, dims=number.dims)
+
+
+def count_trials(step: np.ndarray) -> bool:
+    """Whether numbers with these differences (NaN beside padding) count trials: at least half of them step by 1."""
+    known = np.isfinite(step)
+    return bool(2 * (step == 1).sum() >= known.sum())
+
+
 def save_run(trials: xr.Dataset, path: str | os.PathLike) -> Path:
     """Write a dataset as one file, whole or not at all.
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import xarray as xr
 
-from neurometa import behaviour, dataset, neural, results, runs
+from neurometa import analysis, dataset, results, runs
 from neurometa.baselines import baselines
-from neurometa.behaviour.factors import SETS
 from neurometa.errors import InputError, nearest
-from neurometa.models import RescorlaWagner
 from neurometa.share import folder
 from neurometa.storage import only_writer, replacing
+from neurometa.tasks.fixation import without_fixation
 from neurometa.training.checkpoint import WEIGHTS
 
 
@@ -131,56 +130,17 @@ def prepare(
 
 def _make(run: Path, file: str, how: dict[str, Any]) -> xr.Dataset:
     """What the command for a file of a run folder would write to it, with the settings of the papers."""
-    for prefix, option in results.PLAYED.items():
-        if file.startswith(prefix):
-            name = file.removeprefix(prefix).removesuffix(".nc")
-            done: dict[str, Any] = {option.removeprefix("--"): name}
-            return runs.evaluate(run, log=(), **done, **how)
-    if file in (dataset.BEHAVIOUR, results.UNTRAINED):
+    source, made = results.trials_of(file), analysis.of_file(file)
+    if made is None:
+        for prefix, option in results.PLAYED.items():
+            if file.startswith(prefix):
+                done: dict[str, Any] = {option.removeprefix("--"): file.removeprefix(prefix).removesuffix(".nc")}
+                return runs.evaluate(run, log=(), **done, **how)
         return runs.evaluate(run, log=("hidden",), untrained=file == results.UNTRAINED, **how)
-    trials = dataset.open_run(run)
-    if file == "regret.nc":
-        task = runs.open_config(run).task
+    trials = dataset.open_run(run / source)
+    if made is analysis.REGRET:
+        task = without_fixation(runs.open_config(run).task)
         learners = baselines(dataclasses.replace(task, n_trials=trials.sizes["trial"]))
         return runs.compare(trials, learners).assign_attrs(trials.attrs)
-    if file == "risk.nc":
-        disturbed = {path.stem: dataset.open_run(path) for path in sorted(run.glob("perturbation-*.nc"))}
-        played = {name.removeprefix("perturbation-"): each for name, each in disturbed.items()}
-        return behaviour.risk_under_perturbations(trials, played).assign_attrs(trials.attrs)
-    found = ANALYSES[file](trials)
+    found = made.answer(trials, run)
     return found.assign_attrs(trials.attrs | found.attrs)
-
-
-def _fit(trials: xr.Dataset) -> xr.Dataset:
-    fitted = behaviour.fit(RescorlaWagner, trials)
-    return fitted.merge(behaviour.follow_volatility(fitted, trials)).assign_attrs(fitted.attrs)
-
-
-def _history(trials: xr.Dataset) -> xr.Dataset:
-    if "common" in trials:
-        return behaviour.history_regression(trials, "miller", n_lags=5, penalty="ridge")
-    return behaviour.history_regression(trials, "lau-glimcher", n_lags=15, burn_in=1 / 3)
-
-
-def _encode(trials: xr.Dataset) -> xr.Dataset:
-    factors = behaviour.coding_factors(trials, SETS["history"], skip=1 / 3)
-    return neural.encode(neural.hidden_state(trials), factors)
-
-
-def _reversals(trials: xr.Dataset) -> xr.Dataset:
-    rpe = neural.rpe(trials)
-    found = behaviour.reversal_contrasts(rpe.sel(event="cue", drop=True), trials)
-    return found.assign_attrs(discount=rpe.attrs["discount"])
-
-
-ANALYSES: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
-    "fit_rw.nc": _fit,
-    "stay.nc": behaviour.stay_probability,
-    "history.nc": _history,
-    "matching.nc": behaviour.matching,
-    "blocks.nc": behaviour.block_learning_rate,
-    "rpe.nc": neural.rpe_beside_references,
-    "encode.nc": _encode,
-    "reversals.nc": _reversals,
-    "learning_set.nc": behaviour.learning_set_curve,
-}

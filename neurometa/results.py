@@ -2,37 +2,28 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from neurometa import dataset
+from neurometa import analysis, dataset
 from neurometa.errors import InputError
+from neurometa.settings import find, locate, modern
 from neurometa.storage import read_json
 
-MADE_BY = {  # the command for each file
-    dataset.BEHAVIOUR: "rollout",
-    "regret.nc": "regret",
-    "fit_rw.nc": "fit-rw",
-    "decode.nc": "decode",
-    "stay.nc": "stay",
-    "history.nc": "history",
-    "matching.nc": "matching",
-    "blocks.nc": "blocks",
-    "rpe.nc": "rpe",
-    "encode.nc": "encode",
-    "reversals.nc": "reversals",
-    "learning_set.nc": "learning-set",
-    "risk.nc": "risk",
-}
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
 UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
-UNDISTURBED = {"recurrent": True, "rpe_gain": 1.0, "rpe_delay": 0, "rpe_noise": 0.0}  # unless a claim names another
-UNSAID = {"separate": False, **UNDISTURBED}  # how runs were trained that are older than these settings
+UNDISTURBED = {  # unless a claim names another
+    "network.recurrent": True,
+    "disturbance.gain": 1.0,
+    "disturbance.delay": 0,
+    "disturbance.noise_sd": 0.0,
+}
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
 SWEEP, DRAWS = "sweep.nc", "draws.json"
 
@@ -62,7 +53,7 @@ class Run:
     experiment : str
         Name of the experiment.
     config : dict
-        Settings of training.
+        Settings of training, as this version saves them: those of older versions are read as `settings.modern` does.
     sweep : Path, optional
         The sweep that it is one of the best of. A sweep without ``sweep.nc`` stands for its rows; it is never trained.
     """
@@ -85,7 +76,14 @@ class Run:
     @property
     def ablated(self) -> bool:
         """Whether the agent was trained without its reward."""
-        return "reward" not in self.config["inputs"]
+        return "reward" not in self.setting("inputs", ())
+
+    def setting(self, name: str, missing: Any = None) -> Any:
+        """Value of a setting, by its path or as short as `settings.locate` allows; `missing` where it has none."""
+        try:
+            return find(self.config, locate(self.config, name))
+        except (InputError, KeyError):
+            return missing
 
     def group(self) -> str:
         """What agents share that are pooled: the sweep they are the best of, or all settings but the seed."""
@@ -128,8 +126,8 @@ def find_runs(*places: Path) -> list[Run]:
 def _open(file: Path, sweep: Path | None = None) -> Run:
     told = read_json(file)
     try:
-        run = Run(file.parent, str(told["experiment"]), UNSAID | dict(told["config"]), sweep)
-        _ = run.seed, run.ablated
+        run = Run(file.parent, str(told["experiment"]), modern(dict(told["config"])), sweep)
+        _ = run.seed, run.group()
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
     return run
@@ -157,7 +155,7 @@ def pool(
     """Pick the trained runs of an experiment that count as agents of one kind.
 
     These are runs that differ in nothing but their seed, or the best of one sweep; of several such groups
-    the largest.
+    the largest, and of equally large ones the one that was trained for longest.
 
     Parameters
     ----------
@@ -168,8 +166,8 @@ def pool(
     ablated : bool
         Pick those trained without reward among their inputs, else those with it.
     config : mapping, optional
-        Pick those trained with these settings, e.g. ``{"n_units": 6}``. Agents without memory, or taught by
-        disturbed prediction errors, are only picked where their settings are among these.
+        Pick those trained with these settings, e.g. ``{"n_units": 6}``, named as `settings.locate` allows. Agents
+        without memory, or taught by disturbed prediction errors, are only picked where their settings are among these.
     base : Path
         Folder that the message puts a new run into.
 
@@ -186,9 +184,7 @@ def pool(
         There is none; the message says which command trains one.
     """
     asked = dict(config or {})
-    wanted = UNDISTURBED | asked
-    of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
-    of_it = [run for run in of_it if {name: run.config.get(name) for name in wanted} == wanted]
+    of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated and _is_so(run, asked)]
     if not of_it:
         told = settings(False, asked)
         out = base / "-".join(
@@ -211,12 +207,27 @@ def pool(
             f"{first.path} is not trained to the end; go on with: {command}",
             f"{command} (its training is not finished)",
         )
-    pooled = list(max(groups.values(), key=len).values())
+    pooled = list(
+        max((list(group.values()) for group in groups.values()), key=lambda group: (len(group), _length(group[0])))
+    )
     if pooled[0].sweep is None:
         pooled.sort(key=lambda run: run.seed)
     odd = [str(run.path) for run in of_it if run not in pooled]
-    why = "being unfinished, of other settings, of a sweep that is not the larger group, or a seed twice"
+    why = "being unfinished, of other settings or length, of a sweep that is not the larger group, or a seed twice"
     return pooled, f"Left out, {why}: {', '.join(odd)}." if odd else ""
+
+
+def _is_so(run: Run, asked: Mapping[str, Any]) -> bool:
+    """Whether a run was trained with the settings that are asked for, and undisturbed in all others."""
+    try:
+        wanted = {locate(run.config, name): value for name, value in asked.items()}
+    except InputError:
+        return False  # of another algorithm or network, which has no such setting
+    return all(run.setting(place, value) == value for place, value in (UNDISTURBED | wanted).items())
+
+
+def _length(run: Run) -> int:
+    return int(run.config.get("n_updates", 0))
 
 
 def settings(ablated: bool = False, config: Mapping[str, Any] | None = None) -> list[str]:
@@ -241,10 +252,10 @@ def file_on(experiment: str, on: str) -> str:
 
 def trials_of(file: str) -> str:
     """Return the file of the trials that a result was worked out from: a.nc of a_rpe.nc, behaviour.nc of rpe.nc."""
-    for made in MADE_BY:
-        if made != dataset.BEHAVIOUR and file.endswith(f"_{made}"):
-            return f"{file.removesuffix(f'_{made}')}.nc"
-    return dataset.BEHAVIOUR if file in MADE_BY else file
+    made = analysis.of_file(file)
+    if made is None:
+        return file
+    return dataset.BEHAVIOUR if file == made.file else f"{file.removesuffix(f'_{made.file}')}.nc"
 
 
 def command_for(run: Path, file: str, options: str = "") -> str:
@@ -260,17 +271,28 @@ def command_for(run: Path, file: str, options: str = "") -> str:
     options : str
         What the command of a result is to be given, e.g. ``"--encoding miller"``.
     """
-    trials = trials_of(file)
-    if trials != file and (trials == dataset.BEHAVIOUR or (run / trials).exists()):
-        made = file if file in MADE_BY else file.removeprefix(f"{trials.removesuffix('.nc')}_")
+    trials, made = trials_of(file), analysis.of_file(file)
+    if made is not None and (trials == dataset.BEHAVIOUR or (run / trials).exists()):
         where = run if trials == dataset.BEHAVIOUR else run / trials
-        return f"neurometa {MADE_BY[made]} {where}" + (f" {options}" if options else "")
+        return f"neurometa {made.name} {where}" + (f" {options}" if options else "")
     if trials == UNTRAINED:
         return f"neurometa rollout {run} --untrained"
     for prefix, option in PLAYED.items():
         if trials.startswith(prefix):
             return f"neurometa rollout {run} {option} {trials.removeprefix(prefix).removesuffix('.nc')}"
-    return f"neurometa {MADE_BY[trials]} {run}"
+    if trials != dataset.BEHAVIOUR:
+        raise InputError(f"No command makes {file}; a run holds {', '.join(_known())}.")
+    return f"neurometa rollout {run}"
+
+
+def _known() -> list[str]:
+    """Names of the files that commands make."""
+    return [
+        dataset.BEHAVIOUR,
+        UNTRAINED,
+        *(f"{prefix}NAME.nc" for prefix in PLAYED),
+        *(one.file for one in analysis.ANALYSES),
+    ]
 
 
 def read_result(run: Path, file: str, *, without: Sequence[str] = (), options: str = "") -> xr.Dataset:
@@ -310,18 +332,72 @@ def check_result(run: Path, file: str, options: str = "") -> None:
     command = command_for(run, file, options)
     if not path.exists():
         raise MissingError(f"{run} holds no {file}; make it with: {command}", command)
-    if path != trials and trials.exists() and _created(path) != _created(trials):
+    about = read_attrs(path)
+    if path != trials and trials.exists() and about.get("created") != read_attrs(trials).get("created"):
+        command = about.get("command", command) if not options and str(run) in about.get("command", "") else command
         raise MissingError(
             f"{path} is of an earlier rollout; make it anew with: {command}",
             f"{command} ({file} is of an earlier rollout)",
         )
+    if odd := made_otherwise(about, options):
+        raise MissingError(
+            f"{path} was made with {odd}; make it anew with: {command}", f"{command} ({file} was made with {odd})"
+        )
 
 
-def _created(path: Path) -> object:
-    """When a file was made, without reading what it holds."""
+def made_otherwise(about: Mapping[str, Any], options: str) -> str:
+    """Return the options, among those that are asked for, that a file was made with another value of.
+
+    Parameters
+    ----------
+    about : mapping
+        Attributes of the file. Its ``options`` are those of its command, as JSON; files that are older have none, and
+        nothing is said of them.
+    options : str
+        As a command takes them, e.g. ``"--encoding miller --lags 5 --per-episode"``.
+
+    Examples
+    --------
+    >>> made_otherwise({"options": '{"encoding": "bari", "lags": 5}'}, "--encoding miller --lags 5")
+    '--encoding bari'
+    """
+    if "options" not in about:
+        return ""
+    made, asked, name = json.loads(about["options"]), {}, ""
+    for word in shlex.split(options):
+        if word.startswith("--"):
+            name = word
+            asked[name] = []
+        else:
+            asked[name].append(word)
+    odd = []
+    for name, words in asked.items():
+        value = made.get(name[2:].replace("-", "_"))
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        if [_alike(each) for each in values] != [_alike(each) for each in words]:
+            odd.append(" ".join([name, *map(str, values)]) if value not in (None, False, []) else f"no {name}")
+    return " and ".join(odd)
+
+
+def _alike(value: Any) -> str:
+    """A value as text, so that .333 and 0.333 are the same."""
+    try:
+        return str(float(value))
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def read_attrs(path: Path) -> dict[str, Any]:
+    """Read what a file says of itself, without reading what it holds.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
     try:
         with xr.open_dataset(path, engine="netcdf4") as found:
-            return found.attrs.get("created")
+            return dict(found.attrs)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is damaged or not netCDF ({error}); write it anew.") from error
 

@@ -102,7 +102,8 @@ def _digest_of(record: Mapping[str, Any]) -> str:
 
 def as_line(row: Mapping[str, float]) -> str:
     """Numbers as a line of JSON that ends with a check of them."""
-    return json.dumps({**row, CHECK: _check_of(row)}) + "\n"
+    text = json.dumps(row)
+    return f'{text[:-1]}, "{CHECK}": "{_check(text)}"}}\n'
 
 
 def read_line(line: str) -> dict[str, float]:
@@ -157,7 +158,11 @@ def read_lines(path: Path, n_whole: int | None = None) -> list[dict[str, float]]
 
 
 def _check_of(row: Mapping[str, float]) -> str:
-    return f"{zlib.crc32(json.dumps(row).encode()):08x}"
+    return _check(json.dumps(row))
+
+
+def _check(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def seal(path: Path) -> None:

@@ -29,8 +29,13 @@ class Streams:
 
     def __init__(self, generators: Sequence[torch.Generator], n_each: int) -> None:
         self.generators, self.n_each = list(generators), n_each
-        self.n_episodes = -(-len(self.generators) * n_each // LANES) * LANES
-        self._ahead: dict[Callable[..., Tensor], Tensor] = {}
+        self.n_episodes = self.rounded(len(self.generators) * n_each)
+        self._ahead: dict[Callable[..., Tensor], list[Tensor]] = {}
+
+    @staticmethod
+    def rounded(n_played: int) -> int:
+        """Episodes that are drawn for where so many are played: the others are idle."""
+        return -(-n_played // LANES) * LANES
 
     def start(self) -> None:
         """Forget what was drawn ahead, so that the generators alone say what comes."""
@@ -42,23 +47,29 @@ class Streams:
         count = 1
         for length in rest:
             count *= length
-        ahead = self._ahead.get(kind)
-        if ahead is None or len(ahead) < count:
-            ahead = self._draw(kind, max(BLOCK, count))
-        self._ahead[kind] = ahead[count:]
+        ahead = self._ahead.get(kind, [])
+        if len(ahead) < count:
+            ahead = self._ahead[kind] = self._draw(kind, max(BLOCK, count))
         if not rest:
-            return ahead[0]
-        return ahead[:count].view(*rest, self.n_episodes).movedim(-1, axis).contiguous()
+            return ahead.pop()
+        taken = torch.stack([ahead.pop() for _ in range(count)])
+        return taken.view(*rest, self.n_episodes).movedim(-1, axis).contiguous()
 
-    def _draw(self, kind: Callable[..., Tensor], count: int) -> Tensor:
-        """So many numbers for every episode, (number, episode)."""
+    def _draw(self, kind: Callable[..., Tensor], count: int) -> list[Tensor]:
+        """So many numbers for every episode, the next one last."""
         drawn = torch.full((count, self.n_episodes), EVEN)
         for i, generator in enumerate(self.generators):
             drawn[:, i * self.n_each : (i + 1) * self.n_each] = kind((count, self.n_each), generator=generator)
-        return drawn
+        return list(drawn.unbind())
 
 
 Rng = torch.Generator | Streams
+
+
+def idle(rng: Rng, n_episodes: int) -> Tensor:
+    """Which episodes nobody looks at, (episode,) bool: a task whose steps are dear need not play them."""
+    n_played = len(rng.generators) * rng.n_each if isinstance(rng, Streams) else n_episodes
+    return torch.arange(n_episodes, device=rng.device) >= n_played
 
 
 def uniform(rng: Rng, *shape: int, axis: int = 0) -> Tensor:

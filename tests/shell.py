@@ -4,7 +4,7 @@ import contextlib
 import io
 import sys
 
-from neurometa.cli import main
+from neurometa import cli
 
 
 def neurometa(*args):
@@ -13,7 +13,7 @@ def neurometa(*args):
     sys.argv = ["neurometa", *map(str, args)]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
+            cli.main()
         code = 0
     except SystemExit as ended:
         code = ended.code or 0

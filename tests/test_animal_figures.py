@@ -79,8 +79,8 @@ def test_figure_2_draws_the_weights_and_correlations_of_the_files_beside_those_o
     (published,) = lines(kernel, int(told.sel(who="agent (published)").notnull().sum()))
     np.testing.assert_allclose(published[1], told.sel(who="agent (published)").dropna("lag"))
     size = abs(dataset.read(foraging / "encode.nc").spearman.sel(factor=reference.load("w18_fig2be").factor))
-    dots = lines(titled(fig, "e"), 4)[:4]
-    np.testing.assert_allclose([y for _, y in dots], size)
+    dots = [drawn.get_offsets()[:, 1] for drawn in titled(fig, "e").collections if len(drawn.get_offsets()) == 4]
+    np.testing.assert_allclose(dots, size)
     shares = [text.get_text() for text in titled(fig, "e").texts]
     assert shares == [f"{share:.0%}" for share in (size > 0.1).mean("unit").values]
     slope = lines(titled(fig, "a"), 2)

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import string
 import sys
@@ -14,7 +16,7 @@ from shell import neurometa
 
 from neurometa import dataset
 from neurometa.errors import InputError
-from neurometa.tables import read_trials, to_frame, write_table
+from neurometa.tables import formulas, read_trials, to_frame, write_table
 
 WORDS = st.text(string.ascii_letters + string.digits + ' ",;\t\nüÄ☃-/', max_size=5)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(repr) | st.just("")
@@ -135,6 +137,33 @@ def test_a_table_read_written_and_read_again_is_the_same(table):
         for suffix in (".csv", ".tsv", ".parquet") if "pyarrow" in sys.modules else (".csv", ".tsv"):
             again, _ = read_trials(write_table(trials, Path(folder) / f"ours{suffix}"))
             xr.testing.assert_equal(kept(again), kept(trials))
+
+
+FORMULAS = st.from_regex(r"'{0,2}[=+\-@\t\r\n＝＠][a-z0-9!|'\"(), .\r]{0,6}", fullmatch=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(FORMULAS | NUMBERS | WORDS, min_size=3, max_size=3), st.sampled_from(["=x", "-1+1", "@a", "'+b", "-2"]))
+def test_no_text_of_a_table_is_a_formula_and_read_again_it_is_what_it_was(notes, header):
+    text = formulas.marked(pd.DataFrame({header: notes, "number": [-1.5, 0.25, -3]})).to_csv(index=False)
+    rows = list(csv.reader(io.StringIO(text)))
+    for cell in (cell for row in rows for cell in row):
+        assert not cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) or np.isfinite(float(cell)), cell
+    assert [row[1] for row in rows[1:]] == ["-1.5", "0.25", "-3.0"]
+    again = formulas.plain(pd.read_csv(io.StringIO(text), header=None, dtype=str, na_filter=False))
+    assert again[0].tolist() == [header, *(note.replace("\r\n", "\n").replace("\r", "\n") for note in notes)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_subject_that_is_a_formula_is_exported_as_text_and_imported_again(tmp_path, suffix):
+    evil = ["=cmd|' /C calc'!A0", "@SUM(1)", "-1+1", "'=x"]
+    frame = pd.DataFrame({"subject": np.repeat(evil, 2), "choice": [0, 1] * 4, "reward": [-1.5, 1] * 4})
+    trials, _ = read_trials(frame)
+    path = write_table(trials, tmp_path / f"ours{suffix}")
+    written = path.read_text()
+    assert all(f"'{name}" in written for name in evil) and "-1.5" in written and "'-1.5" not in written
+    again, _ = read_trials(path)
+    xr.testing.assert_equal(kept(again), kept(trials))
 
 
 def test_options_that_were_never_chosen_are_there_again():

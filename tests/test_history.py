@@ -278,9 +278,11 @@ def test_what_is_drawn_is_what_was_found():
     mean = each.stay_probability.mean("subject").transpose("previous_transition", "previous_outcome")
     np.testing.assert_allclose(bars, mean.values.ravel())
     kernels = history_regression(trials, n_lags=4)
-    lines = plotting.history_kernels(axes[2], kernels).containers
+    lines = [line for line in plotting.history_kernels(axes[2], kernels).lines if not line.get_label().startswith("_")]
     assert [line.get_label() for line in lines] == list(ENCODINGS["lau-glimcher"])
-    np.testing.assert_allclose(lines[0][0].get_ydata(), kernels.coef[0])
+    np.testing.assert_allclose(lines[0].get_ydata(), kernels.coef[0])
+    ends = np.array([each[:, 1] for each in axes[2].collections[0].get_segments()]).T
+    np.testing.assert_allclose(ends, [kernels.coef[0] - 2 * kernels.se[0], kernels.coef[0] + 2 * kernels.se[0]])
     assert (
         plotting.history_kernels(axes[3], history_regression(trials, by="subject")).get_ylabel() == "weight (log odds)"
     )

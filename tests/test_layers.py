@@ -16,25 +16,29 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("_version", "errors"),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "streams"),
-    ("results", "fitting"),
+    ("evidence",),
+    ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
-    ("plotting", "rollout", "criteria"),
+    ("plotting", "rollout"),
+    ("analysis",),
+    ("results",),
+    ("criteria",),
     ("training", "baselines", "compare"),
     ("experiments", "report"),
     ("runs",),
-    ("sweep", "pretrained"),
+    ("sweep", "pretrained", "reproduction"),
     ("cli",),
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
-    *("results", "expected", "criteria", "neural", "report"),
+    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
+    *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
     *("streams", "tasks", "agents", "rollout", "baselines"),
-    *("training", "experiments", "runs", "sweep", "pretrained"),
+    *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
@@ -96,7 +100,7 @@ def test_what_reads_loads_neither_torch_nor_what_trains():
     assert not loaded & {"torch", *(f"neurometa.{name}" for name in WRITERS)}
 
 
-@pytest.mark.parametrize("module", ["neurometa", "neurometa.cli"])
+@pytest.mark.parametrize("module", ["neurometa", "neurometa.cli", "neurometa.analysis"])
 def test_nothing_heavy_is_loaded_before_it_is_used(module):
     heavy = {"torch", "numpy", "pandas", "xarray", "scipy", "numba", "matplotlib", "statsmodels", "netCDF4"}
     assert not loaded_by(module) & heavy

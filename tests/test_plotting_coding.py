@@ -39,7 +39,9 @@ def test_every_unit_is_a_point_and_the_mean_of_absolute_values_a_bar(ax):
     )
     plotting.unit_coding(ax, correlation.T, chance=xr.DataArray([0.1, 0.2], dims="factor"))
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.4, 0.05])
-    assert [len(line.get_xdata()) for line in ax.lines] == [3, 3]
+    drawn = ax.collections[0].get_offsets()
+    np.testing.assert_allclose(drawn[:, 1], [0.5, 0.5, 0.2, 0.0, 0.1])  # what is NaN is left out
+    np.testing.assert_array_equal(drawn[:, 0].round(), [0, 0, 0, 1, 1])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
 
 

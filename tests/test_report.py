@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from shell import neurometa
 
 from neurometa import behaviour, dataset, models, plotting, pretrained, report
+from neurometa.analysis import ANALYSES
 from neurometa.errors import InputError
 from neurometa.report import episodes, pictures
 from neurometa.report.page import contents, render
@@ -299,7 +300,9 @@ def named(told, fitted, name):
     claim = {key: name for key in ("claim", "statement", "where", "published", "criterion", "ours", "interval", "note")}
     claim |= {"n": name, "verdict": "reproduced", "mark": "✓"}
     return told | {
-        "fits": [{"table": one, "figures": [picture]}],
+        "fits": [{"table": one, "figures": [picture], "scores": picture}],
+        "compared": [picture],
+        "group_notes": [name],
         "scrubber": scrubber,
         "figures": [picture],
         "decided": [claim],
@@ -384,6 +387,7 @@ def test_members_of_a_group_are_told_with_the_group_that_they_were_fitted_with(t
 RESULTS = {  # of each experiment what its commands save, in trials that are long enough for them
     "two-step": (["behaviour.nc", "stay.nc", "history.nc", "rpe.nc"], ("n_trials=20",)),
     "foraging": (["behaviour.nc", "matching.nc", "history.nc", "encode.nc"], ("n_trials=60",)),
+    "independent": (["behaviour.nc", "decode.nc"], ("n_trials=20",)),
     "volatility": (["behaviour.nc", "blocks.nc"], ("n_trials=40",)),
     "reversal": (["behaviour.nc", "reversals.nc"], ("n_trials=20",)),
     "harlow": (["behaviour.nc", "learning_set.nc"], ()),
@@ -398,7 +402,7 @@ def test_every_result_that_a_command_saves_has_its_figure(experiment, tmp_path):
     needs = {experiment: files}
     (run,) = pretrained.prepare(needs, tmp_path, n_episodes=40, assignments=assignments)
     figures, notes = pictures.of_behaviour(report.find(run))
-    drawn = {how.title for name, how in pictures.DRAWN.items() if name in files}
+    drawn = {one.drawing.title for one in ANALYSES if one.file in files and not isinstance(one.drawing, str)}
     assert notes == [] and {figure.title for figure in figures} == {"Reward by trial", *drawn}
     assert all(figure.caption.endswith(".") for figure in figures)
 
@@ -407,9 +411,13 @@ def test_estimates_are_drawn_in_a_column_for_each_subject_or_else_counted():
     rate = xr.DataArray([0.1, 0.3, 0.2, np.nan], {"subject": ("episode", ["b", "b", "a", "a"])}, "episode", "rate")
     ax = Figure().add_subplot()
     plotting.estimates(ax, rate, by="subject")
-    columns = [line.get_ydata().tolist() for line in ax.lines]
-    assert columns == [[0.2], [0.1, 0.3]]  # a, then b
-    (median,) = (each.get_segments()[0][0][1] for each in ax.collections)
+    points, medians = ax.collections
+    place, value = points.get_offsets().T
+    assert {one: sorted(value[place.round() == at].tolist()) for at, one in ((1, "a"), (2, "b"))} == {
+        "a": [0.2],
+        "b": [0.1, 0.3],
+    }
+    median = medians.get_segments()[0][0][1]
     assert median == pytest.approx(0.2)
     ax = plotting.estimates(Figure().add_subplot(), rate)
     assert sum(bar.get_height() for bar in ax.patches) == 3

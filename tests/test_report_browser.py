@@ -208,6 +208,19 @@ def test_a_table_is_saved_as_csv_with_every_row(opened, tmp_path):
     assert page.heard == []
 
 
+def test_no_text_of_a_saved_table_is_a_formula_and_numbers_stay_numbers(opened, tmp_path):
+    page = opened()
+    names = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "\tx", "'=x", "-1.5", "m-1"]
+    page.evaluate("names => names.forEach((name, i) => { DATA.tables.fit_rw.rows[i] = [name, -0.25] })", names)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download CSV").click()
+    saved.value.save_as(tmp_path / "fits.csv")
+    with open(tmp_path / "fits.csv", newline="") as file:
+        rows = list(csv.reader(file))[1:8]
+    assert [row[0] for row in rows] == [*(f"'{name}" for name in names[:5]), "-1.5", "m-1"]
+    assert {row[1] for row in rows} == {"-0.25"}
+
+
 def test_a_subject_called_script_is_text_in_the_table_and_the_menu(opened):
     page = opened()
     assert page.title() == "restless – neurometa report"

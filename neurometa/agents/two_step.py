@@ -1,18 +1,16 @@
 """Agents for two-step tasks: the ideal observers, and a learner without a model beside them.
 
 They tell the form of a trial from what they are shown: two features are one step per trial,
-three are two, four are those with a fixation (see `neurometa.tasks.TwoStep`).
+three are two (see `neurometa.tasks.TwoStep`). Where nothing is shown the trial is yet to come, as at a fixation.
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
-from neurometa.agents.observers import _midpoints, _reflected_steps
+from neurometa.agents.base import Agent, Output, State, greedy
+from neurometa.agents.restless import midpoints, reflected_steps
 from neurometa.errors import InputError
 
 
@@ -81,7 +79,7 @@ class TwoStepObserver(Agent):
         here = (place.shown * state_worth).sum(-1)
         value = torch.where(place.chooses | place.begins, expected, here).to(reward.dtype)
         record = {"posterior_better": belief.to(reward.dtype)}
-        logits = _answer(choose.to(reward.dtype), place)
+        logits = torch.where(place.chooses[:, None], choose, 0.0).to(reward.dtype)
         return Output(logits, value, {"belief": belief, "reached": place.shown}, record)
 
     def _learn(self, belief: Tensor, reached: Tensor, reward: Tensor) -> Tensor:
@@ -143,7 +141,7 @@ class ModelFreeTwoStep(Agent):
         coming = (torch.softmax(logits, -1) * value).sum(-1)
         expected = torch.where(place.chooses | place.begins, coming, (chosen * value).sum(-1))
         after = {"value": value, "chosen": chosen, "reached": place.shown, "chose": place.chooses}
-        return Output(_answer(logits, place), expected, after, {})
+        return Output(torch.where(place.chooses[:, None], logits, 0.0), expected, after, {})
 
 
 class DawObserver(Agent):
@@ -193,8 +191,8 @@ class DawObserver(Agent):
             raise InputError(f"n_bins is {n_bins}; it must be at least 2.")
         self.p_common = p_common
         width = high - low
-        steps = _reflected_steps(torch.tensor([drift_sd / width], dtype=torch.float64), n_bins)[0]
-        for name, x in (("prob", low + width * _midpoints(n_bins)), ("transition", steps), ("start", torch.zeros(2))):
+        steps = reflected_steps(torch.tensor([drift_sd / width], dtype=torch.float64), n_bins)[0]
+        for name, x in (("prob", low + width * midpoints(n_bins)), ("transition", steps), ("start", torch.zeros(2))):
             self.register_buffer(name, x.float(), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
@@ -228,24 +226,14 @@ class _Place(NamedTuple):
     chooses: Tensor
     shown: Tensor
     single: bool
-    fixates: bool
 
 
 def _look(observation: Tensor) -> _Place:
     n_features, shown = observation.shape[-1], observation[:, -2:]
-    if n_features not in (2, 3, 4):
-        raise InputError(f"An observation has {n_features} features; those of a two-step task have 2, 3 or 4.")
-    always = shown[:, 0] > -1
-    chooses = always if n_features == 2 else observation[:, n_features - 3] > 0
-    begins = always if n_features == 2 else observation[:, 0] > 0
-    return _Place(begins, chooses, shown, n_features == 2, n_features == 4)
-
-
-def _answer(choose: Tensor, place: _Place) -> Tensor:
-    """Logits of the step: `choose` at the choice, else either, and the centre (2) at a fixation and only there."""
-    logits = torch.where(place.chooses[:, None], choose, 0.0)
-    if not place.fixates:
-        return logits
-    waits = (place.begins & ~place.chooses)[:, None]
-    centre = torch.where(waits, 0.0, -torch.inf).to(logits.dtype)
-    return pad(torch.where(waits, -torch.inf, logits), (0, 1)) + pad(centre, (2, 0))
+    if n_features not in (2, 3):
+        raise InputError(f"An observation has {n_features} features; those of a two-step task have 2 or 3.")
+    if n_features == 2:
+        always = shown[:, 0] > -1
+        return _Place(always, always, shown, True)
+    chooses, waits = observation[:, 0] > 0, observation.sum(-1) == 0
+    return _Place(chooses | waits, chooses, shown, False)

@@ -3,9 +3,10 @@
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.foraging import matching
+from neurometa.behaviour.groups import compare_groups
 from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
-from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.performance import crossed_interval, mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.restless import follow_volatility, volatility_regression
 from neurometa.behaviour.reversal import reversal_conditions, reversal_contrasts
@@ -20,6 +21,7 @@ from neurometa.behaviour.volatility import block_learning_rate, sliding_learning
 from neurometa.fitting import (
     aic,
     bic,
+    compare_fits,
     compare_models,
     drifting_rewards,
     fit,
@@ -38,8 +40,11 @@ __all__ = [
     "block_learning_rate",
     "coding_factors",
     "common_transition",
+    "compare_fits",
+    "compare_groups",
     "compare_models",
     "counts",
+    "crossed_interval",
     "drifting_rewards",
     "fit",
     "follow_volatility",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from neurometa.dataset import VARIABLES, n_options, played, require, valid
+from neurometa.dataset import VARIABLES, follows, n_options, played, require, valid
 from neurometa.errors import InputError, nearest
 
 SETS = {  # of Wang et al. 2018: simulation 1, section "unit coding", and simulation 2, "volatility units"
@@ -26,7 +26,7 @@ def previous_trial(trials: xr.Dataset) -> xr.Dataset:
     Dataset
         Floats over the dims of the trials: ``previous_choice``, ``previous_reward`` and, for two options,
         ``previous_product``, the reward with the sign of the choice (arm 0: -, arm 1: +). NaN on the first trial of
-        each episode, after a trial that was missed, and on padding.
+        each episode, after a trial that was missed or a gap in the numbers of the trials, and on padding.
 
     Raises
     ------
@@ -40,9 +40,9 @@ def previous_trial(trials: xr.Dataset) -> xr.Dataset:
     array([nan, nan])
     """
     require(trials, choice=("trial",), reward=("trial",))
-    made = played(trials)
-    choice = trials.choice.astype(float).where(made).shift(trial=1)
-    reward = trials.reward.astype(float).where(made).shift(trial=1)
+    made, right_after = played(trials), follows(trials)
+    choice = trials.choice.astype(float).where(made).shift(trial=1).where(right_after)
+    reward = trials.reward.astype(float).where(made).shift(trial=1).where(right_after)
     found = xr.Dataset({"previous_choice": choice, "previous_reward": reward})
     found.previous_choice.attrs = {"long_name": "choice of the trial before"}
     found.previous_reward.attrs = {"long_name": "reward of the trial before", "units": "reward"}

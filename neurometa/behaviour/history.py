@@ -31,7 +31,8 @@ def history_regression(
 
     Each regressor :math:`x_k` is signed by the choice, so that a positive weight speaks for repeating it. Lags
     count choices: a missed trial is taken out, and the choice before it is at lag 1 of the one after. A choice
-    is predicted if its episode has `n_lags` choices before it; no lag reaches into another episode.
+    is predicted if its episode has `n_lags` choices before it; no lag reaches into another episode, nor across a
+    gap in the numbers of the trials.
 
     Where the regressors separate the choices, as they do those of a deterministic agent, the
     likelihood has no maximum. The result is then NaN and says so, unless a penalty is given.
@@ -103,8 +104,8 @@ def history_regression(
     n_trials = sessions.choice.shape[-1]
     if isinstance(n_lags, bool) or not 1 <= n_lags < n_trials:
         raise InputError(
-            f"n_lags is {n_lags}, and an episode has {n_trials} trials; allowed are 1 ... {n_trials - 1}, as each "
-            "predicted choice needs so many before it."
+            f"n_lags is {n_lags}, and an episode has {n_trials} trials without a gap; allowed are "
+            f"1 ... {n_trials - 1}, as each predicted choice needs so many before it."
         )
     if encoding != "lau-glimcher":
         refuse_other_rewards(sessions, f"the encoding {encoding!r}")
@@ -154,7 +155,7 @@ def _designs(
     choice = np.maximum(choices_only(sessions.choice), 0)
     single, names = encode(encoding, choice, choices_only(sessions.reward), common)
     lagged = np.lib.stride_tricks.sliding_window_view(single, n_lags, axis=2)[:, :, :-1, :, ::-1]
-    late = order >= burn_in * sessions.n_played[..., None] - 1e-9
+    late = order + sessions.start[:, None] >= burn_in * sessions.n_played[..., None] - 1e-9
     scored = (choices_only(made) & late)[..., n_lags:]
     lagged, choice = lagged.reshape(*lagged.shape[:3], -1), choice[..., n_lags:]
     designs = []

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import played, require, valid
+from neurometa.dataset import follows, played, require, valid
 from neurometa.errors import InputError
 
 CONDITIONS = ("before discovery", "experienced", "inferred")
@@ -50,7 +50,7 @@ def reversal_conditions(trials: xr.Dataset) -> xr.Dataset:
     shown = valid(trials, "reversed")
     answered = ((trials.choice == cue) & played(trials)) if "choice" in trials else xr.ones_like(reverses)
     first = reverses & shown
-    discovered = (first & answered).shift(trial=1, fill_value=False)
+    discovered = (first & answered).shift(trial=1, fill_value=False) & follows(trials)
     second = discovered & ~reverses & shown
     same = cue == cue.shift(trial=1, fill_value=-1)
     condition = xr.where(first, CONDITIONS[0], xr.where(second & same, CONDITIONS[1], ""))

@@ -17,11 +17,14 @@ class Sessions(NamedTuple):
     ----------
     choice, reward : array (other, member, trial)
         -1 and 0 where a trial was missed or is padding. A member is one episode (of one
-        entry of every pooled dim); `other` flattens the dims that pass through.
+        entry of every pooled dim), or the part of it between two gaps in its trial numbers, so
+        that nothing is paired across a gap; `other` flattens the dims that pass through.
     common : bool array (other, member, trial) or None
         False where missed.
     n_played : int array (other, member)
-        Trials that are not padding.
+        Trials of the member's whole episode that are not padding.
+    start : int array (member,)
+        How many trials of its episode lie before it.
     group, cluster : int array (member,)
         The group that a member belongs to, and the cluster that is drawn with it.
     n_groups : int
@@ -38,6 +41,7 @@ class Sessions(NamedTuple):
     reward: np.ndarray
     common: np.ndarray | None
     n_played: np.ndarray
+    start: np.ndarray
     group: np.ndarray
     cluster: np.ndarray
     n_groups: int
@@ -119,17 +123,44 @@ def arrange(
             coords = coords.assign_coords(alone.coords)
         else:
             coords = coords.assign_coords({by: (by, labels)})
-    return Sessions(
+    whole = Sessions(
         choice=kept.choice.values.reshape(flat),
         reward=kept.reward.values.reshape(flat),
         common=kept.common.values.reshape(flat) if transitions else None,
         n_played=kept.played.values.reshape(flat).sum(-1),
+        start=np.zeros(n_members, np.int64),
         group=group,
         cluster=_labels(kept, cluster, pooled)[0],
         n_groups=n_groups,
         dims=tuple(others),
         sizes=tuple(shape),
         coords=coords,
+    )
+    return _cut(whole, ~kept.follows.values.reshape(flat).all(0))
+
+
+def _cut(whole: Sessions, jump: np.ndarray) -> Sessions:
+    """Make a member of each run of trials without a gap; `jump` (member, trial) marks where a run begins."""
+    if not jump[:, 1:].any():
+        return whole
+    member, start = np.nonzero(jump)
+    stop = np.append(start[1:], 0)
+    stop[np.append(member[1:] != member[:-1], True)] = jump.shape[1]
+    at = start[:, None] + np.arange((stop - start).max())
+    inside = at < stop[:, None]
+    at = np.minimum(at, jump.shape[1] - 1)
+
+    def runs(each: np.ndarray, fill: int) -> np.ndarray:
+        return np.where(inside, each[:, member[:, None], at], np.array(fill, each.dtype))
+
+    return whole._replace(
+        choice=runs(whole.choice, -1),
+        reward=runs(whole.reward, 0),
+        common=None if whole.common is None else runs(whole.common, False),
+        n_played=whole.n_played[:, member],
+        start=start,
+        group=whole.group[member],
+        cluster=whole.cluster[member],
     )
 
 
@@ -147,7 +178,7 @@ def _labels(kept: xr.Dataset, name: str, pooled: list[str]) -> tuple[np.ndarray,
 
 
 def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
-    """``choice``, ``reward``, ``played`` and perhaps ``common``, all over the same dims."""
+    """``choice``, ``reward``, ``played``, ``follows`` and perhaps ``common``, all over the same dims."""
     dataset.require(trials, choice=("trial",), reward=("trial",))
     dataset.check(trials[["choice"]])
     options = dataset.n_options(trials)
@@ -158,7 +189,7 @@ def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
         choice = choice.where(trials.second_choice >= 0, -1)
     common = common_of(trials, choice) if transitions else None
     reward = trials.reward.astype(float)
-    given = {"choice": choice, "reward": reward, "played": dataset.valid(trials)}
+    given = {"choice": choice, "reward": reward, "played": dataset.valid(trials), "follows": dataset.follows(trials)}
     whole = xr.Dataset(
         {name: each.drop_attrs() for name, each in given.items()} | ({"common": common} if transitions else {})
     )

@@ -37,7 +37,8 @@ def stay_probability(
     .. math:: \tfrac12 (CR + RU - RR - CU), \qquad \tfrac12 (CR + RR - CU - RU).
 
     Two trials are a pair if they are neighbours in one episode and a choice was made on both: a
-    missed trial drops the pairs on either side of it, as in Kool et al. 2016.
+    missed trial drops the pairs on either side of it, as in Kool et al. 2016, and no pair reaches
+    across a gap in the numbers of the trials.
 
     Parameters
     ----------

@@ -3,57 +3,93 @@
 Nothing heavy is imported before a command needs it, so that help is instant.
 """
 
-import importlib
+import functools
+import importlib.util
 import inspect
 import os
 import re
+import shlex
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
+from neurometa import analysis
+from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
+from neurometa.cli import plain, process
+from neurometa.cli.modules import MODULES, import_all
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
-COMMANDS = {  # by what one wants to do
+COMMANDS = {  # by what one wants to do; analyses join by their records
     "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
     "Bring data": ("import", "export"),
-    "Fit": ("fit-rw", "fit"),
-    "Ask of behaviour": ("stay", "history", "matching", "blocks", "learning-set", "risk", "regret"),
-    "Ask of activity": ("decode", "encode", "rpe", "reversals"),
-    "Show and share": ("show", "figure", "report", "compare"),
+    FIT: ("fit", "groups", "models"),
+    BEHAVIOUR: (),
+    ACTIVITY: (),
+    "Show and share": ("show", "figure", "report", "compare", "reproduce"),
 }
 
-app = typer.Typer(
-    help="Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's.",
-    epilog="Begin with: neurometa train restless --out runs/restless",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+HELP = "Train meta-RL agents, log what they do and hold in mind, and analyse both like an animal's."
 
 
-def add(name: str, heading: str) -> None:
-    """Add a command under a heading: the command fit-rw is the function fit_rw of the file fit_rw.py.
+def make_app() -> typer.Typer:
+    """Make the command line from the files of this folder and the records of `neurometa.analysis`."""
+    made = typer.Typer(
+        epilog="Begin with: neurometa train restless --out runs/restless",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback(help=HELP)(_before)
+    for heading, names in COMMANDS.items():
+        asked = {one.name: one for one in analysis.ANALYSES if one.heading == heading}
+        for name in (*asked, *names):
+            command, example = _find(name, asked.get(name))
+            told = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")  # the terminal wraps it
+            made.command(name, help=told, epilog=f"Example: {example}", rich_help_panel=heading)(_remembered(command))
+    return made
+
+
+def _before(modules: MODULES = None) -> None:
+    """Do what every command needs before it runs."""
+    import_all(modules)
+
+
+def _find(name: str, one: analysis.Analysis | None) -> tuple[Callable[..., None], str]:
+    """Return a command and its example: fit-rw is the function fit_rw of fit_rw.py; without a file, of its record.
 
     Where Python has the name to itself (import, list), that of file and function ends in ``_``.
     """
     word = name.replace("-", "_") + "_" * (name in ("import", "list"))
+    if one is not None and importlib.util.find_spec(f"neurometa.cli.{word}") is None:
+        return plain.command_of(one), f"neurometa {name} runs/mine"
     module = importlib.import_module(f"neurometa.cli.{word}")
-    command = getattr(module, word)
-    told = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")  # the terminal wraps it
-    app.command(name, help=told, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=heading)(command)
+    return getattr(module, word), module.EXAMPLE
 
 
-for _heading, _names in COMMANDS.items():
-    for _name in _names:
-        add(_name, _heading)
+def _remembered(command: Callable[..., None]) -> Callable[..., None]:
+    """Let what a command saves say what it was given."""
+
+    @functools.wraps(command)
+    def call(**given: Any) -> None:
+        with process.called(given):
+            command(**given)
+
+    return call
+
+
+app = make_app()
 
 
 def main() -> None:
     """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
+    process.TYPED.set(shlex.join(["neurometa", *sys.argv[1:]]))
     try:
         app(prog_name="neurometa")
     except InputError as error:

@@ -7,7 +7,7 @@ import typer
 
 from neurometa.cli.options import JSON
 from neurometa.cli.printing import bar, interval, number, say, say_json, table
-from neurometa.cli.saving import MADE_BY
+from neurometa.cli.saving import OF_TRIALS, save_beside
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa decode runs/independent --beside runs/no-reward"
@@ -45,9 +45,6 @@ def decode(
     """
     import xarray as xr
 
-    from neurometa import dataset
-    from neurometa.storage import only_writer
-
     if permutations < 0:
         raise InputError(f"--permutations is {permutations}; it must be 0 or more.")
     folder = run if run.is_dir() else run.parent
@@ -69,8 +66,7 @@ def decode(
         each = [found[name][measures].drop_vars("fold_of", errors="ignore") for name in files]
         together = xr.concat(each, "network", join="outer").assign_coords(network=list(files))
         result = result.merge(together.rename({name: f"beside_{name}" for name in measures}))
-    with only_writer(folder):
-        file = dataset.save_run(result, folder / ("decode.nc" if run.is_dir() else f"{run.stem}_decode.nc"))
+    file = save_beside(result, result, run, "decode.nc")
     _tell(result, list(files), file, run, as_json=as_json)
 
 
@@ -102,7 +98,7 @@ def _read(
         result = neural.decode(
             state, wanted, **how, progress=lambda done, total: show(100 * done // total, f"{done} of {total}")
         )
-    return result.assign_attrs({key: trials.attrs[key] for key in MADE_BY if key in trials.attrs})
+    return result.assign_attrs({key: trials.attrs[key] for key in OF_TRIALS if key in trials.attrs})
 
 
 def _tell(result: Any, others: list[str], file: Path, run: Path, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 from neurometa.cli.options import JSON, Run
 from neurometa.cli.printing import bar, interval, say, say_json, table
 from neurometa.cli.process import one_thread
-from neurometa.cli.saving import MADE_BY
+from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa regret runs/restless"
@@ -27,12 +27,14 @@ def regret(
     from neurometa import behaviour, dataset, runs
     from neurometa.baselines import baselines
     from neurometa.storage import only_writer
+    from neurometa.tasks.fixation import without_fixation
 
     one_thread()
     config = runs.open_config(run)
     trials = dataset.open_run(run)
+    bare = without_fixation(config.task)  # the worlds are replayed choice by choice
     if "reward_prob" not in trials:
-        kind = type(config.task).__name__
+        kind = type(bare).__name__
         if "expected_reward" not in trials:
             raise InputError(
                 f"{run} holds neither 'reward_prob' nor 'expected_reward', so that no choice of {kind} has a regret; "
@@ -43,19 +45,17 @@ def regret(
             f"{run} holds no 'reward_prob' that could be replayed, for {kind} pays {pays}; "
             f"set the reward per trial of neurometa rollout beside: neurometa baselines {run}"
         )
-    task = dataclasses.replace(config.task, n_trials=trials.sizes["trial"])
+    task = dataclasses.replace(bare, n_trials=trials.sizes["trial"])
     learners = baselines(task)
-    with only_writer(run):
-        with bar("playing", len(learners), "learners", quiet=as_json) as show:
-            done: list[str] = []
+    with only_writer(run), bar("playing", len(learners), "learners", quiet=as_json) as show:
+        done: list[str] = []
 
-            def tick(name: str) -> None:
-                done.append(name)
-                show(len(done), name)
+        def tick(name: str) -> None:
+            done.append(name)
+            show(len(done), name)
 
-            result = runs.compare(trials, learners, seed=seed, progress=tick)
-        result = result.assign_attrs({name: trials.attrs[name] for name in MADE_BY if name in trials.attrs})
-        file = dataset.save_run(result, run / "regret.nc")
+        result = runs.compare(trials, learners, seed=seed, progress=tick)
+    file = save_beside(result, trials, run, "regret.nc")
     total = result.regret.sum("trial").astype(float)
     mean = behaviour.mean_interval(total)
     apart = behaviour.mean_interval(total - total.sel(learner="agent", drop=True))

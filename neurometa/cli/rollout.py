@@ -8,18 +8,10 @@ import typer
 from neurometa.cli.options import JSON, Assignments, Device
 from neurometa.cli.printing import bar, interval, number, say, say_json
 from neurometa.cli.process import one_thread
+from neurometa.cli.saving import made_by
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa rollout runs/restless --episodes 2000"
-NEXT = {  # what to do with trials that hold a latent variable; the first that is there counts
-    "common": ("stay", "rpe"),
-    "base_prob": ("matching", "history"),
-    "magnitude": ("blocks",),
-    "rewarded_cue": ("reversals",),
-    "side": ("learning-set",),
-    "risky_prob": ("risk",),
-    "reward_prob": ("fit-rw", "regret"),
-}
 
 
 def rollout(
@@ -58,7 +50,7 @@ def rollout(
     with --perturbation NAME perturbation-NAME.nc, with --lesion HOW lesion-HOW.nc. Without a run of your
     own: neurometa rollout restless --pretrained
     """
-    from neurometa import runs, sweep
+    from neurometa import analysis, runs, sweep
     from neurometa.pretrained import unpack
     from neurometa.rollout import ACTIVITY
 
@@ -96,7 +88,8 @@ def rollout(
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
     if records[0]["file"].endswith("behaviour.nc") and len(folders) == 1:
         latents = runs.open_config(run).task.latents
-        following = next((NEXT[name] for name in NEXT if name in latents), ())
+        suited = [one for one in analysis.ANALYSES if one.suits in latents]
+        following = [one.name for one in suited if one.suits == suited[0].suits]
         if following:
             say(f"Next: {'; '.join(f'neurometa {command} {run}' for command in following)}")
 
@@ -120,7 +113,7 @@ def _play(run: Path, file: Path, how: dict[str, Any], *, as_json: bool) -> dict[
         batches = -(-max(how["n_episodes"], 1) // MOST_AT_ONCE)
         with bar(f"playing {file.stem}", task.n_trials * batches, "trials", quiet=as_json) as show:
             trials = runs.evaluate(run, progress=lambda trial: show(trial, ""), **how)
-        dataset.save_run(trials, file)
+        dataset.save_run(trials.assign_attrs(made_by()), file)
     reward = behaviour.mean_interval(trials.reward.mean("trial").astype(float))
     return {
         "file": str(file),

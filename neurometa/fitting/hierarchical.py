@@ -12,7 +12,7 @@ from neurometa.errors import InputError
 from neurometa.fitting.importance import effective_draws
 from neurometa.fitting.latents import with_coords
 from neurometa.fitting.marginal import Group, Nodes, evidence, intervals
-from neurometa.fitting.members import at_draws, on_grids
+from neurometa.fitting.members import at_draws, free_and_held, on_grids
 from neurometa.fitting.quadrature import N_NODES
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
@@ -108,16 +108,7 @@ def fit_group(
     reserved = {"bound", "parameter", "draw", "link", *model.parameters()}
     if clash := sorted(reserved & {group, *dims}):
         raise InputError(f"The choices span a dim {clash[0]!r}, a name that the result needs; rename that dim.")
-    linked = links(model, lower, upper, absent)
-    if not linked:
-        raise InputError(
-            f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one."
-        )
-    held = {
-        name: float(np.clip(1.0, lower[name], upper[name])) if name in absent else lower[name]
-        for name in model.parameters()
-        if name not in linked
-    }
+    linked, held = free_and_held(model, lower, upper, absent)
     cells = []
     with threadpool_limits(1):
         for cell, n_trials in enumerate(members.n_scored):

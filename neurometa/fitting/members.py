@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from neurometa import dataset
 from neurometa.errors import InputError
@@ -15,8 +16,8 @@ from neurometa.fitting.importance import drawn_group
 from neurometa.fitting.latents import playable
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
-from neurometa.fitting.quadrature import grid_group
-from neurometa.fitting.transforms import Link
+from neurometa.fitting.quadrature import N_NODES, grid_group
+from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
 PLAYED = (  # what a fit and a simulation read
@@ -85,6 +86,67 @@ def at_draws(
     return Members(dims, sizes, n_scored, absent, search)
 
 
+class Searched(NamedTuple):
+    """A group found: the nodes of its members with choices (`some`), the best group, and links of what is free."""
+
+    nodes: Nodes
+    best: Group
+    linked: dict[str, Link]
+    some: np.ndarray
+
+
+def search_group(
+    model: type[Equations],
+    trials: xr.Dataset,
+    group: str,
+    pool: Sequence[str],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+    seed: int,
+) -> Searched:
+    """Search for the best group of one set of members, on grids or at draws as the model allows.
+
+    Raises
+    ------
+    InputError
+        As `neurometa.fitting.hierarchical.fit_group`.
+    """
+    gridded = issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES)
+    members = on_grids(model, trials, group, pool) if gridded else at_draws(model, trials, group, pool, lower, upper)
+    linked, held = free_and_held(model, lower, upper, members.absent)
+    some = np.flatnonzero(members.n_scored[0] > 0)
+    if some.size < 2:
+        raise InputError(
+            f"{some.size} of the {members.n_scored.shape[1]} members along {group!r} made a choice; two are needed."
+        )
+    with threadpool_limits(1):
+        nodes, best, _ = members.search(0, some, linked, held, np.random.default_rng([seed, 0]))
+    return Searched(nodes, best, linked, some)
+
+
+def free_and_held(
+    model: type[Equations], lower: Mapping[str, float], upper: Mapping[str, float], absent: tuple[str, ...]
+) -> tuple[dict[str, Link], dict[str, float]]:
+    """Links of the parameters that a group shares, and the values of those that are held.
+
+    Raises
+    ------
+    InputError
+        Nothing is free.
+    """
+    linked = links(model, lower, upper, absent)
+    if not linked:
+        raise InputError(
+            f"Every parameter of {model.__name__} is held, so that a group has nothing to share; free one."
+        )
+    held = {
+        name: float(np.clip(1.0, lower[name], upper[name])) if name in absent else lower[name]
+        for name in model.parameters()
+        if name not in linked
+    }
+    return linked, held
+
+
 def by_member(
     model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str]
 ) -> tuple[xr.Dataset, tuple[str, ...]]:
@@ -93,7 +155,8 @@ def by_member(
     Returns
     -------
     trials : Dataset
-        What a fit reads. Members with fewer entries along the other dim are padded, with ``valid`` False.
+        What a fit reads, and coordinates that are the same all over a member, such as its scores. Members with fewer
+        entries along the other dim are padded, with ``valid`` False.
     pool : tuple of str
         As given, and that other dim.
 
@@ -126,7 +189,18 @@ def by_member(
     present = at >= 0
     moved = kept.assign(valid=dataset.valid(kept)).isel({dim: at.clip(min=0)})
     moved["valid"] = moved.valid & present
-    return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
+    shared = {
+        str(name): (group, each.values[index[:, 0]], each.attrs)
+        for name, each in trials.coords.items()
+        if each.dims == (dim,) and name not in (dim, group) and _constant(each.values, code)
+    }
+    return moved.assign_coords({group: members, **shared}), tuple(dict.fromkeys([*pool, dim]))
+
+
+def _constant(values: np.ndarray, code: np.ndarray) -> bool:
+    """Whether values are the same all over each member; missing ones equal each other."""
+    table = pd.DataFrame({"member": code, "value": pd.factorize(values, use_na_sentinel=False)[0]})
+    return bool((table.groupby("member").value.nunique() == 1).all())
 
 
 def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]) -> Any:

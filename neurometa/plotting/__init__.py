@@ -7,6 +7,7 @@ from neurometa.plotting.cue_values import cue_responses, states_by_role
 from neurometa.plotting.curves import (
     agent_interval,
     baseline_curves,
+    correlations,
     matrix,
     mean_curve,
     published_points,
@@ -15,8 +16,10 @@ from neurometa.plotting.curves import (
 )
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
+from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.points import spread_points
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
@@ -38,11 +41,13 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "correlations",
     "cue_responses",
     "end_points",
     "estimates",
     "foot",
     "generalisation",
+    "groups",
     "history_kernels",
     "history_weights",
     "learning_set_curves",
@@ -64,6 +69,7 @@ __all__ = [
     "save_figure",
     "shade_volatile",
     "sliding_rates",
+    "spread_points",
     "states_by_role",
     "stay_bars",
     "stay_levels",

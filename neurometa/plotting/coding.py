@@ -7,6 +7,7 @@ from matplotlib.image import AxesImage
 
 from neurometa.dataset import require
 from neurometa.plotting.colours import COLOURS
+from neurometa.plotting.points import spread_points
 
 EVENT_COLOURS = {"second_stage": COLOURS[0], "outcome": COLOURS[2]}
 
@@ -55,17 +56,17 @@ def unit_coding(ax: Axes, correlation: xr.DataArray, *, chance: xr.DataArray | N
         Over ``factor`` and perhaps ``unit``, e.g. ``spearman_chance``; its mean over units is drawn.
     """
     require(xr.Dataset({"correlation": correlation}), correlation=("factor", "unit"))
+    import seaborn as sns
+
     size = abs(correlation.transpose("factor", "unit"))
     place = np.arange(size.sizes["factor"])
-    ax.bar(place, size.mean("unit"), 0.7, color=COLOURS[0], alpha=0.35, lw=0)
-    spread = np.linspace(-0.25, 0.25, size.sizes["unit"])
-    for i in place:
-        ax.plot(i + spread, size[i], "o", ms=2, mew=0, color=COLOURS[0])
+    names = [str(name) for name in correlation.factor.values]
+    sns.barplot(x=names, y=size.mean("unit").values, ax=ax, color=COLOURS[0], alpha=0.35, width=0.7, lw=0)
+    spread_points(ax, np.repeat(place, size.sizes["unit"]), size.values.ravel(), reach=0.25, size=2, opacity=1)
     if chance is not None:
         level = chance.mean([dim for dim in chance.dims if dim != "factor"])
         ax.hlines(level, place - 0.35, place + 0.35, colors="black", lw=1.0, linestyles="--", label="permuted episodes")
-    names = [str(name) for name in correlation.factor.values]
-    ax.set(xticks=place, xticklabels=names, ylabel="|partial correlation|", ylim=(0, None))
+    ax.set(xticks=place, xticklabels=names, xlabel="", ylabel="|partial correlation|", ylim=(0, None))
     return ax
 
 

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from neurometa.errors import InputError
 from neurometa.plotting.colours import COLOURS
+from neurometa.plotting.points import spread_points
 
 MOST_GROUPS = 60
 MOST_NAMED = 10  # whose labels find room below the axis
@@ -31,6 +32,8 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     InputError
         There is no such coordinate.
     """
+    import seaborn as sns  # a third of a second to load, as in all drawings that use it
+
     if by and by not in x.coords:
         raise InputError(f"There is no coordinate {by!r} to group by; there are {sorted(map(str, x.coords))}.")
     values = x.values.ravel()
@@ -39,16 +42,14 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     group = xr.broadcast(x[by], x)[0].transpose(*x.dims).values.ravel() if by else np.zeros(values.shape)
     names, member = np.unique(group.astype(str), return_inverse=True)
     if not 1 < len(names) <= MOST_GROUPS:
-        ax.hist(values[finite], bins=30, color=COLOURS[0], alpha=0.85, lw=0)
+        sns.histplot(x=values[finite], bins=30, color=COLOURS[0], alpha=0.85, lw=0, ax=ax)
         ax.set(xlabel=label, ylabel="fits")
         return ax
-    rng = np.random.default_rng(0)
+    spread_points(ax, member + 1, values, size=1.8 if values.size > MANY else 3.6)
     for place in range(len(names)):
         own = values[(member == place) & finite]
-        at = place + 1 + rng.uniform(-0.22, 0.22, own.size) if own.size > 1 else np.full(own.size, place + 1.0)
-        ax.plot(at, own, ".", ms=2.6 if values.size > MANY else 6, mew=0, alpha=0.5, color=COLOURS[0])
         if own.size > 1:
-            ax.hlines(np.median(own), place + 0.65, place + 1.35, color=COLOURS[2], lw=1.4)
+            ax.hlines(np.median(own), place + 0.65, place + 1.35, color=COLOURS[2], lw=1.4, zorder=4)
     ax.set(xlabel=by, ylabel=label)
     if len(names) <= MOST_NAMED and max(map(len, names)) * len(names) <= 40:
         ax.set_xticks(np.arange(1, len(names) + 1), names)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from neurometa.dataset import require
 from neurometa.plotting.colours import COLOURS
+from neurometa.plotting.points import spread_points
 
 GROUPS = {"trained": COLOURS[0], "held-out": COLOURS[2]}
 RATIO = 5.5  # end of the axes, in powers of 2
@@ -56,7 +57,7 @@ def matching_points(ax: Axes, found: xr.Dataset) -> Axes:
     return ax
 
 
-def unit_correlations(ax: Axes, correlation: xr.DataArray, *, seed: int = 0) -> Axes:
+def unit_correlations(ax: Axes, correlation: xr.DataArray) -> Axes:
     """Draw how strongly each unit follows each factor: a dot per unit, and a bar at the mean.
 
     Parameters
@@ -65,15 +66,11 @@ def unit_correlations(ax: Axes, correlation: xr.DataArray, *, seed: int = 0) -> 
         Where to draw.
     correlation : DataArray
         Partial correlations over ``factor``, ``unit``, and ``agent`` where there are several; drawn without sign.
-    seed : int
-        Fixes how dots are spread sideways.
     """
     require(correlation.to_dataset(name="correlation"), correlation=("factor", "unit"))
-    rng = np.random.default_rng(seed)
     for place, factor in enumerate(correlation.factor.values):
         size = abs(correlation.sel(factor=factor).values.ravel())
-        at = place + rng.uniform(-0.3, 0.3, size.size)
-        ax.plot(at, size, ".", ms=2.5, mew=0, alpha=0.5, color=COLOURS[0], rasterized=True)
+        spread_points(ax, np.full(size.size, place), size, reach=0.3, size=1.6)
         if np.isfinite(size).any():
             ax.hlines(np.nanmean(size), place - 0.38, place + 0.38, color=COLOURS[0], lw=1.8)
     ax.set(xlim=(-0.6, correlation.sizes["factor"] - 0.4), ylim=(0, None), ylabel="|partial correlation|")

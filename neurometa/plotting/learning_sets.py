@@ -33,12 +33,15 @@ def learning_set_curves(ax: Axes, curves: xr.Dataset, stage: str) -> Axes:
     Harlow 1949; Wang et al. 2018, Fig 6b, c.
     """
     require(curves, accuracy=("trial", stage))
+    import seaborn as sns
+
     trial, last = curves.trial.values, curves.sizes[stage] - 1
     ax.axhline(50, color="0.8", lw=0.6, zorder=0)  # a guess
     for place, name in enumerate(curves[stage].values):
         one = 100 * curves.isel({stage: place}).drop_vars(stage)
         colour = colormaps[BY_STAGE](0.08 + 0.92 * place / max(last, 1))
-        ax.plot(trial, one.accuracy, "o-", ms=2.5, lw=1.1, color=colour, label=str(name))
+        line = {"marker": "o", "ms": 2.5, "mew": 0, "lw": 1.1, "color": colour, "label": str(name), "legend": False}
+        sns.lineplot(x=trial, y=one.accuracy.values, ax=ax, errorbar=None, **line)
         if "lower" in one and "upper" in one:
             ax.vlines(trial, one.lower, one.upper, color=colour, lw=1.1)
     ax.set(xlabel="trial of a problem", ylabel="right choices (%)", ylim=(0, 102), yticks=[0, 25, 50, 75, 100])

@@ -30,9 +30,12 @@ def risk_by_probability(ax: Axes, risk: xr.Dataset) -> Axes:
     Stopper et al. 2014; Wang et al. 2018, Fig 7.
     """
     require(risk, mean=("during", "risky_prob"))
+    import seaborn as sns
+
     for during, (marker, colour) in DURING.items():
         one = 100 * risk.sel(during=during, drop=True)
-        ax.plot(one.risky_prob, one["mean"], f"{marker}-", ms=4, lw=1.2, color=colour, label=during)
+        line = {"marker": marker, "ms": 4, "mew": 0, "lw": 1.2, "color": colour, "label": during, "legend": False}
+        sns.lineplot(x=one.risky_prob.values, y=one["mean"].values, ax=ax, errorbar=None, **line)
         if "lower" in one and "upper" in one:
             ax.vlines(one.risky_prob, one.lower, one.upper, color=colour, lw=1.2)
     prob = risk.risky_prob.values

@@ -14,7 +14,8 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurometa import behaviour, dataset, plotting
+from neurometa import analysis, behaviour, dataset, plotting
+from neurometa.analysis import Drawing
 from neurometa.dataset import require
 from neurometa.errors import InputError
 from neurometa.plotting import COLOURS
@@ -25,19 +26,14 @@ from neurometa.storage import read_line
 SIZE = (3.5, 2.35)  # inches
 MARGINS = (0.52, 0.12, 0.42, 0.1)  # inches left, right, below and above the axes
 BESIDE = (0.52, 1.25, 0.42, 0.1)  # with room for a legend at the right
-SHOWN = 4000  # points of a scatter
-DARK = (  # what is black or grey on white, on a dark page
-    "<style>@media (prefers-color-scheme: dark) {"
-    '[id^="text"] { fill: #e8e6e3 }'
-    '[style*="fill: #000000"] { fill: #e8e6e3 !important } [style*="stroke: #000000"] { stroke: #e8e6e3 !important }'
-    '[style*="fill: #ffffff"] { fill: #1b1d21 !important }'
-    '[style*="stroke: #b3b3b3"], [style*="stroke: #bfbfbf"], [style*="stroke: #cccccc"] { stroke: #5c5f66 !important }'
-    '[style*="fill: #ededed"], [style*="fill: #e5e5e5"], [style*="fill: #e6e6e6"] { fill: #33363c !important }'
-    'image { filter: brightness(1.5) } [style*="fill: #595959"] { fill: #a9acb3 !important }'
-    '[style*="fill: #0072b2"] { fill: #4ea8de !important }'
-    '[style*="stroke: #0072b2"] { stroke: #4ea8de !important }'
-    "}</style>"
-)
+NIGHT = {  # what each colour of a figure becomes on a dark page: ink and paper change places, greys and blue keep apart
+    "#000000": "#e8e6e3",
+    "#ffffff": "#1b1d21",
+    COLOURS[0].lower(): "#4ea8de",
+    "#595959": "#a9acb3",
+    **dict.fromkeys(("#b3b3b3", "#bfbfbf", "#cccccc"), "#5c5f66"),
+    **dict.fromkeys(("#e5e5e5", "#e6e6e6", "#ededed"), "#33363c"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,17 +55,6 @@ class Picture:
     url: str
     width: int
     height: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawer:
-    """How a result is drawn: under which title, and the dims that its chief variable may span (any if None)."""
-
-    title: str
-    draw: Callable[[Axes, xr.Dataset], str]
-    variable: str
-    dims: tuple[str, ...] | None
-    margins: tuple[float, float, float, float] = MARGINS
 
 
 def drawn(
@@ -95,9 +80,20 @@ def drawn(
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"\n\s*", "\n", text).replace("<defs>", f"{DARK}<defs>", 1)
+    text = re.sub(r"\n\s*", "\n", text).replace("<defs>", f"{_at_night()}<defs>", 1)
     url = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
     return Picture(title, caption, url, round(size[0] * 96), round(size[1] * 96))
+
+
+def _at_night() -> str:
+    """The style by which a browser shows a figure on a dark page, element by element, as matplotlib writes colours."""
+    rules = [
+        f'[style*="{part}: {day}"] {{ {part}: {night} !important }}'
+        for day, night in NIGHT.items()
+        for part in ("fill", "stroke")
+    ]
+    rules = [f'[id^="text"] {{ fill: {NIGHT["#000000"]} }}', *rules, "image { filter: brightness(1.5) }"]
+    return f"<style>@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}</style>"
 
 
 def learning_curve(source: Source) -> tuple[Picture | None, str]:
@@ -142,21 +138,22 @@ def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
     if (trials := source.trials) is not None and "reward" in trials:
         pictures.append(drawn("Reward by trial", functools.partial(_reward, trials=trials)))
     there = source.files()
-    for name in (name for name in DRAWN if name in there):
+    for one in (one for one in analysis.ANALYSES if one.file in there):
+        if isinstance(one.drawing, str):
+            notes += [] if one.file.startswith("fit_") else [f"{one.file} is not drawn. {one.drawing}"]
+            continue
         try:
-            pictures.append(_result(DRAWN[name], source.result(name)))
+            pictures.append(_result(one.drawing, source.result(one.file)))
         except InputError as error:
-            notes.append(f"{name} is not drawn: {error}")
-    if left := [name for name in there if name not in DRAWN and not name.startswith("fit_")]:
-        notes.append(f"Beside them in the folder, without a figure here: {', '.join(left)}.")
+            notes.append(f"{one.file} is not drawn: {error}")
     return pictures, notes
 
 
-def _result(how: Drawer, found: xr.Dataset) -> Picture:
+def _result(how: Drawing, found: xr.Dataset) -> Picture:
     require(found, **{how.variable: how.dims or ()})
     if how.dims is not None and (more := [str(dim) for dim in found[how.variable].dims if dim not in how.dims]):
         raise InputError(f"It is kept apart by {', '.join(more)}, for which this page has no figure.")
-    return drawn(how.title, lambda ax: how.draw(ax, found), margins=how.margins)
+    return drawn(how.title, lambda ax: how.draw(ax, found), margins=BESIDE if how.legend_beside else MARGINS)
 
 
 def of_fit(fitted: xr.Dataset, parameters: list[str]) -> list[Picture]:
@@ -205,15 +202,6 @@ def _reward(ax: Axes, trials: xr.Dataset) -> str:
     return told + (", as far as half of them go on." if not enough.all() else ".")
 
 
-def _regret(ax: Axes, found: xr.Dataset) -> str:
-    plotting.regret_curves(ax, found.regret)
-    known = [str(name) for name in found.learner.values if str(name) != "random"]
-    if len(known) < found.sizes["learner"]:  # chance leaves the axes, so that the rest can be told apart
-        ax.set_ylim(0, 1.4 * float(found.regret.sel(learner=known).sum("trial").mean("episode").max()))
-    n = found.regret.sizes.get("episode", 1)
-    return f"Expected reward given up against the best arm, beside baselines on the same {n:,} episodes; 95 % bands."
-
-
 def _volatility(ax: Axes, found: xr.Dataset) -> str:
     ranges = json.loads(found.attrs["config"])["task"]["volatility_ranges"]
     plotting.rate_by_volatility(ax, found, (ranges[0][1], ranges[-1][0]))
@@ -221,100 +209,6 @@ def _volatility(ax: Axes, found: xr.Dataset) -> str:
     return (
         f"A point per episode ({n:,}) and their regression, R² = {r_squared:.2f}. Grey: volatilities never trained on."
     )
-
-
-def _stay(ax: Axes, found: xr.Dataset) -> str:
-    plotting.stay_bars(ax, found)
-    plotting.stay_scale([ax])
-    ax.legend(title="last transition", loc="center left", bbox_to_anchor=(1, 0.5))
-    cells = {"previous_outcome", "previous_transition"}
-    others = [str(dim) for dim in found.stay_probability.dims if dim not in cells]
-    bars = f"standard errors over {others[0]}s" if others else "95 % bootstrap intervals"
-    return f"{int(found.n_trials.sum()):,} trials; {bars}. Dotted: chance."
-
-
-def _history(ax: Axes, found: xr.Dataset) -> str:
-    plotting.history_kernels(ax, found)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    how = found.attrs.get("encoding", "")
-    told = (
-        f"Logistic regression of choices on the past ({how}), {int(found.n_trials.sum()):,} trials; two standard errors"
-    )
-    return told + (f", penalty: {found.attrs['penalty']}." if found.attrs.get("penalty", "none") != "none" else ".")
-
-
-def _matching(ax: Axes, found: xr.Dataset) -> str:
-    plotting.matching_points(ax, found)
-    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
-    return f"A point per episode, of {found.sizes['episode']:,}."
-
-
-def _blocks(ax: Axes, found: xr.Dataset) -> str:
-    plotting.rates_by_block(ax, found.learning_rate, label="", colour=COLOURS[0])
-    return f"One fit per kind of block, pooled over {int(found.n_episodes.max()):,} episodes."
-
-
-def _learning_set(ax: Axes, found: xr.Dataset) -> str:
-    plotting.learning_set_curves(ax, found.expand_dims(stage=["this run"]), "stage")
-    return (
-        f"Share of right choices by trial of a problem, {int(found.n.max()):,} problems; 95 % intervals. Grey: a guess."
-    )
-
-
-def _risk(ax: Axes, found: xr.Dataset) -> str:
-    names = {"control": "control"} | {str(x): "perturbed" for x in found.perturbation.values if str(x) != "control"}
-    shown = [name for name in names if name in found.perturbation.values][:2]
-    during = found.sel(perturbation=shown).rename(perturbation="during").assign_coords(during=[names[x] for x in shown])
-    plotting.risk_by_probability(ax, during.reindex(during=["control", "perturbed"]))
-    if len(shown) == 1:
-        ax.legend(*[each[:1] for each in ax.get_legend_handles_labels()])
-    told = f"; perturbed: {shown[1]}" if len(shown) > 1 else ""
-    return f"Share of free choices that took the risk, {int(found.n.sum('risky_prob').max()):,} episodes; 95 %{told}."
-
-
-def _reversals(ax: Axes, found: xr.Dataset) -> str:
-    reach = 1.96 * found.se
-    shown = xr.Dataset({"mean": found["mean"], "lower": found["mean"] - reach, "upper": found["mean"] + reach})
-    shown["mean"].attrs = {"long_name": "response to the cue", "units": "reward"} | found["mean"].attrs
-    plotting.cue_responses(ax, shown)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return f"Mean prediction errors at a cue around {int(found.n.max()):,} reversals at most; 95 % intervals."
-
-
-def _encode(ax: Axes, found: xr.Dataset) -> str:
-    plotting.unit_coding(ax, found.spearman, chance=found.get("spearman_chance"))
-    names = [str(name).replace(" ", "\n") for name in found.factor.values]
-    ax.set_xticks(range(len(names)), names, fontsize=5.5)
-    return f"Partial rank correlation of each of {found.sizes['unit']} units with each factor; bars: their means."
-
-
-def _rpe(ax: Axes, found: xr.Dataset) -> str:
-    last = found.rpe.isel(trial=slice(0, -1))
-    each = max(1, SHOWN // (last.sizes["trial"] * last.sizes["event"]))
-    some = {"episode": slice(0, each)}
-    r_squared = float(found.r_squared.sel(reference="model-based"))
-    plotting.rpe_scatter(
-        ax, last.isel(some), found.model_based.isel(trial=slice(0, -1)).isel(some), r_squared=r_squared
-    )
-    ax.set_xlabel("prediction error of a planner (reward)")
-    ax.set_ylabel("of the agent (reward)")
-    ax.legend(loc="lower right", markerscale=2)
-    shown = min(each, found.sizes["episode"])
-    return f"Points: {shown} episodes; r² of all {int(found.n_episodes):,}."
-
-
-DRAWN = {
-    "regret.nc": Drawer("Regret", _regret, "regret", ("learner", "episode", "trial")),
-    "stay.nc": Drawer("Stay probabilities", _stay, "stay_probability", None, BESIDE),
-    "history.nc": Drawer("What the past weighs", _history, "coef", None, BESIDE),
-    "matching.nc": Drawer("Matching", _matching, "slope", ("group",)),
-    "blocks.nc": Drawer("Learning rate by block", _blocks, "learning_rate", ("block",)),
-    "reversals.nc": Drawer("Responses to cues", _reversals, "mean", ("condition", "role"), BESIDE),
-    "learning_set.nc": Drawer("Learning to learn", _learning_set, "accuracy", ("trial",)),
-    "risk.nc": Drawer("Risky choices", _risk, "mean", ("perturbation", "risky_prob")),
-    "rpe.nc": Drawer("Prediction errors beside a planner's", _rpe, "r_squared", ("reference",)),
-    "encode.nc": Drawer("What units code", _encode, "spearman", ("factor", "unit")),
-}
 
 
 def volatility(fitted: xr.Dataset) -> Picture | None:

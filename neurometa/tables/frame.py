@@ -10,6 +10,7 @@ import xarray as xr
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.storage import UNTOUCHED, replacing
+from neurometa.tables import formulas
 
 FORMATS = (".csv", ".tsv", ".parquet")
 
@@ -71,9 +72,11 @@ def to_frame(trials: xr.Dataset) -> pd.DataFrame:
         add(name, _spread(trials[name], grain, size)[rows][:, 0])
     add("trial", _numbers(trials, grain, size)[rows])
     add("choice", _spread(trials.choice, grain, size)[rows][:, 0])
-    add("n_options", np.full(int(rows.sum()), dataset.n_options(trials)))
+    by_session = "n_options" in trials.coords  # where sessions differ
+    n_options = trials.n_options if by_session else xr.DataArray(dataset.n_options(trials))
+    add("n_options", _spread(n_options, grain, size)[rows][:, 0])
     add("reward", _spread(trials.reward, grain, size)[rows][:, 0])
-    done = {"choice", "reward", "valid", "trial_number", *known, *grain}
+    done = {"choice", "reward", "valid", "trial_number", *known, *grain} | ({"n_options"} if by_session else set())
     for name, variable in ((str(name), x) for name, x in trials.variables.items()):
         if name in done or not set(variable.dims) & set(grain):
             continue
@@ -124,7 +127,8 @@ def write_table(trials: xr.Dataset, path: str | os.PathLike) -> Path:
         As for `to_frame`.
     path : path
         Ends in .csv, .tsv or .parquet, which says how it is written. Text is UTF-8, with numbers
-        to their last bit and empty cells where there is none.
+        to their last bit and empty cells where there is none; text that a spreadsheet would run as a formula has an
+        apostrophe before it, which `read_trials` takes away again.
 
     Returns
     -------
@@ -154,5 +158,5 @@ def write_table(trials: xr.Dataset, path: str | os.PathLike) -> Path:
                 told = " ".join(str(error).split())
                 raise InputError(f"Could not write {path}, as Parquet cannot hold this: {told}. {UNTOUCHED}") from error
         else:
-            frame.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False)
+            formulas.marked(frame).to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False)
     return path

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.tables import cells
 
@@ -59,8 +60,8 @@ class Grid(NamedTuple):
         return bool(((values == once) | absent).all())
 
 
-def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
-    """Sort the rows into episodes, one per session of a subject, and trials.
+def arrange(table: cells.Table, columns: dict[str, str], *, clock: str | None = None) -> Grid:
+    """Sort the rows into episodes, one per session of a subject, and trials; by the times of `clock`, if given.
 
     Raises
     ------
@@ -72,7 +73,10 @@ def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
     session, sessions = _identities(table, columns.get("episode"))
     episode, found = pd.factorize(subject * len(sessions) + session)
     n_rows = len(episode)
-    number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
+    if clock is not None:
+        number = cells.numbers(table.frame[clock])[0]
+    else:
+        number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
     order = np.lexsort((number, episode))
     n_trials = np.bincount(episode)
     start = np.cumsum(n_trials) - n_trials
@@ -90,17 +94,25 @@ def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
         n_gaps=0,
         recoded=[],
     )
+    if clock is not None:
+        against = f", against {columns['trial']!r}" if "trial" in columns else ""
+        return grid._replace(recoded=_disorder(clock, number, episode, against))
     if "trial" not in columns:
         return grid
     _refuse_repeats(table, columns, number, episode, order)
     whole = bool(((number == np.round(number)) & (np.abs(number) < 2**53)).all())
     counted = bool((number == position).all() or (number == position + 1).all())
-    last = order[start + n_trials - 1]
     return grid._replace(
         number=None if counted else number.astype(np.int64) if whole else number,
-        n_gaps=int((number[last] - number[grid.first] + 1 - n_trials).sum()) if whole else 0,
+        n_gaps=_gaps(number[order], episode[order]) if whole else 0,
         recoded=_disorder(columns["trial"], number, episode),
     )
+
+
+def _gaps(number: np.ndarray, episode: np.ndarray) -> int:
+    """How many numbers are absent within episodes, of rows in order; none where they do not count trials."""
+    step = np.diff(number)[episode[1:] == episode[:-1]]
+    return int((step - 1).sum()) if dataset.count_trials(step) else 0
 
 
 def _identities(table: cells.Table, column: str | None) -> tuple[np.ndarray, list[str]]:
@@ -144,10 +156,12 @@ def _refuse_repeats(
     )
 
 
-def _disorder(column: str, number: np.ndarray, episode: np.ndarray) -> list[str]:
+def _disorder(column: str, number: np.ndarray, episode: np.ndarray, against: str = "") -> list[str]:
     """Tell how many episodes had rows that were not in the order of their trials."""
     rows = np.argsort(episode, kind="stable")
     before, after = rows[:-1], rows[1:]
     back = (number[after] < number[before]) & (episode[after] == episode[before])
     n = len(np.unique(episode[after][back]))
+    if against:
+        return [f"trials are in the order of {column}{against}."]
     return [f"rows of {n:,} episodes, out of order, were sorted by {column}."] if n else []

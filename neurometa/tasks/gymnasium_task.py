@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from neurometa.errors import InputError
-from neurometa.streams import integers
+from neurometa.streams import idle, integers
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
@@ -35,7 +36,14 @@ class GymnasiumTask(Task):
     n_trials : int
         Most steps in an episode.
     env : str or callable
-        Id of a registered environment, or what makes one. Only an id can be saved with a run.
+        Id of a registered environment, or what makes one. Only an id can be saved with a run, and none that names
+        a module to import (``module:Name-v0``), for a run folder of somebody else could then run any program.
+
+    Raises
+    ------
+    InputError
+        gymnasium is not installed, or the environment cannot be made into a task; when it is played, the environment
+        raises or returns what is not of its spaces: the message says which, and in which episode and step.
     """
 
     n_trials: int
@@ -45,20 +53,24 @@ class GymnasiumTask(Task):
 
     def __post_init__(self) -> None:
         _check_sizes(self.n_trials, 2)
-        first, spaces = self._pool.envs[0], _gymnasium().spaces
-        if not isinstance(first.action_space, spaces.Discrete):
-            raise InputError(f"The actions of {self.env} are {first.action_space}; they must be Discrete.")
-        try:
-            spaces.flatdim(first.observation_space)
-        except (NotImplementedError, ValueError) as error:
+        if isinstance(self.env, str) and ":" in self.env:
+            module, _, name = self.env.partition(":")
             raise InputError(
-                f"The observations of {self.env} are {first.observation_space}, which have no fixed length; "
-                "wrap the environment so that they are a Box."
-            ) from error
+                f"env is {self.env!r}, which would import the module {module!r}: a saved id may not. Import it "
+                f"yourself (at the shell: neurometa --import {module} ...) and say {name!r}, or use from_gymnasium."
+            )
+        self._pool  # noqa: B018 - its spaces are looked at
 
     @functools.cached_property
     def _pool(self) -> "_Pool":
-        return _Pool([_make(self.env)])
+        return _Pool([self._make()])
+
+    def _make(self) -> Any:
+        return _api().make(self.env, self._name)
+
+    @property
+    def _name(self) -> str:
+        return repr(self.env) if isinstance(self.env, str) else getattr(self.env, "__qualname__", repr(self.env))
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
@@ -72,12 +84,16 @@ class GymnasiumTask(Task):
 
     def begin(self, n_episodes, rng):
         """Reset as many environments, each with a seed of its own drawn from `rng`."""
-        pool = self._pool
-        pool.envs += [_make(self.env) for _ in range(n_episodes - len(pool.envs))]
-        pool.n_begun += 1
-        seeds = integers(rng, 2**31 - 1, n_episodes).tolist()
-        seen = [self._flat(env.reset(seed=seed)[0]) for env, seed in zip(pool.envs[:n_episodes], seeds, strict=True)]
-        running = torch.ones(n_episodes, dtype=torch.bool, device=rng.device)
+        pool, api, running = self._pool, _api(), ~idle(rng, n_episodes)
+        n_running = int(running.sum())
+        pool.envs += [self._make() for _ in range(n_running - len(pool.envs))]
+        pool.n_begun, pool.n_taken = pool.n_begun + 1, 0
+        seeds = integers(rng, 2**31 - 1, n_episodes)[:n_running].tolist()
+        seen = [
+            self._flat(api.reset(env, seed, api.Place(self._name, i, None)))
+            for i, (env, seed) in enumerate(zip(pool.envs[:n_running], seeds, strict=True))
+        ]
+        seen += [torch.zeros_like(seen[0])] * (n_episodes - n_running)
         batch = torch.full((n_episodes,), pool.n_begun, device=rng.device)
         return {"observation": torch.stack(seen).to(rng.device), "valid": running, "running": running, "batch": batch}
 
@@ -87,18 +103,21 @@ class GymnasiumTask(Task):
 
     def step(self, state, action, step, rng):
         """Step every environment that has not ended."""
-        pool, n_features = self._pool, self.n_features
+        pool, api = self._pool, _api()
         if int(state["batch"][0]) != pool.n_begun:
             raise InputError("Another batch of this task has begun since; its environments cannot be stepped back.")
+        if (action < 0).any():
+            raise InputError("an environment of gymnasium takes no step without an action")
         was_running = state["running"].tolist()
         reward, running = torch.zeros(len(action)), torch.zeros(len(action), dtype=torch.bool)
-        seen = torch.zeros(len(action), n_features)
+        seen = torch.zeros(len(action), self.n_features)
         for i, (act, runs) in enumerate(zip(action.tolist(), was_running, strict=True)):
             if runs:
-                now, paid, terminated, truncated, _ = pool.envs[i].step(act + int(pool.envs[i].action_space.start))
-                reward[i], running[i] = float(paid), not (terminated or truncated)
+                env, place = pool.envs[i], api.Place(self._name, i, pool.n_taken)
+                now, reward[i], running[i] = api.step(env, act + int(env.action_space.start), place)
                 if running[i]:
                     seen[i] = self._flat(now)
+        pool.n_taken += 1
         after = {"observation": seen, "running": running}
         moved = {name: x.to(rng.device) for name, x in after.items()}
         return reward.to(rng.device), state | moved | {"valid": state["running"]}
@@ -110,10 +129,11 @@ class GymnasiumTask(Task):
 
 @dataclasses.dataclass
 class _Pool:
-    """The environments of a task, and how many batches have begun in them."""
+    """The environments of a task, how many batches have begun in them, and how many steps the last one has taken."""
 
     envs: list[Any]
     n_begun: int = 0
+    n_taken: int = 0
 
 
 def from_gymnasium(env: "str | Callable[[], gymnasium.Env]", *, n_trials: int | None = None) -> GymnasiumTask:
@@ -122,8 +142,9 @@ def from_gymnasium(env: "str | Callable[[], gymnasium.Env]", *, n_trials: int | 
     Parameters
     ----------
     env : str or callable
-        Id of a registered environment, e.g. ``"CartPole-v1"``, or what makes one. Actions must be discrete;
-        observations of any space of fixed length are flattened, discrete ones to one-hot.
+        Id of a registered environment, e.g. ``"CartPole-v1"``, or what makes one; ``"module:Name-v0"`` imports the
+        module that registers it. Actions must be discrete; observations of any space of fixed length are flattened,
+        discrete ones to one-hot.
     n_trials : int, optional
         Most steps in an episode; by default the environment's own limit.
 
@@ -142,8 +163,14 @@ def from_gymnasium(env: "str | Callable[[], gymnasium.Env]", *, n_trials: int | 
     >>> from_gymnasium("CartPole-v1", n_trials=50).n_actions
     2
     """
+    if isinstance(env, str) and ":" in env:
+        module, _, env = env.partition(":")
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise InputError(f"The module {module!r} of {module}:{env} cannot be imported: {error}.") from error
     if n_trials is None:
-        spec = _make(env).spec
+        spec = _api().make(env, repr(env)).spec
         n_trials = spec.max_episode_steps if spec else None
         if n_trials is None:
             raise InputError(f"{env} has no limit to the steps of an episode; give n_trials.")
@@ -184,11 +211,8 @@ def _gymnasium() -> Any:
     return gymnasium
 
 
-def _make(env: "str | Callable[[], gymnasium.Env]") -> Any:
-    gymnasium = _gymnasium()
-    if not isinstance(env, str):
-        return env()
-    try:
-        return gymnasium.make(env)
-    except gymnasium.error.Error as error:
-        raise InputError(f"gymnasium cannot make {env!r}: {error}") from error
+def _api() -> Any:
+    _gymnasium()
+    from neurometa.tasks import gymnasium_api
+
+    return gymnasium_api

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.exact.volatility import FAST, LOG_SWITCH, STEADY, SWAPPING
 from neurometa.streams import Rng, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import State, Task
 
-FAST = 0.2  # v of a volatile world: the probability with which its reward probabilities swap, per trial
-LOG_SWITCH = (-4.5, -3.5)  # natural logarithm of k, the probability with which v itself changes
-STEADY, SWAPPING = 0.25, 0.0  # reward probability of the worse arm where v = 0, and where v = .2
 TEST_STEADY, TEST_SWAPPING, PERIOD = 0.25, 0.2, 25  # at test: the worse arm's, and trials between two swaps
 
 
@@ -92,8 +90,8 @@ class Volatility(Task):
             within = torch.where(trial < half, trial, trial - half)
             swaps = switches | (volatile & (within > 0) & (within % PERIOD == 0))
         world = self._world(state["first_better"] ^ swaps, volatile ^ switches)
-        chosen = action[:, None]
-        wins = luck[2] < world["reward_prob"].gather(1, chosen)[:, 0]
+        chosen = action.clamp(min=0)[:, None]
+        wins = (luck[2] < world["reward_prob"].gather(1, chosen)[:, 0]) & (action >= 0)
         paid = state["shown"].gather(1, chosen)[:, 0] * wins
         after = {"magnitude": state["shown"], "shown": _magnitudes(len(action), rng)}
         return paid, world | after | {"switch_prob": state["switch_prob"], "trial": trial}

@@ -7,7 +7,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from neurometa.errors import InputError
 from neurometa.storage import DIGEST, replacing
@@ -36,17 +35,16 @@ def load_weights(path: Path, agent: nn.Module) -> None:
         raise InputError(f"{path} holds the weights of another agent: {str(error).splitlines()[-1].strip()}") from error
 
 
-def save_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Generator, update: int) -> None:
-    """Write all that the next update depends on, as a whole or not at all."""
+def save_state(path: Path, agent: nn.Module, moments: dict[str, Tensor], rng: torch.Generator, update: int) -> None:
+    """Write all that the next update depends on, as a whole or not at all; `moments` are the optimiser's."""
     tensors = {f"agent/{name}": x for name, x in agent.state_dict().items()}
-    for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{i}/{name}": x for name, x in state.items()}
+    tensors |= {f"optimizer/{name}": x for name, x in moments.items()}
     tensors["rng"] = rng.get_state()
     _write(path, tensors, {"update": str(update)})
 
 
-def load_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Generator) -> int:
-    """Restore what `save_state` wrote, and return the number of updates done.
+def load_state(path: Path, agent: nn.Module, rng: torch.Generator) -> tuple[dict[str, Tensor], int]:
+    """Restore agent and random numbers as `save_state` wrote them; return the moments and the number of updates done.
 
     Raises
     ------
@@ -54,16 +52,11 @@ def load_state(path: Path, agent: nn.Module, optimizer: Optimizer, rng: torch.Ge
         The file is damaged, not safetensors, or no checkpoint of this training.
     """
     tensors, metadata = _read(path)
-    state = optimizer.state_dict()
     try:
         agent.load_state_dict({key.removeprefix("agent/"): x for key, x in tensors.items() if key.startswith("agent/")})
-        for key, x in tensors.items():
-            if key.startswith("optimizer/"):
-                _, i, name = key.split("/")
-                state["state"].setdefault(int(i), {})[name] = x
-        optimizer.load_state_dict(state)
         rng.set_state(tensors["rng"])
-        return int(metadata["update"])
+        moments = {key.removeprefix("optimizer/"): x for key, x in tensors.items() if key.startswith("optimizer/")}
+        return moments, int(metadata["update"])
     except (RuntimeError, KeyError, ValueError) as error:
         last = str(error).splitlines()[-1].strip()
         raise InputError(f"{path} is no checkpoint of this training ({last}); remove it to start anew.") from error

@@ -2,27 +2,52 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from neurometa.errors import InputError
+from neurometa.settings import modern
 from neurometa.storage import as_line, read_json, read_lines, write_text
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
 CURVE = "curve.jsonl"
+SECONDS_UNSEEN = 1.0  # a row is a tenth of a millisecond of training, and to write it alone another tenth
 
 Row = dict[str, float]
 
 
-@contextlib.contextmanager
-def writer(run: Path | None, done: int) -> Iterator[Callable[[Row], None]]:
-    """Yield a function that appends a row; rows beyond `done` updates are played again and go first.
+class Writer:
+    """Appends rows to a curve; they are on disk, for others to read, within about a second, or at `flush`."""
 
-    Each row is flushed, so that a killed training loses at most the row being written. Where
-    tensorboard is installed the numbers stream there too, into the folder ``tensorboard``.
+    def __init__(self, file: IO[str] | None, board: Callable[[Row], None]) -> None:
+        self._file, self._board, self._flushed = file, board, time.monotonic()
+
+    def write(self, row: Row) -> None:
+        """Append a row."""
+        if self._file is None:
+            return
+        self._file.write(as_line(row))
+        self._board(row)
+        if time.monotonic() - self._flushed > SECONDS_UNSEEN:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put what was written where a kill cannot reach it, as is needed before a checkpoint says that it is there."""
+        if self._file is not None:
+            self._file.flush()
+            self._flushed = time.monotonic()
+
+
+@contextlib.contextmanager
+def writer(run: Path | None, done: int, *, board: bool = True) -> Iterator[Writer]:
+    """Yield what appends rows; rows beyond `done` updates are played again and go first.
+
+    Where tensorboard is installed the numbers stream there too, into the folder ``tensorboard``, unless `board` is off.
     """
     if run is None:
-        yield lambda row: None
+        yield Writer(None, lambda row: None)
         return
     path = run / CURVE
     kept = [row for row in read_lines(path) if row["update"] <= done] if path.exists() else []
@@ -33,14 +58,12 @@ def writer(run: Path | None, done: int) -> Iterator[Callable[[Row], None]]:
         )
     write_text(path, "".join(map(as_line, kept)))
     try:
-        with open(path, "a") as file, _tensorboard(run, int(kept[-1]["steps"]) if kept else 0) as board:
-
-            def write(row: Row) -> None:
-                file.write(as_line(row))
-                file.flush()
-                board(row)
-
-            yield write
+        begun = int(kept[-1]["steps"]) if kept else 0
+        streaming = _tensorboard(run, begun) if board else contextlib.nullcontext(lambda row: None)
+        with open(path, "a") as file, streaming as tell:
+            curve = Writer(file, tell)
+            yield curve
+            curve.flush()
             os.fsync(file.fileno())  # before there are weights, which say that the curve is whole
     except OSError as error:
         raise InputError(f"Could not write {path}: {error.strerror}. Free some space, then resume.") from error
@@ -58,7 +81,10 @@ def read(run: Path) -> list[Row]:
     if not path.exists():
         raise InputError(f"{run} holds no {CURVE}.")
     finished = (path.parent / WEIGHTS).exists() and (path.parent / "config.json").exists()
-    return read_lines(path, read_json(path.parent / "config.json")["config"]["n_updates"] if finished else None)
+    if not finished:
+        return read_lines(path)
+    config = modern(read_json(path.parent / "config.json")["config"])
+    return read_lines(path, config["n_updates"])
 
 
 @contextlib.contextmanager

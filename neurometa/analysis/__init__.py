@@ -1,0 +1,21 @@
+"""Every analysis, once: its command, its file, how it is worked out and how it is drawn.
+
+The command line, `results`, reports, the trained agents in the box and the documentation read this list; who adds an
+analysis adds a record to it. Nothing heavy is imported before an analysis is worked out or drawn.
+"""
+
+from neurometa.analysis.activity import DECODE, ENCODE, REVERSALS, RPE
+from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
+from neurometa.analysis.record import Analysis, Drawing
+
+ANALYSES = (STAY, RPE, MATCHING, HISTORY, BLOCKS, REVERSALS, LEARNING_SET, RISK, FIT_RW, REGRET, DECODE, ENCODE)
+
+__all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]
+
+
+def of_file(file: str) -> Analysis | None:
+    """Return the analysis whose answer a file of a run folder is, e.g. ``"stay.nc"`` or ``"lesion-reset_stay.nc"``."""
+    for one in ANALYSES:
+        if file == one.file or file.endswith(f"_{one.file}"):
+            return one
+    return None

@@ -1,0 +1,78 @@
+"""What an actor-critic minimises, term by term: pure functions of what was played, time first."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurometa.streams import Rng
+from neurometa.training.returns import advantages, disturbed, n_step_returns
+
+Number = float | Tensor  # the same for all episodes, or (episode,)
+
+
+class Weights(NamedTuple):
+    """What weighs how much in the loss at one moment of training.
+
+    Attributes
+    ----------
+    discount : float or Tensor (episode,)
+        Gamma, in [0, 1].
+    value, entropy : float or Tensor (episode,)
+        Beta_v and beta_e.
+    gae_lambda : float or Tensor (episode,) or None
+        Lambda of the generalised advantage estimate; None for n-step returns.
+    horizon : int or None
+        Cap on n of the n-step returns.
+    rpe_gain, rpe_delay, rpe_noise : float or Tensor (episode,), int, float or Tensor (episode,)
+        Of `returns.disturbed`.
+    """
+
+    discount: Number
+    value: Number
+    entropy: Number
+    gae_lambda: Number | None = None
+    horizon: int | None = None
+    rpe_gain: Number = 1.0
+    rpe_delay: int = 0
+    rpe_noise: Number = 0.0
+
+
+def actor_critic(
+    logits: Tensor, value: Tensor, action: Tensor, reward: Tensor, weights: Weights, rng: Rng | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    r"""Policy, value and entropy terms of every step.
+
+    .. math:: L = -A \log\pi(a) + \tfrac{\beta_v}{2} (R - V)^2 - \beta_e H(\pi)
+
+    (Wang et al. 2018, Methods; the papers do not say whether they sum or average.)
+
+    Parameters
+    ----------
+    logits : Tensor (time, episode, option)
+    value, action, reward : Tensor (time, episode)
+    weights : Weights
+    rng : torch.Generator or Streams, optional
+        Of the noise on the prediction errors A; nothing is drawn where there is none.
+
+    Returns
+    -------
+    loss : Tensor (time, episode)
+        What to minimise the mean of.
+    terms : dict of Tensor (time, episode)
+        ``policy_loss``, ``value_loss`` and ``entropy`` (nats), without their weights.
+    """
+    known = value.detach()
+    if weights.gae_lambda is None:
+        advantage = n_step_returns(reward, known, weights.discount, weights.horizon) - known
+    else:
+        advantage = advantages(reward, known, weights.discount, weights.gae_lambda)
+    noise = {"gain": weights.rpe_gain, "delay": weights.rpe_delay, "noise_sd": weights.rpe_noise}
+    advantage = disturbed(advantage, **noise, rng=rng)
+    log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
+    policy_loss = -advantage * log_policy.gather(0, action[None])[0]
+    value_loss = 0.5 * (advantage + known - value).square()
+    entropy = -(log_policy.exp() * log_policy).sum(0)
+    loss = policy_loss + weights.value * value_loss - weights.entropy * entropy
+    terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
+    return loss, {name: x.detach() for name, x in terms.items()}
