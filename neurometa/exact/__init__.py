@@ -8,9 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurometa.exact import bandits, foraging, gittins, risky, two_step
+    from neurometa.exact import bandits, foraging, gittins, reversal, risky, two_step
 
-__all__ = ["bandits", "foraging", "gittins", "risky", "two_step"]
+__all__ = ["bandits", "foraging", "gittins", "reversal", "risky", "two_step"]
 
 
 def __getattr__(name: str) -> Any:
