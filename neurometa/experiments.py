@@ -9,6 +9,7 @@ import dataclasses
 
 from neurometa import tasks
 from neurometa.errors import InputError, nearest
+from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.training import Linear, a2c
 
 
@@ -147,7 +148,7 @@ EXPERIMENTS = {
             about=f"Does a network use what its arms have in common ({difficulty} problems)?",
             cpu_minutes=1.3,
         )
-        for difficulty in tasks.bandit.DIFFICULTIES
+        for difficulty in DIFFICULTIES
     },
     "informative": Experiment(
         a2c.Config(

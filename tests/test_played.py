@@ -57,7 +57,7 @@ PADDED = trials_of_everything()
 ALONE = PADDED.isel(trial=slice(N_TRIALS))
 LEFT_OUT = ("n_left_out", "n_left_out_event")  # of samples, padding among them
 LEARNER = models.RescorlaWagner(0.3, 3.0)
-POLICY = exact.bandits.ucb(N_TRIALS + N_PADDED)
+POLICY = exact.bandit.ucb(N_TRIALS + N_PADDED)
 
 
 def decoded(trials):

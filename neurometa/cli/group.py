@@ -5,7 +5,7 @@ from typing import Any
 
 from neurometa.cli.fits import noted, start_of
 from neurometa.cli.printing import interval, number, say, say_json, table
-from neurometa.cli.saving import save_beside
+from neurometa.cli.saving import save_fit
 from neurometa.errors import InputError
 
 
@@ -19,6 +19,7 @@ def fit_group(
     pool: list[str] | None,
     start: str | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     as_json: bool,
 ) -> None:
     """Fit a group, write it beside the trials, and print means with intervals, SDs and the integrated BIC."""
@@ -31,7 +32,7 @@ def fit_group(
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
     with noted():
         fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
-    file = save_beside(fitted, data, trials, name)
+    file = save_fit(fitted, data, trials, name, overwrite=overwrite)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "group": members, "method": fitted.method}

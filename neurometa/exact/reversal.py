@@ -1,11 +1,12 @@
-"""What a learner of cue values expects around a reversal, in expectation (Wang et al. 2018, simulation 3)."""
+"""The reversal task of Wang et al. (2018), simulation 3, in numbers, and what a learner of cue values expects in it."""
 
 import numpy as np
 import xarray as xr
 
 from neurometa.errors import InputError
 
-STEPS_TO_OUTCOME = 3  # from the fixation, whose value the cue answers
+STEPS = ("fixation", "cue", "response", "outcome")  # of a trial
+N_FEATURES = 6  # of an observation, one-hot: fixation, cue 0, cue 1, response to cue 0, to cue 1, outcome
 
 
 def cue_learner(
@@ -54,7 +55,7 @@ def cue_learner(
     at_reversal, with_next = apart[1:].mean(), apart[1:-1].mean()
     found = [at_reversal, learning_rate - (1 - learning_rate) * with_next, -with_next]
     return xr.DataArray(
-        discount**STEPS_TO_OUTCOME * np.array(found),
+        discount ** (len(STEPS) - 1) * np.array(found),
         coords={"condition": np.array(["before discovery", "experienced", "inferred"], dtype=object)},
         dims="condition",
         name="contrast",

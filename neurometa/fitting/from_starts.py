@@ -252,7 +252,7 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
         note = "only one option was ever chosen" if chosen.size == 1 else ""
         if issubclass(model, LatentState):
             seen = latent_state.sequence(arrays["choice"][i], arrays["reward"][i])
-            score, propose = (functools.partial(f, seen) for f in (latent_state.score, latent_state.starts))
+            score, propose = (functools.partial(f, model, seen) for f in (latent_state.score, latent_state.starts))
             columns.append(Column(score, n_trials, note, propose=propose, log_odds=latent_state.RATES))
             continue
         told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)

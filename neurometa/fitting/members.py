@@ -155,7 +155,8 @@ def by_member(
     Returns
     -------
     trials : Dataset
-        What a fit reads. Members with fewer entries along the other dim are padded, with ``valid`` False.
+        What a fit reads, and coordinates that are the same all over a member, such as its scores. Members with fewer
+        entries along the other dim are padded, with ``valid`` False.
     pool : tuple of str
         As given, and that other dim.
 
@@ -188,7 +189,18 @@ def by_member(
     present = at >= 0
     moved = kept.assign(valid=dataset.valid(kept)).isel({dim: at.clip(min=0)})
     moved["valid"] = moved.valid & present
-    return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
+    shared = {
+        str(name): (group, each.values[index[:, 0]], each.attrs)
+        for name, each in trials.coords.items()
+        if each.dims == (dim,) and name not in (dim, group) and _constant(each.values, code)
+    }
+    return moved.assign_coords({group: members, **shared}), tuple(dict.fromkeys([*pool, dim]))
+
+
+def _constant(values: np.ndarray, code: np.ndarray) -> bool:
+    """Whether values are the same all over each member; missing ones equal each other."""
+    table = pd.DataFrame({"member": code, "value": pd.factorize(values, use_na_sentinel=False)[0]})
+    return bool((table.groupby("member").value.nunique() == 1).all())
 
 
 def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]) -> Any:
