@@ -10,6 +10,7 @@ import torch
 from shell import neurometa
 
 from neurometa import agents, baselines, exact, runs
+from neurometa.agents import LSTM
 from neurometa.agents.bandit import vote
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
@@ -201,7 +202,7 @@ def run(tmp_path_factory):
     """Runs that played a test of two arms, and of the arm that tells."""
     folder = tmp_path_factory.mktemp("runs")
     for name, task in (("still", IndependentBandit(8)), ("informative", InformativeBandit())):
-        runs.train(a2c.Config(task=task, n_updates=2, batch_size=4, n_units=4), folder / name)
+        runs.train(a2c.Config(task, LSTM(4), n_updates=2, batch_size=4), folder / name)
         save_run(runs.evaluate(folder / name, n_episodes=20), folder / name)
     return folder / "still"
 

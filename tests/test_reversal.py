@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from neurometa import agents, baselines, behaviour, dataset, exact, neural, rollout, runs
+from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
 from neurometa.tasks import Reversal
@@ -325,7 +326,7 @@ def test_baselines_answer_rightly_but_for_chance(block_length):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "reversal"
-    runs.train(a2c.Config(Reversal(12), n_units=4, n_updates=2, batch_size=4), folder)
+    runs.train(a2c.Config(Reversal(12), LSTM(4), n_updates=2, batch_size=4), folder)
     assert neurometa("rollout", folder, "--episodes", 60)[0] == 0
     return folder
 
@@ -352,6 +353,6 @@ def test_the_command_refuses_trials_without_a_critic_or_a_discount(run, tmp_path
 
 @pytest.mark.parametrize("name", ["reversal", "reversal-w18"])
 def test_every_reversal_experiment_trains_without_a_clock(name, tmp_path):
-    assert "time" not in EXPERIMENTS[name].config.inputs
+    assert "time" not in EXPERIMENTS[name].config.network.inputs
     code, _, err = neurometa("train", name, "--out", tmp_path / name, "--set", "n_updates=2", "--set", "batch_size=2")
     assert code == 0, err

@@ -19,6 +19,7 @@ from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
+from neurometa.agents.networks import LSTM, Network
 from neurometa.agents.recurrent import LSTMAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
@@ -28,6 +29,7 @@ from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObse
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 
 __all__ = [
+    "LSTM",
     "UCB",
     "Agent",
     "AskThenExploit",
@@ -47,6 +49,7 @@ __all__ = [
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
+    "Network",
     "OptimisticThompson",
     "Output",
     "RandomChoice",
