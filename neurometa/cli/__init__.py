@@ -30,7 +30,7 @@ COMMANDS = {  # by what one wants to do; analyses join by their records
     FIT: ("fit", "groups", "models"),
     BEHAVIOUR: (),
     ACTIVITY: (),
-    "Show and share": ("show", "figure", "report", "compare"),
+    "Show and share": ("show", "figure", "report", "compare", "reproduce"),
 }
 
 
