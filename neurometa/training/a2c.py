@@ -28,6 +28,8 @@ from neurometa.training.together import Network, Together
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
+# Of networks trained side by side: more leave the second cache, and with more episodes little is gained by company.
+MOST_NETWORKS, MOST_EPISODES = 32, 256
 CURVE = ("reward", "policy_loss", "value_loss", "entropy")
 
 
@@ -219,6 +221,44 @@ def company(config: Config) -> tuple[object, ...] | None:
     free = {"seed"} | {x.name for x in dataclasses.fields(config) if x.type in (Scheduled, float)}
     same = [getattr(config, x.name) for x in dataclasses.fields(config) if x.name not in free]
     return *same, config.gae_lambda == 1, config.rpe_noise > 0
+
+
+def companies(configs: Sequence[Config], *, at_least: int = 1) -> list[list[int]]:
+    """Sort settings into groups that are best trained together, given by their numbers.
+
+    Parameters
+    ----------
+    configs : sequence of Config
+        Of any shapes.
+    at_least : int
+        Groups wanted of each shape, if there are so many settings, e.g. one per core.
+    """
+    groups: list[list[int]] = []
+    shapes = [company(config) for config in configs]
+    for i, shape in enumerate(shapes):
+        if shape is None:
+            groups.append([i])
+        elif shape not in shapes[:i]:
+            alike = [k for k, other in enumerate(shapes) if other == shape]
+            most = max(1, min(MOST_NETWORKS, MOST_EPISODES // configs[i].batch_size))
+            n_groups = min(len(alike), at_least * math.ceil(len(alike) / (at_least * most)))
+            groups += [part.tolist() for part in np.array_split(alike, n_groups)]
+    return groups
+
+
+def train_all(
+    configs: Sequence[Config],
+    runs: Sequence[Path | None],
+    *,
+    progress: Callable[[dict[int, dict[str, float]]], None] | None = None,
+) -> list[Network | DivergedError]:
+    """Train agents of one shape by `train_together`, and one that must be trained by itself by `train`."""
+    if len(configs) != 1:
+        return train_together(configs, runs, progress=progress) if configs else []
+    try:
+        return [train(configs[0], runs[0], progress=(lambda row: progress({0: row})) if progress else None)]
+    except DivergedError as diverged:
+        return [diverged]
 
 
 def train_together(
