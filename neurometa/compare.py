@@ -3,12 +3,10 @@
 import contextlib
 import dataclasses
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy import special
 
 from neurometa import behaviour, criteria, reference, results
@@ -31,7 +29,12 @@ class Comparison:
     criterion : str
         The bounds that decide.
     ours, lower, upper : float
-        Mean over agents and its 95 % interval (Student's t); of one agent, over its episodes. NaN where unknown.
+        Mean over agents and its 95 % interval, of what `over` says. NaN where unknown.
+    over : str
+        What the interval is over: ``"8 agents x 1,000 episodes"``; ``"8 agents"`` where a result has one value per
+        agent, so that it holds for these episodes alone; ``"1 agent, 1,000 episodes"`` where all rests on one agent.
+    untrained : float
+        Mean over the same agents before training, where the claim is decided on the difference as well; else NaN.
     each : tuple of float
         One value per agent, or per pair of agents of two experiments.
     n : int
@@ -45,6 +48,8 @@ class Comparison:
     verdict : {"reproduced", "not reproduced", "not run"}
         Reproduced if the bounds hold in every agent (of 8 or more, in seven eighths, or in the claim's own
         ``share_of_agents``), or in the mean over agents where the claim is of a mean (``on_mean``).
+    same_as : str
+        The claim that has this one's statistic and bound, with which it is counted once; else empty.
     note : str
         What to run, what was left out, and why a verdict must be read with care.
     """
@@ -59,12 +64,15 @@ class Comparison:
     ours: float = math.nan
     lower: float = math.nan
     upper: float = math.nan
+    over: str = ""
+    untrained: float = math.nan
     each: tuple[float, ...] = ()
     n: int = 0
     seeds: tuple[int, ...] = ()
     agents: int = 0
     budget: int = 0
     verdict: str = "not run"
+    same_as: str = ""
     note: str = ""
 
 
@@ -155,8 +163,10 @@ def _is_of(criterion: dict[str, Any], run: Run) -> bool:
 
 
 def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list[Run], base: Path) -> Comparison:
+    criteria.check(claim)
     criterion, note = claim["criterion"], claim.get("note", "")
-    signs = {"min": "≥", "max": "≤", "above": ">", "below": "<"}
+    if "same_as" in claim:
+        note = _join(f"Counted once, with {claim['same_as']}.", note)
     result = Comparison(
         claim["id"],
         claim["statement"],
@@ -164,42 +174,52 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
         name,
         record["where"],
         float(claim.get("published", math.nan)),
-        " and ".join(f"{signs[bound]} {criterion[bound]:g}" for bound in reference.BOUNDS if bound in criterion),
+        _bounds(criterion),
+        same_as=claim.get("same_as", ""),
         note=note,
     )
     if "exact" in criterion:
         ours = criteria.exact_value(criterion)
         verdict = "reproduced" if _holds(ours, criterion) else "not reproduced"
-        return dataclasses.replace(result, ours=ours, each=(ours,), verdict=verdict)
+        return dataclasses.replace(result, ours=ours, over="exact", each=(ours,), verdict=verdict)
     try:
-        values, pooled, episodes, left_out = criteria.measure(criterion, runs, base)
+        found = criteria.measure(criterion, runs, base)
     except MissingError as missing:
         return dataclasses.replace(result, note=f"Needs: {missing.needs}")  # there is nothing yet to read with care
-    each = [float(value.mean()) for value in values]
+    each = found.each()
     if not np.isfinite(each).all():
         return dataclasses.replace(result, note=_join("A value is undefined (NaN).", note))
-    held = sum(_holds(x, criterion) for x in each)
-    seeds = tuple(sorted({run.seed for run in pooled}))
-    kinds = tuple(Counter((run.experiment, run.group()) for run in pooled).values())
-    share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(kinds) >= ENOUGH else 1
-    needed = math.ceil(len(each) * share)
-    ours, lower, upper = _interval(values, each, kinds)
+    held = [_holds(x, criterion) for x in each]
+    before = math.nan if found.untrained is None else float(found.untrained.mean())
+    if found.untrained is not None:
+        gained = each - criteria.means(found.untrained)
+        held = [both and _holds(gain, criterion["untrained"]) for both, gain in zip(held, gained, strict=True)]
+        note = _join(f"Untrained: {before:.3g}; the difference must be {_bounds(criterion['untrained'])}.", note)
+    share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(found.kinds) >= ENOUGH else 1
+    ours, lower, upper = _interval(found, share=criteria.is_share(criterion))
     if criterion.get("largest"):
-        ours, lower, upper = max(each), math.nan, math.nan
-    holds = _holds(ours, criterion) if criterion.get("on_mean") else held >= needed
+        ours, lower, upper = float(each.max()), math.nan, math.nan
+    holds = _holds(ours, criterion) if criterion.get("on_mean") else sum(held) >= math.ceil(len(each) * share)
     return dataclasses.replace(
         result,
         ours=ours,
         lower=lower,
         upper=upper,
-        each=tuple(each),
-        n=episodes,
-        seeds=seeds,
-        agents=max(kinds),
-        budget=max(criteria.budget(run) for run in pooled),
+        over=_over(found),
+        untrained=before,
+        each=tuple(each.tolist()),
+        n=found.n_episodes,
+        seeds=tuple(sorted({run.seed for run in found.agents})),
+        agents=max(found.kinds),
+        budget=max(criteria.budget(run) for run in found.agents),
         verdict="reproduced" if holds else "not reproduced",
-        note=_join(f"Holds in {held} of {len(each)}." if held < len(each) else "", left_out, note),
+        note=_join(f"Holds in {sum(held)} of {len(each)}." if sum(held) < len(each) else "", found.left_out, note),
     )
+
+
+def _bounds(criterion: dict[str, Any]) -> str:
+    signs = {"min": "≥", "max": "≤", "above": ">", "below": "<"}
+    return " and ".join(f"{signs[bound]} {criterion[bound]:g}" for bound in reference.BOUNDS if bound in criterion)
 
 
 def _holds(x: float, criterion: dict[str, Any]) -> bool:
@@ -211,26 +231,29 @@ def _holds(x: float, criterion: dict[str, Any]) -> bool:
     )
 
 
-def _interval(values: list[xr.DataArray], each: list[float], kinds: tuple[int, ...]) -> tuple[float, float, float]:
-    """Mean with its 95 % interval: over agents, over all pairs of two kinds of agents, or over one agent's episodes."""
-    if len(kinds) == 2 and len(each) > 1:
-        return _interval_of_pairs(np.reshape(each, kinds))
-    over = xr.DataArray(each, dims="agent") if len(each) > 1 else values[0]
-    if not over.dims:
-        return float(over), math.nan, math.nan
-    found = behaviour.mean_interval(over, str(over.dims[0]))
-    return float(found["mean"]), float(found.lower), float(found.upper)
+def _interval(found: criteria.Measured, *, share: bool) -> tuple[float, float, float]:
+    """Mean with its 95 % interval, over agents and the episodes that they share, as far as there are several.
+
+    That of a share is symmetric in its log odds, so that it keeps within 0 and 1.
+    """
+    ours = float(found.each().mean())
+    if max(found.kinds) == 1 and "episode" not in found.values.dims:
+        return ours, math.nan, math.nan
+    about = behaviour.crossed_interval(found.values, found.beside)
+    if not share or not 0 < ours < 1:
+        return ours, float(about.lower), float(about.upper)
+    reach = (float(about.upper) - float(about.lower)) / 2 / (ours * (1 - ours))
+    return ours, float(special.expit(special.logit(ours) - reach)), float(special.expit(special.logit(ours) + reach))
 
 
-def _interval_of_pairs(each: np.ndarray) -> tuple[float, float, float]:
-    """Welch's interval: the pairs of m agents with n others are not m x n independent values."""
-    mean = float(each.mean())
-    if min(each.shape) < 2:
-        return mean, math.nan, math.nan
-    squares = [each.mean(1 - axis).var(ddof=1) / each.shape[axis] for axis in (0, 1)]
-    spread = sum(square**2 / (size - 1) for square, size in zip(squares, each.shape, strict=True))
-    half = special.stdtrit(sum(squares) ** 2 / spread, 0.975) * math.sqrt(sum(squares)) if spread else 0.0
-    return mean, mean - half, mean + half
+def _over(found: criteria.Measured) -> str:
+    """What an interval is over, or what a value without one rests on."""
+    n = " and ".join(map(str, found.kinds))
+    agents = f"{n} agent{'s' if found.kinds != (1,) else ''}"
+    if "episode" not in found.values.dims:
+        return agents
+    n_episodes = int(found.values.notnull().all("agent").sum())
+    return f"{agents}{',' if max(found.kinds) == 1 else ' x'} {n_episodes:,} episodes"
 
 
 def _join(*parts: str) -> str:

@@ -198,7 +198,7 @@ EXPERIMENTS = {
         cpu_minutes=2.5,
     ),
     "two-step-w18": Experiment(
-        dataclasses.replace(_W18, task=tasks.TwoStep(form="fixation"), n_updates=10000),
+        dataclasses.replace(_W18, task=tasks.Fixation(tasks.TwoStep(form="stages")), n_updates=10000),
         source="Wang et al. 2018, simulation 4, Methods",
         about="The same with the paper's own settings, one episode per update.",
         cpu_minutes=19,
@@ -233,7 +233,7 @@ EXPERIMENTS = {
         cpu_minutes=3.5,
     ),
     "foraging-w18": Experiment(
-        dataclasses.replace(_W18, task=tasks.Foraging(fixation=True), n_updates=20000, discount=0.75),
+        dataclasses.replace(_W18, task=tasks.Fixation(tasks.Foraging()), n_updates=20000, discount=0.75),
         source="Wang et al. 2018, simulation 1, Methods",
         about="The same with the paper's own settings and a fixation, one episode per update.",
         cpu_minutes=14,
@@ -268,7 +268,7 @@ EXPERIMENTS = {
     ),
     "risky-safe": Experiment(
         a2c.Config(
-            task=tasks.RiskySafe(fixation=False),
+            task=tasks.RiskySafe(),
             separate=True,
             inputs=_W18_INPUTS,
             learned_start=True,

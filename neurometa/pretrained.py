@@ -12,6 +12,7 @@ from neurometa.baselines import baselines
 from neurometa.errors import InputError, nearest
 from neurometa.share import folder
 from neurometa.storage import only_writer, replacing
+from neurometa.tasks.fixation import without_fixation
 from neurometa.training.checkpoint import WEIGHTS
 
 
@@ -138,7 +139,7 @@ def _make(run: Path, file: str, how: dict[str, Any]) -> xr.Dataset:
         return runs.evaluate(run, log=("hidden",), untrained=file == results.UNTRAINED, **how)
     trials = dataset.open_run(run / source)
     if made is analysis.REGRET:
-        task = runs.open_config(run).task
+        task = without_fixation(runs.open_config(run).task)
         learners = baselines(dataclasses.replace(task, n_trials=trials.sizes["trial"]))
         return runs.compare(trials, learners).assign_attrs(trials.attrs)
     found = made.answer(trials, run)

@@ -18,21 +18,7 @@ from neurometa.share import folder
 ABOUT = ("paper", "citation", "doi", "where", "how", "units", "n")  # what every record says of itself
 CLAIM = ("id", "statement", "tolerance", "criterion")  # and of each claim
 BOUNDS = ("min", "max", "above", "below")  # >=, <=, >, <
-QUANTITY = (
-    *(
-        "experiment",
-        "on",
-        "ablated",
-        "config",
-        "file",
-        "options",
-        "variable",
-        "select",
-    ),  # where it is, and how it is made
-    *("equals", "where", "trials", "total", "absolute", "beyond", "least", "most", "statistic"),  # what is made of it
-)
-EXACT = ("exact", "prior", "bonus", "discount", "trial")
-CRITERION = {*BOUNDS, *QUANTITY, *EXACT, "minus", "over", "largest", "on_mean", "share_of_agents", "episodes"}
+DECIDES = (*BOUNDS, "minus", "over", "untrained", "stages", "largest", "on_mean", "share_of_agents", "episodes")
 
 
 def names(place: Path | None = None) -> list[str]:
@@ -54,13 +40,14 @@ def record(name: str, place: Path | None = None) -> dict[str, Any]:
     -------
     dict
         ``paper``, ``citation``, ``doi``, ``where``, ``how`` it was obtained, ``units``, ``n`` and a list ``claim``;
-        each with ``id``, ``statement``, ``tolerance`` (and why that wide), ``criterion``, and where they are known
-        ``published`` and ``note``. A record of a table alone, as of animals, claims nothing: its list is empty.
+        each with ``id``, ``statement``, ``tolerance`` (and why that wide), ``criterion`` or the claim that it is
+        ``same_as``, and where they are known ``published`` and ``note``. A record of a table alone, as of animals,
+        claims nothing: its list is empty.
 
     Raises
     ------
     InputError
-        There is no such record, or it lacks a field, or a criterion has one that means nothing.
+        There is no such record, or it lacks a field.
     """
     place = place or folder("data/published")
     if name not in names(place):
@@ -80,13 +67,14 @@ def record(name: str, place: Path | None = None) -> dict[str, Any]:
         raise InputError(f"{file} has a 'claim' that is not a list; write [[claim]].")
     for i, claim in enumerate(found["claim"]):
         where = f"{file}, claim {claim.get('id', i)!r},"
-        _complete(claim, CLAIM, where)
-        _check_criterion(claim["criterion"], where)
+        _complete(claim, tuple(each for each in CLAIM if each != "criterion" or "same_as" not in claim), where)
+        if "same_as" not in claim:
+            _check_criterion(claim["criterion"], where)
     return found
 
 
 def records(place: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Read every record, by name.
+    """Read every record, by name; a claim that says ``same_as`` gets the criterion of that other claim.
 
     Raises
     ------
@@ -100,6 +88,14 @@ def records(place: Path | None = None) -> dict[str, dict[str, Any]]:
             if claim["id"] in seen:
                 raise InputError(f"The claim {claim['id']!r} is in {seen[claim['id']]} and in {name}; ids are unique.")
             seen[claim["id"]] = name
+    claims = {claim["id"]: claim for one in found.values() for claim in one["claim"]}
+    for claim in claims.values():
+        if "same_as" in claim:
+            if "criterion" not in (other := claims.get(claim["same_as"], {})):
+                raise InputError(
+                    f"The claim {claim['id']!r} is the same as {claim['same_as']!r}, which has no criterion."
+                )
+            claim["criterion"] = other["criterion"]
     return found
 
 
@@ -173,13 +169,9 @@ def _complete(found: dict[str, Any], fields: tuple[str, ...], where: str) -> Non
 def _check_criterion(criterion: Any, where: str) -> None:
     if not isinstance(criterion, dict):
         raise InputError(f"{where} has no table as its 'criterion'; write what must hold, field by field.")
-    for part in (criterion, criterion.get("minus", {}), criterion.get("over", {})):
-        if unknown := sorted(part.keys() - CRITERION):
-            allowed = ", ".join(sorted(CRITERION))
-            raise InputError(f"{where} has a criterion with {unknown[0]!r}; allowed are {allowed}.")
     if not criterion.keys() & set(BOUNDS):
         raise InputError(f"{where} has a criterion without a bound; it needs one of {', '.join(BOUNDS)}.")
-    needs = ("exact", "prior", "trial") if "exact" in criterion else ("experiment", "variable")
+    needs = ("exact", "prior", "trial") if "exact" in criterion else ("experiment", "measure")
     _complete(criterion, needs, f"{where} has a criterion that")
     if "experiment" in criterion and not re.fullmatch("[a-z0-9-]+", criterion["experiment"]):
         raise InputError(f"{where} has the experiment {criterion['experiment']!r}; names are lower case, with hyphens.")

@@ -143,7 +143,7 @@ def pool(
     """Pick the trained runs of an experiment that count as agents of one kind.
 
     These are runs that differ in nothing but their seed, or the best of one sweep; of several such groups
-    the largest.
+    the largest, and of equally large ones the one that was trained for longest.
 
     Parameters
     ----------
@@ -197,12 +197,18 @@ def pool(
             f"{first.path} is not trained to the end; go on with: {command}",
             f"{command} (its training is not finished)",
         )
-    pooled = list(max(groups.values(), key=len).values())
+    pooled = list(
+        max((list(group.values()) for group in groups.values()), key=lambda group: (len(group), _length(group[0])))
+    )
     if pooled[0].sweep is None:
         pooled.sort(key=lambda run: run.seed)
     odd = [str(run.path) for run in of_it if run not in pooled]
-    why = "being unfinished, of other settings, of a sweep that is not the larger group, or a seed twice"
+    why = "being unfinished, of other settings or length, of a sweep that is not the larger group, or a seed twice"
     return pooled, f"Left out, {why}: {', '.join(odd)}." if odd else ""
+
+
+def _length(run: Run) -> int:
+    return int(run.config.get("n_updates", 0))
 
 
 def settings(ablated: bool = False, config: Mapping[str, Any] | None = None) -> list[str]:

@@ -23,6 +23,7 @@ from neurometa.experiments import find
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, RiskySafe
+from neurometa.tasks.fixation import without_fixation
 from neurometa.tasks.risky_safe import perturbation as perturbation_named
 from neurometa.training import a2c
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
@@ -199,7 +200,7 @@ def evaluate(
             f"The agent was trained for {config.task.n_actions} actions and {config.task.n_features} features of an "
             f"observation; the test task has {task.n_actions} and {task.n_features}."
         )
-    if perturbation and not isinstance(task, RiskySafe):
+    if perturbation and not isinstance(without_fixation(task), RiskySafe):
         raise InputError(f"Perturbations are of the risky-safe task, and this one is {type(task).__name__}.")
     perturb = perturbation_named(perturbation) if perturbation else None
     network = (a2c.build(config) if untrained else load_agent(run)).to(device)

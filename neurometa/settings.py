@@ -23,7 +23,9 @@ def to_json(settings: Any) -> Any:
         A setting is a function.
     """
     if dataclasses.is_dataclass(settings):
-        fields = {field.name: to_json(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+        fields = {
+            field.name: to_json(getattr(settings, field.name)) for field in dataclasses.fields(settings) if field.init
+        }
         return {"type": type(settings).__name__} | fields
     if isinstance(settings, tuple | list):
         return [to_json(item) for item in settings]
@@ -53,12 +55,13 @@ def from_json(kinds: Sequence[type[Settings]], data: Any, name: str = "config") 
     """
     if not isinstance(data, dict):
         raise InputError(f"{name} is {data!r}; it must be an object with a 'type'.")
+    data = _wrapped(data)
     known = {kind.__name__: kind for kind in kinds if not inspect.isabstract(kind)}
     kind = next((kind for named, kind in known.items() if named == data.get("type")), None)
     if kind is None:
         raise InputError(f"{name} has type {data.get('type')!r}; allowed are {sorted(known)}.")
     hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
     given = {key: value for key, value in data.items() if key != "type"}
     for key in given:
         _known_field(key, list(fields), name)
@@ -66,6 +69,17 @@ def from_json(kinds: Sequence[type[Settings]], data: Any, name: str = "config") 
     if missing:
         raise InputError(f"{name} lacks {missing}.")
     return kind(**{key: _convert(hints[key], value, f"{name}.{key}") for key, value in given.items()})
+
+
+def _wrapped(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a task with a fixation, which was a setting of the task itself in version 0.1.0."""
+    kind = str(record.get("type")).removeprefix("tasks.")
+    if kind in ("Foraging", "RiskySafe") and isinstance(record.get("fixation"), bool):
+        task = {name: value for name, value in record.items() if name != "fixation"}
+        return {"type": "Fixation", "task": task} if record["fixation"] else task
+    if kind == "TwoStep" and record.get("form") == "fixation":
+        return {"type": "Fixation", "task": record | {"form": "stages"}}
+    return record
 
 
 def replace(settings: Settings, assignments: Sequence[str]) -> Settings:

@@ -17,7 +17,7 @@ from neurometa.behaviour import matching, regret
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
 from neurometa.rollout import play
-from neurometa.tasks import Foraging, RestlessBandit, Volatility
+from neurometa.tasks import Fixation, Foraging, RestlessBandit, Volatility
 
 
 class Script(Agent):
@@ -84,13 +84,13 @@ def test_base_probabilities_sum_to_a_half_and_the_held_out_ones_come_at_test_onl
 
 def test_with_a_fixation_a_wrong_response_costs_one_and_chooses_nothing():
     actions = torch.tensor([[2, 0], [0, 1], [2, 2], [2, 1], [2, 2], [1, 0]])  # (time, episode)
-    trials = play(Foraging(3, fixation=True), Script(actions, 3), 2, generator())
+    trials = play(Fixation(Foraging(3)), Script(actions, 3), 2, generator())
     assert trials.choice.values.tolist() == [[0, -1, 1], [1, 1, 0]]
     assert trials.step_reward.sel(step="fixation").values.tolist() == [[0, 0, 0], [-1, 0, 0]]
     assert trials.step_reward.sel(step="choice").values[0, 1] == -1
     base = trials.base_prob.values[0, 0]
     assert trials.reward_prob.values[0, 2] == pytest.approx(1 - (1 - base) ** np.array([2, 3]))  # both waited
-    assert Foraging(fixation=True).observe(Foraging().begin(2, generator()), "choice").tolist() == [[0, 1], [0, 1]]
+    assert Fixation(Foraging()).observe(Foraging().begin(2, generator()), "choice").tolist() == [[0, 1], [0, 1]]
 
 
 # Verified twice below; section 8 of the project's list of oracles has .453 and .442 for .4 and .3.
@@ -248,8 +248,13 @@ def test_baselines_of_foraging_are_set_side_by_side_by_reward():
     reward = found.reward.sum("trial").mean("episode") / 75
     assert list(found.learner.values) == ["Bayes filter, myopic", "random"]
     assert reward.values == pytest.approx([0.441, 0.367], abs=0.012)
-    with pytest.raises(InputError, match="no baselines for foraging with a fixation"):
-        baselines.baselines(Foraging(fixation=True))
+
+
+def test_baselines_of_foraging_with_a_fixation_take_the_centre_there_and_earn_the_same():
+    task = Fixation(Foraging(75))
+    found = baselines.play(task.for_test(), baselines.baselines(task), n_episodes=300)
+    reward = found.reward.sum("trial").mean("episode") / 75
+    assert reward.values == pytest.approx([0.441, 0.367], abs=0.012)
 
 
 def test_the_command_writes_the_line_and_its_points(tmp_path):

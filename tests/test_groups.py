@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from scipy import stats
 from shell import neurometa
 
-from neurometa import behaviour, dataset, plotting
+from neurometa import behaviour, dataset, plotting, report
 from neurometa.behaviour.group_design import design_of
 from neurometa.behaviour.group_tests import two_stage
 from neurometa.errors import InputError
 from neurometa.fitting.group_regression import regress, slope
 from neurometa.fitting.marginal import Group, Nodes
 from neurometa.models import RescorlaWagner
+from neurometa.report import members, parameters
 
 
 def learners(difference=2.0, n=12, n_trials=150, seed=0, spread=0.4):
@@ -115,11 +116,12 @@ def test_two_stages_are_welchs_t_with_the_permutations_and_hedges_g_of_the_textb
 
 def test_a_score_has_its_rank_correlation_and_says_how_much_error_weakens_it():
     rng = np.random.default_rng(4)
-    true, score = rng.normal(0.4, 0.1, 4000), None
-    score = true + 0.1 * rng.normal(size=4000)
-    noisy = true + 0.1 * rng.normal(size=4000)
+    true, score = rng.normal(0.4, 0.1, 20_000), None
+    score = true + 0.1 * rng.normal(size=20_000)
+    noisy = true + 0.1 * rng.normal(size=20_000)
     design = design_of("s", pd.DataFrame({"s": score}))
-    found = two_stage(estimates(noisy, np.full(4000, 0.1)), ["rate"], "subject", design, 0.95, 99, 0).isel(parameter=0)
+    fitted = estimates(noisy, np.full(20_000, 0.1))
+    found = two_stage(fitted, ["rate"], "subject", design, 0.95, 99, 0).isel(parameter=0)
     assert float(found.rank_correlation) == pytest.approx(stats.spearmanr(score, noisy).statistic)
     assert float(found.reliability) == pytest.approx(0.5, abs=0.03)
     whole = stats.spearmanr(score, true).statistic
@@ -216,3 +218,39 @@ def test_the_command_saves_the_comparison_and_says_it(tmp_path):
     ax = plotting.groups(Figure().add_subplot(), found, "learning_rate")
     assert sum(len(each.get_offsets()) for each in ax.collections if len(each.get_offsets()) > 1) == 12
     assert [label.get_text() for label in ax.get_xticklabels()] == ["WT", "KO"]
+
+
+def people(tmp_path):
+    """A run folder of mice with their fits and two comparisons."""
+    trials = TRIALS.copy()
+    trials.choice.attrs["n_options"] = 2
+    trials = trials.assign_coords(extra=("subject", np.arange(12) % 5))
+    dataset.save_run(trials, tmp_path)
+    for args in (["fit-rw"], ["groups", "--by", "genotype"], ["groups", "--by", "weight", "--two-stage"]):
+        assert neurometa(args[0], tmp_path, *args[1:])[0] == 0
+    return report.find(tmp_path)
+
+
+def test_a_report_shows_whose_fit_it_is_then_what_was_found_then_the_rest_and_every_comparison(tmp_path):
+    source = people(tmp_path)
+    fitted = source.result("fit_rw.nc")
+    columns = [each["name"] for each in parameters.table(fitted, "fit_rw").columns]
+    assert columns[0] == "subject" and columns.index("learning_rate") < columns.index("genotype")
+    drawn, notes = members.groups(source)
+    titles = [one.title for one in drawn]
+    assert "Learning rate by genotype" in titles and "Inverse temperature by weight" in titles and not notes
+    assert any("WT - KO" in one.caption and "12 members, all members at once" in one.caption for one in drawn)
+    table = members.associations(fitted, ["learning_rate", "inverse_temperature"])
+    assert "12 members" in table.caption
+    page = report.html_page(source)
+    assert 'id="groups"' in page and page.count("Parameters and scores") >= 1
+
+
+def test_correlations_with_scores_are_spearmans_and_need_one_fit_of_each_member(tmp_path):
+    fitted = people(tmp_path).result("fit_rw.nc")
+    rate, weight = fitted.learning_rate.values, fitted.weight.values
+    assert members._spearman(rate, weight) == pytest.approx(stats.spearmanr(rate, weight).statistic)
+    tied = np.repeat([0.0, 1.0, 2.0], 4)
+    assert members._spearman(rate, tied) == pytest.approx(stats.spearmanr(rate, tied).statistic)
+    twice = xr.concat([fitted, fitted], "subject")
+    assert members.associations(twice, ["learning_rate"]) is None

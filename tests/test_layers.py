@@ -16,6 +16,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("_version", "errors"),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "streams"),
+    ("evidence",),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural",),
@@ -32,7 +33,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
+    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (

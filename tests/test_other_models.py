@@ -76,3 +76,64 @@ def test_the_fit_of_pearce_hall_is_at_least_that_of_rescorla_wagner():
     trials = simulate(RescorlaWagner(0.4, 4.0), reversing(2, 120), np.random.default_rng(2))
     wide = fit(PearceHall, trials, n_starts=8, bounds={"initial_associability": (1, 1)})
     assert (wide.log_likelihood >= fit(RescorlaWagner, trials).log_likelihood - 1e-3).all()
+
+
+def dense(choice, reward, n_moves=60, n_caps=90):
+    """Highest log-likelihood over a grid of log-odds and the best slope by bisection; it owes nothing to the fitter."""
+    moves = np.log(0.999 / 0.001) * np.linspace(0, 1, n_moves)[:, None] ** 2
+    caps = np.concatenate([40 * np.linspace(0, 1, n_caps - 1) ** 1.5, [1e9]])
+    belief, lead = np.zeros((n_moves, n_caps)), []  # log-odds that option 1 is the better one
+    for chose, earned in zip(choice, reward, strict=True):
+        if chose < 0:
+            continue
+        lead.append(np.tanh(belief / 2) * (2 * chose - 1))
+        after = belief + np.where((chose == 1) == (earned > 0), moves, -moves)
+        size = np.abs(after)
+        belief = np.sign(after) * (np.log1p(np.exp(-size - caps)) - np.log(np.exp(-size) + np.exp(-caps)))
+    lead = np.array(lead)
+    low, high = np.zeros_like(belief), np.full_like(belief, 30.0)
+    for _ in range(30):
+        middle = (low + high) / 2
+        up = (lead / (1 + np.exp(middle * lead))).sum(0) > 0
+        low, high = np.where(up, middle, low), np.where(up, high, middle)
+    return -np.log1p(np.exp(-low * lead)).sum(0).max()
+
+
+def edge_session(kind, rng, n_trials=60):
+    """Choices of a kind at which fits go wrong."""
+    choice, reward, other, lost = np.zeros(n_trials, int), np.zeros(n_trials), 0, 0
+    for t in range(n_trials):
+        chose = {"chance": rng.integers(2), "one option": 0}.get(kind, other)
+        paid = rng.random() < (0.9 if (chose == 0) == (t // 15 % 2 == 0) else 0.1)
+        choice[t], reward[t], lost = chose, paid, 0 if paid else lost + 1
+        if (kind == "lose-shift" and lost) or (kind == "third loss" and lost == 3):
+            other, lost = 1 - other, 0
+        elif kind in ("missed", "ragged") and rng.random() < 0.3 + 0.4 * (not paid):
+            other = 1 - other
+    if kind == "missed":
+        choice[rng.random(n_trials) < 0.4] = -1
+    if kind == "ragged":
+        choice[rng.integers(1, n_trials) :] = -1
+    return choice, reward
+
+
+@pytest.mark.parametrize("kind", ["chance", "one option", "lose-shift", "third loss", "missed", "ragged"])
+def test_no_point_of_a_dense_grid_beats_the_fit_of_a_latent_state_on_sessions_at_the_edge(kind):
+    made = [edge_session(kind, np.random.default_rng(seed)) for seed in range(2)]
+    choice, reward = (np.array(each) for each in zip(*made, strict=True))
+    trials = xr.Dataset({"choice": (("episode", "trial"), choice), "reward": (("episode", "trial"), reward)})
+    trials.choice.attrs["n_options"] = 2
+    fitted = fit(LatentState, trials)
+    best = [dense(*each) for each in made]
+    assert (fitted.log_likelihood >= np.array(best) - 1e-3).all()
+    back = log_likelihood(LatentState.of(fitted), trials)
+    np.testing.assert_allclose(back.where(fitted.converged), fitted.log_likelihood.where(fitted.converged), atol=1e-8)
+
+
+def test_a_belief_that_was_certain_comes_back_as_exact_log_odds_do():
+    choice = np.repeat([1, 0], [12, 15])
+    trials = xr.Dataset({"choice": ("trial", choice), "reward": ("trial", np.ones(27))})
+    trials.choice.attrs["n_options"] = 2
+    belief = latents(LatentState(0.0, 0.999, 1.0), trials).belief.isel(arm=1)
+    log_odds = np.log(999) * np.concatenate([np.arange(13), np.arange(11, -3, -1)])
+    np.testing.assert_allclose(belief, 1 / (1 + np.exp(-log_odds)), rtol=1e-9)

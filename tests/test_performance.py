@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from neurometa.behaviour import mean_interval, median_interval, regret
+from neurometa.behaviour import crossed_interval, mean_interval, median_interval, regret
 from neurometa.errors import InputError
 
 
@@ -62,3 +62,48 @@ def test_a_level_is_a_probability(level):
             interval(xr.DataArray([1.0, 2.0], dims="episode"), level=level)
     with pytest.raises(InputError, match="There is no dim 'mouse'"):
         mean_interval(xr.DataArray([1.0, 2.0], dims="episode"), "mouse")
+
+
+def played(rng, n_agents, n_episodes, *, of_agent, of_episode, n=400):
+    """Values of agents that share their episodes, of mean 0, many times over."""
+    values = of_agent * rng.normal(size=(n, n_agents, 1)) + of_episode * rng.normal(size=(n, 1, n_episodes))
+    return xr.DataArray(values + rng.normal(size=(n, n_agents, n_episodes)), dims=("time", "agent", "episode"))
+
+
+def covers(found):
+    return float(((found.lower <= 0) & (found.upper >= 0)).mean())
+
+
+@pytest.mark.parametrize(
+    ("n_agents", "n_episodes", "of_agent", "of_episode"),
+    [(8, 60, 0.1, 1.0), (8, 60, 0.0, 1.0), (8, 60, 1.0, 1.0), (5, 20, 0.3, 0.0), (1, 60, 0.0, 1.0)],
+)
+def test_an_interval_over_agents_and_episodes_covers_its_level_whichever_of_them_varies(
+    n_agents, n_episodes, of_agent, of_episode
+):
+    x = played(np.random.default_rng(0), n_agents, n_episodes, of_agent=of_agent, of_episode=of_episode)
+    for level in (0.95, 0.8):
+        short, long = (level + k * 3 * np.sqrt(level * (1 - level) / 400) for k in (-1, 1))
+        assert short - 0.01 <= covers(crossed_interval(x, level=level)) <= long + 0.01
+
+
+def test_an_interval_over_agents_alone_does_not_cover_other_episodes():
+    x = played(np.random.default_rng(1), 8, 60, of_agent=0.0, of_episode=1.0)
+    assert covers(mean_interval(x.mean("episode"), "agent")) < 0.7
+
+
+def test_two_kinds_of_agents_differ_over_agents_and_the_episodes_that_both_played():
+    rng = np.random.default_rng(2)
+    luck = rng.normal(size=(400, 1, 60))
+    kinds = [played(rng, n, 60, of_agent=0.3, of_episode=0.5) + luck for n in (4, 8)]
+    together = crossed_interval(*kinds)
+    assert 0.9 <= covers(together) <= 0.99
+    apart = crossed_interval(kinds[0], kinds[1].isel(episode=slice(59)))
+    assert (apart.se > together.se).mean() > 0.9, "luck that both share cancels only where the episodes are the same"
+
+
+def test_without_episodes_or_with_one_agent_the_interval_is_students():
+    x = xr.DataArray(np.random.default_rng(3).normal(size=(6, 40)), dims=("agent", "episode"))
+    for one, dim in ((x.mean("episode"), "agent"), (x.isel(agent=0), "episode")):
+        crossed, student = crossed_interval(one), mean_interval(one, dim)
+        xr.testing.assert_allclose(crossed[["mean", "lower", "upper"]], student[["mean", "lower", "upper"]])

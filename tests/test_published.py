@@ -1,12 +1,13 @@
 """The records of what was published: whole, sourced, and right where exact theory can tell."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from neurometa import reference
+from neurometa import criteria, reference
 from neurometa.compare import compare
 from neurometa.errors import InputError
 from neurometa.results import command_for
@@ -22,8 +23,12 @@ n = "10"
 id = "one"
 statement = "One holds"
 tolerance = "none"
-criterion = { experiment = "restless", variable = "reward", min = 0.5 }
+criterion = { experiment = "restless", measure = "reward_per_trial", min = 0.5 }
 """
+
+
+def all_claims():
+    return [claim for record in reference.records().values() for claim in record["claim"]]
 
 
 def test_every_record_is_complete_and_no_claim_is_said_twice():
@@ -41,19 +46,46 @@ def test_every_record_loads_as_a_dataset_with_its_source(name):
 
 
 def test_bounds_enclose_what_was_published_so_that_the_paper_reproduces_itself():
-    for record in reference.records().values():
-        for claim in record["claim"]:
-            if "published" in claim:
-                bounds = claim["criterion"]
-                assert bounds.get("min", -math.inf) <= claim["published"] <= bounds.get("max", math.inf), claim["id"]
+    for claim in all_claims():
+        if "published" in claim:
+            bounds = claim["criterion"]
+            assert bounds.get("min", -math.inf) <= claim["published"] <= bounds.get("max", math.inf), claim["id"]
 
 
-def test_every_claim_is_about_a_file_that_some_command_makes(tmp_path):
-    for record in reference.records().values():
-        for claim in record["claim"]:
-            for part in (claim["criterion"], *(claim["criterion"].get(how, {}) for how in ("minus", "over"))):
-                file = part.get("file", "behaviour.nc")
-                assert command_for(tmp_path, file).startswith("neurometa "), claim["id"]
+def test_every_claim_asks_for_a_measure_that_takes_its_arguments_of_a_file_that_some_command_makes(tmp_path):
+    for claim in all_claims():
+        criteria.check(claim)
+        for need in criteria.needs(claim):
+            assert command_for(tmp_path, need.file).startswith("neurometa "), claim["id"]
+
+
+def test_no_two_claims_are_decided_by_one_criterion_unless_they_say_so():
+    seen = {}
+    for claim in all_claims():
+        if "same_as" not in claim:
+            other = seen.setdefault(json.dumps(claim["criterion"], sort_keys=True), claim["id"])
+            assert other == claim["id"], f"{claim['id']} has the criterion of {other}"
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        ('measure = "rewards"', "Did you mean 'reward'"),
+        ('measure = "reward", learner = "UCB"', "gives 'learner' to 'reward', which takes nothing"),
+        ('measure = "right", answered = true', "does not give 'trials', which 'right' needs"),
+    ],
+)
+def test_a_measure_that_is_unknown_or_given_what_it_does_not_take_is_refused(tmp_path, measure, message):
+    (tmp_path / "small.toml").write_text(RECORD.replace('measure = "reward_per_trial"', measure))
+    with pytest.raises(InputError, match=message):
+        compare(place=tmp_path)
+
+
+def test_a_claim_that_is_the_same_as_none_is_refused(tmp_path):
+    text = RECORD.split("criterion = ")[0] + 'same_as = "two"\n'
+    (tmp_path / "small.toml").write_text(text)
+    with pytest.raises(InputError, match="the same as 'two', which has no criterion"):
+        compare(place=tmp_path)
 
 
 def test_exact_theory_agrees_with_every_claim_about_a_baseline_or_an_optimum(tmp_path, monkeypatch):
@@ -200,9 +232,9 @@ def test_a_record_without_a_field_is_refused_by_file_and_field(tmp_path, field):
     ("before", "after", "message"),
     [
         ('tolerance = "none"', "", "claim 'one', has no field 'tolerance'"),
-        ("min = 0.5", "mean = 0.5", "criterion with 'mean'"),
+        ("min = 0.5", "mean = 0.5", "criterion without a bound"),
         (", min = 0.5", "", "without a bound"),
-        ('variable = "reward", ', "", "no field 'variable'"),
+        ('measure = "reward_per_trial", ', "", "no field 'measure'"),
         ("[[claim]]", "[other]", "no field 'claim'"),
         ('id = "one"', "id = one", "is not TOML"),
     ],

@@ -300,7 +300,9 @@ def named(told, fitted, name):
     claim = {key: name for key in ("claim", "statement", "where", "published", "criterion", "ours", "interval", "note")}
     claim |= {"n": name, "verdict": "reproduced", "mark": "✓"}
     return told | {
-        "fits": [{"table": one, "figures": [picture]}],
+        "fits": [{"table": one, "figures": [picture], "scores": picture}],
+        "compared": [picture],
+        "group_notes": [name],
         "scrubber": scrubber,
         "figures": [picture],
         "decided": [claim],

@@ -14,10 +14,16 @@ from neurometa import agents, dataset, exact, rollout
 from neurometa.baselines import baselines, exact_regret
 from neurometa.behaviour import mean_interval, regret, risk_preference
 from neurometa.errors import InputError
-from neurometa.tasks import RiskySafe
+from neurometa.tasks import Fixation, RiskySafe
 from neurometa.tasks.risky_safe import PERTURBATIONS, perturbation
 
 FORMS = pytest.mark.parametrize("fixation", [True, False])
+FIXATED = Fixation(RiskySafe())
+
+
+def keeping(fixation, agent):
+    """The agent, who keeps to the fixation where there is one."""
+    return agents.Fixating(agent) if fixation else agent
 
 
 class Puppet(agents.Agent):
@@ -83,8 +89,8 @@ def test_the_plan_is_worth_what_a_search_over_every_history_finds(n_free, n_befo
 
 @FORMS
 def test_the_ideal_observer_plays_the_plan(fixation):
-    task = RiskySafe(fixation=fixation)
-    trials = play(task, agents.RiskySafeObserver(fixation=fixation), 3000)
+    task = FIXATED if fixation else RiskySafe()
+    trials = play(task, keeping(fixation, agents.RiskySafeObserver()), 3000)
     assert (trials.step_reward >= 0).all()
     policy, _ = exact.risky.bayes_optimal()
     free = trials.isel(trial=slice(10, None))
@@ -96,7 +102,7 @@ def test_the_ideal_observer_plays_the_plan(fixation):
 
 @FORMS
 def test_baselines_lose_what_they_must_in_expectation(fixation):
-    task = RiskySafe(fixation=fixation)
+    task = FIXATED if fixation else RiskySafe()
     expected = exact_regret(task)
     assert expected["random"] == pytest.approx(7.5)
     assert expected["Bayes-optimal"] == pytest.approx(30 - (38.718 + 18.528) / 2, abs=1e-3)
@@ -111,8 +117,8 @@ def test_baselines_lose_what_they_must_in_expectation(fixation):
 
 @FORMS
 def test_forced_pulls_come_in_pairs_and_what_is_forced_is_shown(fixation):
-    task = RiskySafe(fixation=fixation)
-    obedient = agents.RiskyLearner(inverse_temperature=0.0, fixation=fixation)
+    task = FIXATED if fixation else RiskySafe()
+    obedient = keeping(fixation, agents.RiskyLearner(inverse_temperature=0.0))
     trials = rollout.to_dataset(
         task, rollout.unroll(task, obedient, 3000, torch.Generator().manual_seed(0)), observation=True
     )
@@ -142,7 +148,7 @@ def test_the_arms_pay_what_the_paper_says():
 
 @pytest.mark.parametrize(("does", "wrong"), [(lambda t, seen: 2, "choice"), (lambda t, seen: t % 2, "fixation")])
 def test_an_invalid_response_costs_one_and_is_no_choice(does, wrong):
-    task = RiskySafe(4, n_forced=0)
+    task = Fixation(RiskySafe(4, n_forced=0))
     trials = play(task, Puppet(lambda t, seen: torch.full((len(seen),), does(t, seen))), 20)
     assert (trials.step_reward.sel(step=wrong) == -1).all()
     assert (trials.choice == -1).all() == (wrong == "choice")
@@ -150,7 +156,7 @@ def test_an_invalid_response_costs_one_and_is_no_choice(does, wrong):
 
 
 def test_the_arm_that_is_not_forced_pays_nothing_and_costs_one():
-    task = RiskySafe(10, n_forced=10, fixation=False)
+    task = RiskySafe(10, n_forced=10)
     trials = play(task, Puppet(lambda t, seen: 2 - seen.argmax(-1), 2), 200)
     assert (trials.reward == -1).all()
     assert (trials.expected_reward.isel(arm=trials.choice) == -1).all()
@@ -162,7 +168,7 @@ def test_the_arm_that_is_not_forced_pays_nothing_and_costs_one():
 @pytest.mark.parametrize("name", PERTURBATIONS)
 @pytest.mark.parametrize("forced", [True, False])
 def test_a_perturbation_reaches_the_next_step_after_its_event_and_no_other(name, forced):
-    task, puppet = RiskySafe(), Puppet(lambda t, seen: torch.where(seen[:, 0] > 0, 2, (seen[:, 3] > 0).long()))
+    task, puppet = FIXATED, Puppet(lambda t, seen: torch.where(seen[:, 0] > 0, 2, (seen[:, 3] > 0).long()))
     trials = play(task, puppet, 300, perturb=perturbation(name, forced=forced))
     added = torch.stack([seen[3] for seen in puppet.seen]).T.numpy()  # (episode, step)
     assert not added[:, 1::2].any()  # at a choice nothing is known of it
@@ -179,7 +185,7 @@ def test_a_perturbation_reaches_the_next_step_after_its_event_and_no_other(name,
 
 
 def test_the_control_perturbation_changes_nothing():
-    task, learner = RiskySafe(), agents.RiskyLearner()
+    task, learner = FIXATED, agents.Fixating(agents.RiskyLearner())
     xr.testing.assert_identical(play(task, learner, 50), play(task, learner, 50, perturb=perturbation("control")))
 
 
@@ -194,9 +200,7 @@ def test_the_control_perturbation_changes_nothing():
 )
 def test_the_learner_of_values_shifts_as_was_computed_for_the_paper(name, percentages):
     """The reference perturbs forced trials too."""
-    trials = play(
-        RiskySafe(fixation=False), agents.RiskyLearner(fixation=False), 2500, perturb=perturbation(name, forced=True)
-    )
+    trials = play(RiskySafe(), agents.RiskyLearner(), 2500, perturb=perturbation(name, forced=True))
     assert percent(trials) == pytest.approx(percentages, abs=2.5)
 
 
@@ -211,7 +215,7 @@ def test_an_agent_without_prediction_errors_cannot_be_perturbed():
 
 
 def test_risk_preference_is_a_mean_over_episodes_of_their_free_choices():
-    trials = play(RiskySafe(8, n_forced=2, fixation=False), agents.RiskyLearner(fixation=False), 40)
+    trials = play(RiskySafe(8, n_forced=2), agents.RiskyLearner(), 40)
     trials["choice"] = trials.choice.where(trials.trial != 5, -1)
     found = risk_preference(trials)
     for prob in (0.125, 0.5):

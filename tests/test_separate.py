@@ -9,13 +9,15 @@ from test_training import generator
 from neurometa.agents import Lesioned, LSTMAgent, RandomChoice, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
-from neurometa.tasks import InformativeBandit, RestlessBandit, RiskySafe
+from neurometa.tasks import Fixation, InformativeBandit, RestlessBandit, RiskySafe
 from neurometa.training import a2c
 from neurometa.training.replay import replay
 from neurometa.training.returns import disturbed
 
-SMALL = a2c.Config(RiskySafe(8, n_forced=2), separate=True, n_units=5, n_updates=4, batch_size=6, step_size=1e-2)
-TASKS = pytest.mark.parametrize("task", [RiskySafe(6, n_forced=2), InformativeBandit(), RestlessBandit(7)])
+SMALL = a2c.Config(
+    Fixation(RiskySafe(8, n_forced=2)), separate=True, n_units=5, n_updates=4, batch_size=6, step_size=1e-2
+)
+TASKS = pytest.mark.parametrize("task", [Fixation(RiskySafe(6, n_forced=2)), InformativeBandit(), RestlessBandit(7)])
 
 
 def network(task, *, discount=0.7, seed=0, **settings):
@@ -75,7 +77,7 @@ def test_the_actor_is_told_of_rewards_by_prediction_errors_alone(task):
 
 
 def test_policy_and_value_share_no_weight_and_no_gradient():
-    task = RiskySafe(6, n_forced=2)
+    task = Fixation(RiskySafe(6, n_forced=2))
     agent = network(task)
     logits, value = replay(agent, unroll(task, agent, 9, generator()))
     logits.square().sum().backward(retain_graph=True)
@@ -144,7 +146,7 @@ def test_a_disturbance_scales_delays_and_adds_noise():
 def test_without_prediction_errors_nothing_is_learned_and_entropy_alone_acts():
     still = dataclasses.replace(SMALL, rpe_gain=0.0, entropy_weight=0.0)
     assert same(bits(a2c.train(still)), bits(a2c.build(still)))
-    short = dataclasses.replace(still, task=RiskySafe(2, n_forced=2, fixation=False))
+    short = dataclasses.replace(still, task=RiskySafe(2, n_forced=2))
     before, after = (
         unroll(short.task, agent, 50, generator())["logits"].std(-1).mean()
         for agent in (
@@ -198,7 +200,7 @@ def test_a_disturbance_out_of_range_is_told(setting, told):
 
 @pytest.mark.parametrize("separate", [False, True])
 def test_a_reset_makes_every_trial_the_first_as_far_as_memory_goes(separate):
-    task = RiskySafe(6, n_forced=2)
+    task = Fixation(RiskySafe(6, n_forced=2))
     agent = a2c.build(dataclasses.replace(SMALL, task=task, separate=separate, learned_start=True))
     with torch.no_grad():
         for weight in agent.parameters():

@@ -338,6 +338,8 @@ def slowly(rows):
         start = 0 if 0 in codes or not codes else 1
         if (start and (1 not in codes or max(codes) < 2)) or (not start and 127 in codes):
             return None
+        if codes and max(codes) > 2 and max(codes) - start + 1 > 2 * len(codes):
+            return None  # 100 beside 0 and 1 is no option of 101
         option = {label: int(number(label)) - start for label in made}
     elif any(number(label) is not None for label in made) or len({label.casefold() for label in made}) < len(made):
         return None

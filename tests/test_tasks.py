@@ -41,7 +41,7 @@ TASKS = [
     Foraging(n_trials=7),
     Volatility(n_trials=7),
     Volatility(n_trials=7, order="either"),
-    RiskySafe(7, n_forced=4, fixation=False),
+    RiskySafe(7, n_forced=4),
 ]
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)

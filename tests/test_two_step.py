@@ -11,11 +11,12 @@ from neurometa.agents.two_step import _look
 from neurometa.behaviour import mean_interval, regret
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
-from neurometa.tasks import DawTwoStep, TwoStep
+from neurometa.tasks import DawTwoStep, Fixation, TwoStep
 from neurometa.training import a2c
 from tests.shell import neurometa
 
-EVERY_FORM = pytest.mark.parametrize("form", TwoStep.FORMS)
+FORMS = ("choice", "stages", "fixation")
+EVERY_FORM = pytest.mark.parametrize("form", FORMS)
 W16 = {"n_trials": 10, "p_common": 0.75, "p_reversal": 0.0}
 OUTCOMES, TRANSITIONS = ["rewarded", "unrewarded"], ["common", "rare"]
 
@@ -34,6 +35,16 @@ class Always(agents.Agent):
         taken = torch.tensor(self.plan)[state["time"] % len(self.plan)]
         logits = torch.where(torch.arange(self.n_actions) == taken[:, None], 0.0, -torch.inf)
         return agents.Output(logits, torch.zeros_like(reward), {"time": state["time"] + 1}, {})
+
+
+def two_step(*world, form):
+    """The task in a form: with one step, with two, or with a fixation before these."""
+    return Fixation(TwoStep(*world, form="stages")) if form == "fixation" else TwoStep(*world, form=form)
+
+
+def keeping(form, agent):
+    """The agent, who keeps to the fixation where there is one."""
+    return agents.Fixating(agent) if form == "fixation" else agent
 
 
 def play(task, agent, n_episodes=500, seed=0, log=()):
@@ -81,7 +92,7 @@ def by_histories(n_trials, p_common, p_reversal, p_reward):
 
 @EVERY_FORM
 def test_the_worlds_are_those_of_the_paper(form):
-    trials = play(TwoStep(form=form), agents.TwoStepObserver(inverse_temperature=0.0), 400)
+    trials = play(two_step(form=form), keeping(form, agents.TwoStepObserver(inverse_temperature=0.0)), 400)
     better, second, common = trials.better_state.values, trials.second_state.values, trials.common.values
     swaps = (better[:, 1:] != better[:, :-1]).mean()
     assert swaps == pytest.approx(0.025, abs=4 * (0.025 / 39600) ** 0.5)
@@ -105,7 +116,7 @@ def test_nothing_swaps_in_the_first_papers_task():
 
 @EVERY_FORM
 def test_an_observation_names_the_place_and_no_more(form):
-    trials = play(TwoStep(20, form=form), agents.TwoStepObserver(), 50)
+    trials = play(two_step(20, form=form), keeping(form, agents.TwoStepObserver()), 50)
     seen, state = trials.observation, np.eye(2)[trials.second_state.values]
     if form == "choice":
         assert not seen.isel(trial=0).any()
@@ -128,7 +139,7 @@ def test_what_is_done_at_the_second_stage_changes_nothing():
     [((2, 0, 1), 0), ((0, 0, 1), 1), ((1, 1, 0), 1), ((2, 2, 0), 1), ((2, 0, 2), 1), ((2, 2, 2), 2), ((1, 2, 2), 3)],
 )
 def test_an_invalid_response_costs_one_and_the_centre_is_no_choice(plan, costs):
-    trials = play(TwoStep(30, form="fixation"), Always(3, *plan), 100)
+    trials = play(two_step(30, form="fixation"), Always(3, *plan), 100)
     dataset.check(trials)
     assert dataset.n_options(trials) == 2
     won = trials.step_reward.where(trials.step_reward > 0, 0).sum("step")
@@ -182,7 +193,7 @@ def test_what_has_no_exact_answer_is_told(settings, told):
 @EVERY_FORM
 @pytest.mark.parametrize("world", [(100, 0.8, 0.025), (10, 0.75, 0.0)])
 def test_the_observer_earns_and_repeats_what_the_ideal_agent_must(form, world):
-    trials = play(TwoStep(*world, form=form), agents.TwoStepObserver(*world[1:]), 40000 // world[0])
+    trials = play(two_step(*world, form=form), keeping(form, agents.TwoStepObserver(*world[1:])), 40000 // world[0])
     earned = mean_interval(trials.reward.sum("trial").astype(float), level=0.9999)
     assert earned.lower < exact.two_step.ideal_reward(*world).sum() < earned.upper
     share, n = stays(trials)
@@ -192,7 +203,7 @@ def test_the_observer_earns_and_repeats_what_the_ideal_agent_must(form, world):
 
 def test_the_observer_holds_the_same_belief_in_every_form():
     def beliefs(form):
-        task, agent = TwoStep(60, form=form), agents.TwoStepObserver()
+        task, agent = two_step(60, form=form), keeping(form, agents.TwoStepObserver())
         steps, at = task.steps, task.n_features
         memory, rng = agent.begin(40), np.random.default_rng(0)
         action, paid, reached, found = torch.zeros(40, task.n_actions), torch.zeros(40), torch.full((40,), -1), []
@@ -211,7 +222,7 @@ def test_the_observer_holds_the_same_belief_in_every_form():
             reached = next_state
         return torch.stack([torch.stack(x) for x in found])
 
-    one, two, three = (beliefs(form) for form in TwoStep.FORMS)
+    one, two, three = (beliefs(form) for form in FORMS)
     assert one.numpy() == pytest.approx(two.numpy())
     assert one.numpy() == pytest.approx(three.numpy())
     assert one[:, 0].std() > 0.2
@@ -219,7 +230,8 @@ def test_the_observer_holds_the_same_belief_in_every_form():
 
 @pytest.mark.parametrize("form", ["stages", "fixation"])
 def test_the_observers_value_is_the_reward_that_comes(form):
-    trials = play(TwoStep(50, form=form), agents.TwoStepObserver(), 800, log=("posterior_better",))
+    observer = keeping(form, agents.TwoStepObserver())
+    trials = play(two_step(50, form=form), observer, 800, log=("posterior_better",))
     for step in trials.step.values:
         value, reward = trials.value.sel(step=step).values.ravel(), trials.reward.values.ravel()
         part = np.searchsorted(np.quantile(value, np.arange(0.1, 1, 0.1)), value)
@@ -235,20 +247,20 @@ def test_the_observers_value_is_the_reward_that_comes(form):
 
 @EVERY_FORM
 def test_an_agent_without_a_model_earns_less_and_repeats_what_was_rewarded_whatever_the_transition(form):
-    trials = play(TwoStep(form=form), agents.ModelFreeTwoStep(), 300)
+    trials = play(two_step(form=form), keeping(form, agents.ModelFreeTwoStep()), 300)
     earned = mean_interval(trials.reward.sum("trial").astype(float), level=0.9999)
     assert earned.upper > 61  # by simulations apart from ours, TD(1) with this rate and slope earns 61 to 63
     assert earned.lower < 63
     (win_common, win_rare), (loss_common, loss_rare) = stays(trials)[0]
     assert win_common + win_rare - loss_common - loss_rare > 0.3
-    soft = play(TwoStep(form=form), agents.TwoStepObserver(inverse_temperature=10.0), 300)
+    soft = play(two_step(form=form), keeping(form, agents.TwoStepObserver(inverse_temperature=10.0)), 300)
     assert earned.upper < soft.reward.sum("trial").mean()
     assert regret(soft).sum("trial").mean() > 74 - exact.two_step.ideal_reward().sum()
 
 
 @EVERY_FORM
 def test_the_model_free_agent_moves_the_value_of_what_it_chose_towards_the_reward(form):
-    task, agent = TwoStep(40, form=form), agents.ModelFreeTwoStep(0.3, 5.0)
+    task, agent = two_step(40, form=form), keeping(form, agents.ModelFreeTwoStep(0.3, 5.0))
     trials = play(task, agent, 30)
     values = np.full((30, 2), 0.5)
     for trial in range(40):
@@ -311,7 +323,7 @@ def test_daws_observer_of_rewards_that_keep_still_counts_wins():
         (lambda: agents.DawObserver(0.3), "p_common is 0.3"),
         (lambda: agents.DawObserver(low=0.8), "drift_sd, low and high are 0.025, 0.8 and 0.75"),
         (lambda: agents.DawObserver(n_bins=1), "n_bins is 1; it must be at least 2"),
-        (lambda: _look(torch.zeros(2, 0)), "An observation has 0 features; those of a two-step task have 2, 3 or 4"),
+        (lambda: _look(torch.zeros(2, 0)), "An observation has 0 features; those of a two-step task have 2 or 3"),
     ],
 )
 def test_a_bad_setting_of_an_agent_is_told_in_one_sentence(make, told):
@@ -320,7 +332,8 @@ def test_a_bad_setting_of_an_agent_is_told_in_one_sentence(make, told):
 
 
 def test_observers_work_where_they_are_moved_to():
-    for agent, n_features in ((agents.TwoStepObserver(), 4), (agents.DawObserver(), 3), (agents.ModelFreeTwoStep(), 4)):
+    two_step, model_free = agents.Fixating(agents.TwoStepObserver()), agents.Fixating(agents.ModelFreeTwoStep())
+    for agent, n_features in ((two_step, 4), (agents.DawObserver(), 3), (model_free, 4)):
         agent.to("meta")
         n_actions = 3 if n_features == 4 else 2
         seen, before, paid = (torch.zeros(5, *shape, device="meta") for shape in ((n_features,), (n_actions,), ()))
@@ -331,7 +344,7 @@ def test_observers_work_where_they_are_moved_to():
 
 @EVERY_FORM
 def test_baselines_come_to_their_exact_regret(form):
-    task = TwoStep(form=form)
+    task = two_step(form=form)
     learners = baselines.baselines(task)
     mean = mean_interval(baselines.play(task, learners, n_episodes=200).regret.sum("trial").astype(float), level=0.9999)
     expected = baselines.exact_regret(task)
@@ -347,7 +360,7 @@ def test_baselines_come_to_their_exact_regret(form):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "two-step"
-    runs.train(a2c.Config(TwoStep(8, form="fixation"), n_units=4, n_updates=2, batch_size=4), folder)
+    runs.train(a2c.Config(two_step(8, form="fixation"), n_units=4, n_updates=2, batch_size=4), folder)
     return folder
 
 

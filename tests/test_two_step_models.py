@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import optimize
 from shell import neurometa
 
 from neurometa import dataset
@@ -162,6 +163,37 @@ def test_no_point_of_a_random_search_beats_the_fit_and_its_likelihood_is_its_par
         tried[name] = xr.DataArray(both, dims=("episode", "draw"))
     assert (log_likelihood(kind.of(tried), trials) <= fitted.log_likelihood + 1e-6).all()
     assert (fitted.n_reached >= 1).all() and fitted.attrs["n_starts"] == 10
+
+
+@pytest.mark.parametrize("kind", [Hybrid, KoolHybrid])
+def test_a_persons_fit_is_the_same_alone_and_in_company(kind):
+    trials = played(n_episodes=4, n_trials=60)
+    ragged = trials.assign(choice=trials.choice.where(np.arange(60) < [[20], [60], [45], [60]], np.int8(-1)))
+    together = fit(kind, ragged, n_starts=4)
+    for i, n_trials in enumerate((20, 60, 45)):
+        alone = fit(kind, trials.isel(episode=[i], trial=slice(n_trials)), n_starts=4)
+        for name in (*kind.parameters(), "log_likelihood", "n_reached"):
+            np.testing.assert_array_equal(alone[name], together[name].isel(episode=[i]))
+
+
+def test_no_climb_from_many_other_points_ends_above_the_fit():
+    trials = simulate(LEARNER, world(3, 70, seed=11), np.random.default_rng(12))
+    known = two_step.playable(Hybrid, trials, sided=False).transpose("episode", "trial")
+    fitted, tied = fit(Hybrid, trials), two_step_score.ties(Hybrid)
+    low, high = np.array(list(Hybrid.bounds.values())).T
+    for i in range(3):
+        arrays = [known[name].values[[i]].astype(int) for name in two_step.CODED]
+        seen = two_step_score.Sequences(*arrays, known.reward.values[[i]], known.played.values[[i]], True)
+
+        def loss(x, seen=seen):
+            value, slope = two_step_score.slope(tied, seen, x)
+            return -value, -slope
+
+        rng = np.random.default_rng(i)
+        for _ in range(12):
+            begin = low + (high - low) * rng.random(len(low)) ** 2
+            found = optimize.minimize(loss, begin, jac=True, method="TNC", bounds=list(zip(low, high, strict=True)))
+            assert -found.fun <= fitted.log_likelihood[i] + 1e-3
 
 
 def test_long_sessions_give_the_parameters_back():

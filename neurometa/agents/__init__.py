@@ -2,6 +2,7 @@
 
 from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
 from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
@@ -30,6 +31,7 @@ __all__ = [
     "CueLearner",
     "DawObserver",
     "EpsilonGreedy",
+    "Fixating",
     "ForagingObserver",
     "Gittins",
     "Greedy",

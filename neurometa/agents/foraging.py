@@ -1,6 +1,6 @@
 """Agents that know how baited arms work: one infers their base probabilities, one is told them.
 
-For `neurometa.tasks.Foraging` without a fixation (Wang et al. 2018, simulation 1).
+For `neurometa.tasks.Foraging` (Wang et al. 2018, simulation 1).
 """
 
 from collections.abc import Sequence

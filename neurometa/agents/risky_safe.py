@@ -14,7 +14,7 @@ class RiskySafeObserver(Agent):
     """Bayes-optimal with a safe and a risky arm: it does what it is forced to, then follows `exact_risky`.
 
     Which arm is risky shows in what forced pulls pay. Its value is the reward expected of its
-    choice, given what it knows; 0 at a fixation.
+    choice, given what it knows; 0 where it has none.
 
     Parameters
     ----------
@@ -22,8 +22,6 @@ class RiskySafeObserver(Agent):
         Free trials in an episode.
     n_forced : int
         Forced trials before them, half of each arm; at least 2.
-    fixation : bool
-        Whether a trial begins with a fixation.
 
     Raises
     ------
@@ -34,12 +32,12 @@ class RiskySafeObserver(Agent):
     table: Tensor
     start: Tensor
 
-    def __init__(self, n_free: int = 20, *, n_forced: int = 10, fixation: bool = True) -> None:
+    def __init__(self, n_free: int = 20, *, n_forced: int = 10) -> None:
         super().__init__()
         if n_forced < 2:
             raise InputError(f"n_forced is {n_forced}; without a forced pull of each arm none is known to be risky.")
         policy, _ = exact.risky.bayes_optimal(n_free, n_forced // 2)
-        self.n_free, self.n_before, self.fixation = n_free, n_forced // 2, fixation
+        self.n_free, self.n_before = n_free, n_forced // 2
         table = torch.zeros(n_free, n_free, self.n_before + n_free)
         for trial, take in enumerate(policy):
             table[trial, : take.shape[0], : take.shape[1]] = torch.from_numpy(take)
@@ -53,7 +51,7 @@ class RiskySafeObserver(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
-        cue = _cue(observation, fixation=self.fixation)
+        cue = _cue(observation)
         pulled = action[:, :2] * (reward >= 0)[:, None]
         safe = (reward == 1)[:, None]
         is_risky = (state["is_risky"] + pulled * ~safe + pulled.flip(-1) * safe).clamp(max=1)
@@ -68,9 +66,9 @@ class RiskySafeObserver(Agent):
         win = (exact.risky.RISKY_PROBS[0] * low + exact.risky.RISKY_PROBS[1] * high) / (low + high)
         worth = is_risky * RISKY_REWARD * win[:, None] + (1 - is_risky)
         prob = _obey(wish, cue)
-        value = (prob[:, :2] * worth).sum(-1)
+        value = (prob * worth).sum(-1)
         after = {"free": state["free"] + cue["free"], "pulls": pulls, "wins": wins, "is_risky": is_risky}
-        return Output(prob[:, : action.shape[1]].log(), value, after, {})
+        return Output(prob.log(), value, after, {})
 
 
 class RiskyLearner(Agent):
@@ -80,7 +78,7 @@ class RiskyLearner(Agent):
 
     from 0. It does what it is forced to, and learns from that as well. What an experimenter adds to
     its prediction errors changes its values, as it would change weights; in a trained network
-    it changes the state alone. Its value is the Q expected of its choice; 0 at a fixation.
+    it changes the state alone. Its value is the Q expected of its choice; 0 where it has none.
 
     Parameters
     ----------
@@ -88,8 +86,6 @@ class RiskyLearner(Agent):
         Alpha, in [0, 1].
     inverse_temperature : float
         Of the softmax, at least 0; 0 chooses at random where it is free to.
-    fixation : bool
-        Whether a trial begins with a fixation.
 
     Raises
     ------
@@ -99,14 +95,13 @@ class RiskyLearner(Agent):
 
     start: Tensor
 
-    def __init__(self, learning_rate: float = 0.2, inverse_temperature: float = 1.5, *, fixation: bool = True) -> None:
+    def __init__(self, learning_rate: float = 0.2, inverse_temperature: float = 1.5) -> None:
         super().__init__()
         if not 0 <= learning_rate <= 1:
             raise InputError(f"learning_rate is {learning_rate}; it must lie between 0 and 1.")
         if not inverse_temperature >= 0:
             raise InputError(f"inverse_temperature is {inverse_temperature}; it must be at least 0.")
         self.learning_rate, self.inverse_temperature = learning_rate, inverse_temperature
-        self.fixation = fixation
         self.register_buffer("start", torch.zeros(2), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
@@ -115,22 +110,20 @@ class RiskyLearner(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
-        cue = _cue(observation, fixation=self.fixation)
+        cue = _cue(observation)
         pulled = action[:, :2] * (reward >= 0)[:, None]
         error = (reward + state["perturbation"])[:, None] - state["q"]
         q = state["q"] + self.learning_rate * pulled * error
         prob = _obey(torch.softmax(self.inverse_temperature * q, -1), cue)
         after = {"q": q, "perturbation": torch.zeros_like(reward)}
-        return Output(prob[:, : action.shape[1]].log(), (prob[:, :2] * q).sum(-1), after, {})
+        return Output(prob.log(), (prob * q).sum(-1), after, {})
 
 
-def _cue(observation: Tensor, *, fixation: bool) -> dict[str, Tensor]:
-    """What is shown, by name: free (episode,), forced (episode, arm), fixation (episode,)."""
-    shown = observation if fixation else torch.nn.functional.pad(observation, (1, 0))
-    return {"fixation": shown[:, 0], "free": shown[:, 1], "forced": shown[:, 2:]}
+def _cue(observation: Tensor) -> dict[str, Tensor]:
+    """What is shown, by name: free (episode,), forced (episode, arm)."""
+    return {"free": observation[:, 0], "forced": observation[:, 1:]}
 
 
 def _obey(wish: Tensor, cue: dict[str, Tensor]) -> Tensor:
-    """Probability of each arm and of the centre, (episode, 3): as wished where choice is free."""
-    arms = wish * cue["free"][:, None] + cue["forced"]
-    return torch.cat([arms, cue["fixation"][:, None]], -1)
+    """Probability of each arm, (episode, arm): as wished where choice is free."""
+    return wish * cue["free"][:, None] + cue["forced"]

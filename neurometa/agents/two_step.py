@@ -1,14 +1,13 @@
 """Agents for two-step tasks: the ideal observers, and a learner without a model beside them.
 
 They tell the form of a trial from what they are shown: two features are one step per trial,
-three are two, four are those with a fixation (see `neurometa.tasks.TwoStep`).
+three are two (see `neurometa.tasks.TwoStep`). Where nothing is shown the trial is yet to come, as at a fixation.
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from neurometa.agents.bandits import greedy
 from neurometa.agents.base import Agent, Output, State
@@ -81,7 +80,7 @@ class TwoStepObserver(Agent):
         here = (place.shown * state_worth).sum(-1)
         value = torch.where(place.chooses | place.begins, expected, here).to(reward.dtype)
         record = {"posterior_better": belief.to(reward.dtype)}
-        logits = _answer(choose.to(reward.dtype), place)
+        logits = torch.where(place.chooses[:, None], choose, 0.0).to(reward.dtype)
         return Output(logits, value, {"belief": belief, "reached": place.shown}, record)
 
     def _learn(self, belief: Tensor, reached: Tensor, reward: Tensor) -> Tensor:
@@ -143,7 +142,7 @@ class ModelFreeTwoStep(Agent):
         coming = (torch.softmax(logits, -1) * value).sum(-1)
         expected = torch.where(place.chooses | place.begins, coming, (chosen * value).sum(-1))
         after = {"value": value, "chosen": chosen, "reached": place.shown, "chose": place.chooses}
-        return Output(_answer(logits, place), expected, after, {})
+        return Output(torch.where(place.chooses[:, None], logits, 0.0), expected, after, {})
 
 
 class DawObserver(Agent):
@@ -228,24 +227,14 @@ class _Place(NamedTuple):
     chooses: Tensor
     shown: Tensor
     single: bool
-    fixates: bool
 
 
 def _look(observation: Tensor) -> _Place:
     n_features, shown = observation.shape[-1], observation[:, -2:]
-    if n_features not in (2, 3, 4):
-        raise InputError(f"An observation has {n_features} features; those of a two-step task have 2, 3 or 4.")
-    always = shown[:, 0] > -1
-    chooses = always if n_features == 2 else observation[:, n_features - 3] > 0
-    begins = always if n_features == 2 else observation[:, 0] > 0
-    return _Place(begins, chooses, shown, n_features == 2, n_features == 4)
-
-
-def _answer(choose: Tensor, place: _Place) -> Tensor:
-    """Logits of the step: `choose` at the choice, else either, and the centre (2) at a fixation and only there."""
-    logits = torch.where(place.chooses[:, None], choose, 0.0)
-    if not place.fixates:
-        return logits
-    waits = (place.begins & ~place.chooses)[:, None]
-    centre = torch.where(waits, 0.0, -torch.inf).to(logits.dtype)
-    return pad(torch.where(waits, -torch.inf, logits), (0, 1)) + pad(centre, (2, 0))
+    if n_features not in (2, 3):
+        raise InputError(f"An observation has {n_features} features; those of a two-step task have 2 or 3.")
+    if n_features == 2:
+        always = shown[:, 0] > -1
+        return _Place(always, always, shown, True)
+    chooses, waits = observation[:, 0] > 0, observation.sum(-1) == 0
+    return _Place(chooses | waits, chooses, shown, False)

@@ -24,7 +24,26 @@ def _draw_stay(ax: "Axes", found: "xr.Dataset") -> str:
     cells = {"previous_outcome", "previous_transition"}
     others = [str(dim) for dim in found.stay_probability.dims if dim not in cells]
     bars = f"standard errors over {others[0]}s" if others else "95 % bootstrap intervals"
-    return f"{int(found.n_trials.sum()):,} trials; {bars}. Dotted: chance."
+    told = f"{int(found.n_trials.sum()):,} trials; {bars}. Dotted: chance."
+    return told + _told_regression(found)
+
+
+def _told_regression(found: "xr.Dataset") -> str:
+    """Weights of the regression of staying, where it was made: with their errors, or means over those kept apart."""
+    if "regression_coef" not in found:
+        return ""
+    coef = found.regression_coef
+    others = [dim for dim in coef.dims if dim != "regressor"]
+    n = coef.notnull().sum(others)
+    mean = coef.mean(others) if others else coef
+    error = coef.std(others, ddof=1) / n**0.5 if others else found.regression_se
+    told = [
+        f"{name} {float(mean.sel(regressor=name)):+.2f} ± {float(error.sel(regressor=name)):.2f}"
+        for name in map(str, found.regressor.values)
+        if name != "intercept"
+    ]
+    over = f", means over {int(n.min())} of them" if others else ""
+    return f" Regression of staying (log odds, ± standard error{over}): {', '.join(told)}."
 
 
 STAY = Analysis(

@@ -10,7 +10,7 @@ from neurometa import agents, rollout
 from neurometa.behaviour import regret
 from neurometa.dataset import BEYOND_PROBABILITY
 from neurometa.errors import InputError
-from neurometa.tasks import Task
+from neurometa.tasks import Fixation, Task
 
 
 @functools.singledispatch
@@ -35,7 +35,7 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     InputError
         There are no baselines for the task.
     """
-    names = sorted(kind.__name__ for kind in baselines.registry if kind is not object)
+    names = sorted(kind.__name__ for kind in baselines.registry if kind not in (object, Fixation))
     allowed = ", ".join(["bandits", *(name for name in names if not name.endswith("Bandit"))])
     raise InputError(f"There are no baselines for {type(task).__name__}; there are for {allowed}.")
 

@@ -13,10 +13,10 @@ def _(task: RiskySafe) -> dict[str, agents.Agent]:
     n_free = task.n_trials - task.n_forced
     learners: dict[str, agents.Agent] = {}
     if n_free and task.n_forced:
-        learners["Bayes-optimal"] = agents.RiskySafeObserver(n_free, n_forced=task.n_forced, fixation=task.fixation)
+        learners["Bayes-optimal"] = agents.RiskySafeObserver(n_free, n_forced=task.n_forced)
     return learners | {
-        "Q-learner": agents.RiskyLearner(fixation=task.fixation),
-        "random": agents.RiskyLearner(inverse_temperature=0.0, fixation=task.fixation),  # does what it is forced to
+        "Q-learner": agents.RiskyLearner(),
+        "random": agents.RiskyLearner(inverse_temperature=0.0),  # does what it is forced to
     }
 
 

@@ -12,7 +12,7 @@ def _(task: TwoStep) -> dict[str, agents.Agent]:
         "Bayes-optimal": agents.TwoStepObserver(*world),
         "softmax Bayes": agents.TwoStepObserver(*world, inverse_temperature=10.0),
         "model-free": agents.ModelFreeTwoStep(),
-        "random": agents.TwoStepObserver(*world, inverse_temperature=0.0),  # keeps to the fixation, where there is one
+        "random": agents.TwoStepObserver(*world, inverse_temperature=0.0),
     }
 
 

@@ -6,7 +6,7 @@ from neurometa.behaviour.foraging import matching
 from neurometa.behaviour.groups import compare_groups
 from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
-from neurometa.behaviour.performance import mean_interval, median_interval, regret
+from neurometa.behaviour.performance import crossed_interval, mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.restless import follow_volatility, volatility_regression
 from neurometa.behaviour.reversal import reversal_conditions, reversal_contrasts
@@ -42,6 +42,7 @@ __all__ = [
     "compare_groups",
     "compare_models",
     "counts",
+    "crossed_interval",
     "drifting_rewards",
     "fit",
     "follow_volatility",

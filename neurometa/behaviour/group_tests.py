@@ -134,10 +134,12 @@ def _score(
             shuffled = rng.permuted(np.tile(ranks[1], (n_permutations, 1)), axis=1)
             least = abs(ranks[0] @ ranks[1]) * (1 - 1e-12)
             permuted = float((1 + (np.abs(shuffled @ ranks[0]) >= least).sum()) / (1 + n_permutations))
-    known = fine & np.isfinite(error)
-    reliability = np.nan
-    if known.sum() >= FEWEST and value[known].var() > 0:
-        reliability = float(np.clip(1 - (error[known] ** 2).mean() / value[known].var(ddof=1), 0, 1))
+    known, reliability = fine & np.isfinite(error), np.nan
+    if known.sum() >= FEWEST and np.ptp(value[known]) > 0:
+        middle = (
+            np.subtract(*np.quantile(value[known], [0.75, 0.25])) / 1.349
+        )  # an SD that a wild estimate leaves alone
+        reliability = float(np.clip(1 - np.median(error[known]) ** 2 / max(middle**2, 1e-12), 0, 1))
     result["permutation_p_value"] = (("parameter", "term"), [[permuted]])
     for name, number in (("rank_correlation", rho), ("rank_p_value", p), ("reliability", reliability)):
         result[name] = ("parameter", [number])

@@ -88,6 +88,101 @@ def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95)
     )
 
 
+def crossed_interval(x: xr.DataArray, minus: xr.DataArray | None = None, *, level: float = 0.95) -> xr.Dataset:
+    r"""Mean over agents that played the same episodes, with an interval over agents and episodes.
+
+    An episode that is lucky for one agent is lucky for all, so that no number of agents averages it out; an interval
+    over agents alone holds for these episodes, not for others. With mean squares over agents, over episodes and of
+    their interaction, the variance of the mean of A agents in E episodes is estimated by
+
+    .. math:: \frac{MS_A - MS_{AE}}{A E} + \frac{MS_E}{A E},
+
+    the first term by 0 where it is below. Of a difference between two kinds of agents the first term is that of both,
+    and the second the variance, over episodes, of the difference of their means, over E. It holds as well where agents
+    played episodes of their own. Degrees of freedom are Satterthwaite's.
+
+    Parameters
+    ----------
+    x : DataArray
+        Values over ``agent``, ``episode`` or both, and any other dims. An episode that is NaN for some agent is left
+        out of the interval, not of the mean.
+    minus : DataArray, optional
+        Of other agents, whose mean is taken off; in the same episodes, if there are as many.
+    level : float
+        Coverage of the interval, in (0, 1).
+
+    Returns
+    -------
+    Dataset
+        ``mean``, ``se``, ``lower``, ``upper`` (Student's t) over the other dims. With one agent the interval is
+        over its episodes, and without ``episode`` over agents; NaN below two of both.
+
+    Raises
+    ------
+    InputError
+        There is neither dim, or the level is outside its range.
+
+    References
+    ----------
+    Searle, Casella and McCulloch 1992, Variance Components, chapter 4 (two crossed random factors); Satterthwaite 1946.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
+    kinds = [x] if minus is None else [x, minus]
+    if not {"agent", "episode"} & set(x.dims):
+        raise InputError(f"x spans {x.dims}; it must span 'agent', 'episode' or both.")
+    same = len({each.sizes.get("episode") for each in kinds}) == 1
+    sums = [each.mean([dim for dim in ("episode", "agent") if dim in each.dims]) for each in kinds]
+    mean = sums[0] if minus is None else sums[0] - sums[1]
+    whole = [each.expand_dims([dim for dim in ("agent", "episode") if dim not in each.dims]) for each in kinds]
+    se, df = xr.apply_ufunc(
+        lambda *values: _crossed_error(values, same),
+        *(each.rename(agent=f"agent{i}", episode=f"episode{i}") for i, each in enumerate(whole)),
+        input_core_dims=[[f"agent{i}", f"episode{i}"] for i in range(len(whole))],
+        output_core_dims=[[], []],
+        vectorize=True,
+    )
+    reach = se * special.stdtrit(df.where(df > 0), (1 + level) / 2)
+    return xr.Dataset({"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach}, attrs={"level": level})
+
+
+def _crossed_error(kinds: tuple[np.ndarray, ...], same: bool) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a mean of values (agent, episode), or of a difference of two such means.
+
+    `same` says that both kinds are of the same episodes.
+    """
+    if same:
+        known = np.all([np.isfinite(each).all(0) for each in kinds], axis=0)
+        parts = _variances(tuple(each[:, known] for each in kinds))
+    else:
+        parts = [part for each in kinds for part in _variances((each[:, np.isfinite(each).all(0)],))]
+    if not parts:
+        return np.nan, np.nan
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / df for part, df in parts)
+    return float(np.sqrt(variance)), float(variance**2 / spread) if spread else np.inf
+
+
+def _variances(kinds: tuple[np.ndarray, ...]) -> list[tuple[float, int]]:
+    """Parts of the variance of the mean of one kind, or of the difference of two, with their degrees of freedom."""
+    n_episodes, parts = kinds[0].shape[1], []
+    if n_episodes > 1:
+        course = kinds[0].mean(0) - (kinds[1].mean(0) if len(kinds) > 1 else 0.0)
+        parts.append((float(course.var(ddof=1)) / n_episodes, n_episodes - 1))
+    for values in kinds:
+        n_agents, both = len(values), 0.0
+        if n_agents < 2 or not n_episodes:
+            continue
+        between = float(values.mean(1).var(ddof=1)) / n_agents
+        if n_episodes > 1:
+            left = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
+            both = float((left**2).sum()) / ((n_agents - 1) * (n_episodes - 1)) / (n_agents * n_episodes)
+        if between > both:
+            parts.append((between, n_agents - 1))
+            parts.append((-both, (n_agents - 1) * max(n_episodes - 1, 1)))
+    return parts
+
+
 def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
     """Median of all values with an interval that assumes nothing of their distribution.
 

@@ -41,7 +41,7 @@ def compare(
 
     Of each: published, ours, verdict. A claim is reproduced if its bounds hold in every agent (of eight or
     more, in seven eighths), or in their mean where it is of a mean; runs of one experiment that differ in
-    nothing but the seed are pooled.
+    nothing but the seed are pooled. The interval is over what stands below it.
     """
     from neurometa.compare import compare as set_beside
     from neurometa.storage import write_text
@@ -52,8 +52,8 @@ def compare(
     if as_json:
         say_json({"claims": [dataclasses.asdict(one) for one in found]})
         return
-    rows = [[one.claim, f"{number(one.published)}\n{one.criterion}", _told(one), one.verdict] for one in found]
-    table(["claim", "published,\nmust be", "ours, 95 % interval,\nepisodes", "verdict"], rows)
+    rows = [[one.claim, f"{number(one.published)}\n{_must_be(one)}", _told(one), _verdict(one)] for one in found]
+    table(["claim", "published,\nmust be", "ours, 95 %\ninterval over\nagents x episodes", "verdict"], rows)
     say(_summary(found))
     if needed := dict.fromkeys(one.note.split(" (")[0] for one in found if one.note.startswith("Needs: neurometa")):
         first = next(iter(needed)).removeprefix("Needs: ").split(" Left out")[0]
@@ -71,25 +71,42 @@ def _ours(one: Any) -> str:
 
 
 def _told(one: Any) -> str:
-    if not one.seeds:
-        return "-" if one.verdict == "not run" else f"{number(one.ours)}\nexact"
-    return f"{_ours(one)}\n{one.n}, {one.agents} agent{'s' if one.agents > 1 else ''}"
+    if one.verdict == "not run":
+        return "-"
+    over = one.over.removesuffix(" episodes").replace("s x", " x").replace(" and ", ", ")
+    over = over.replace(" agent x", " x")
+    before = [f"untrained {number(one.untrained)}"] if one.untrained == one.untrained else []
+    return "\n".join([_ours(one), over, *before])
+
+
+def _must_be(one: Any) -> str:
+    return one.criterion.replace(" and ", "\nand ")
+
+
+def _verdict(one: Any) -> str:
+    return f"{one.verdict}\n(said twice)" if one.same_as else one.verdict
 
 
 def _summary(found: list[Any]) -> str:
-    counts = Counter(one.verdict for one in found)
+    """How many of each verdict, a statistic and bound that two claims share counting once; and on how many agents."""
+    ids = {one.claim for one in found}
+    once = [one for one in found if one.same_as not in ids]
+    counts = Counter(one.verdict for one in once)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("reproduced", "not reproduced", "not run"))
-    return f"{len(found)} claim{'s' if len(found) > 1 else ''}: {told}."
+    twice = f", {len(found) - len(once)} of them said twice" if len(once) < len(found) else ""
+    alone = sum(one.agents == 1 for one in once)
+    rest = f"\n{alone} rest{'s' if alone == 1 else ''} on one agent." if alone else ""
+    return f"{len(once)} claim{'s' if len(once) != 1 else ''}{twice}: {told}.{rest}"
 
 
 def _page(found: list[Any]) -> str:
     """One page that stands alone; whatever a record or a folder is called, it is text."""
-    head = ("claim", "published", "must be", "ours, 95 % interval", "episodes", "seeds", "steps", "verdict", "note")
+    head = ("claim", "published", "must be", "ours, 95 % interval", "over", "seeds", "steps", "verdict", "note")
     rows = []
     for one in found:
         about = f"<b>{html.escape(one.statement)}</b><br><small>{html.escape(f'{one.claim}: {one.where}')}</small>"
         seeds = ", ".join(map(str, one.seeds))
-        cells = (number(one.published), one.criterion, _ours(one), str(one.n or "-"), seeds, f"{one.budget or '-'}")
+        cells = (number(one.published), one.criterion, _ours(one), one.over or "-", seeds, f"{one.budget or '-'}")
         plain = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
         verdict = f'<td class="{one.verdict.replace(" ", "-")}">{one.verdict}</td>'
         rows.append(f"<tr><td>{about}</td>{plain}{verdict}<td>{html.escape(one.note)}</td></tr>")

@@ -131,7 +131,6 @@ def _tell(found: Any, file: Path) -> None:
         for term in map(str, found.term.values):
             here = found.sel(parameter=parameter, term=term)
             p = "permutation_p_value" if "permutation_p_value" in here else "p_value"
-            sizes = interval(*here.effect_size_interval.values.tolist())
             rows.append(
                 [
                     f"{link} {parameter}".strip(),
@@ -139,7 +138,7 @@ def _tell(found: Any, file: Path) -> None:
                     number(float(here.effect)),
                     interval(*here.effect_interval.values.tolist()),
                     f"{float(here[p]):.2g}",
-                    f"{float(here.effect_size):.2f} {sizes}",
+                    f"{float(here.effect_size):.2f}",
                 ]
             )
     how = "all members at once" if told["how"] == "hierarchical" else "each member alone"

@@ -27,12 +27,14 @@ def regret(
     from neurometa import behaviour, dataset, runs
     from neurometa.baselines import baselines
     from neurometa.storage import only_writer
+    from neurometa.tasks.fixation import without_fixation
 
     one_thread()
     config = runs.open_config(run)
     trials = dataset.open_run(run)
+    bare = without_fixation(config.task)  # the worlds are replayed choice by choice
     if "reward_prob" not in trials:
-        kind = type(config.task).__name__
+        kind = type(bare).__name__
         if "expected_reward" not in trials:
             raise InputError(
                 f"{run} holds neither 'reward_prob' nor 'expected_reward', so that no choice of {kind} has a regret; "
@@ -43,7 +45,7 @@ def regret(
             f"{run} holds no 'reward_prob' that could be replayed, for {kind} pays {pays}; "
             f"set the reward per trial of neurometa rollout beside: neurometa baselines {run}"
         )
-    task = dataclasses.replace(config.task, n_trials=trials.sizes["trial"])
+    task = dataclasses.replace(bare, n_trials=trials.sizes["trial"])
     learners = baselines(task)
     with only_writer(run), bar("playing", len(learners), "learners", quiet=as_json) as show:
         done: list[str] = []

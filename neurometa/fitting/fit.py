@@ -1,6 +1,7 @@
 """One door to all fits: the parameters of a learning model that make an agent's or animal's choices most probable."""
 
 import math
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
@@ -8,6 +9,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
+from neurometa import evidence
 from neurometa.errors import InputError, nearest
 from neurometa.fitting.from_starts import fit_from_starts
 from neurometa.fitting.hierarchical import fit_group
@@ -17,7 +19,7 @@ from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.members import by_member
 from neurometa.fitting.profile import interval, standard_errors, unidentified
 from neurometa.fitting.scan import Problem, maximise
-from neurometa.models import Equations, Model, Observer, Softmax
+from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
 from neurometa.models.priors import Prior
 
 LEVEL = 0.95  # of the intervals, if no other is asked for
@@ -128,6 +130,8 @@ def fit(
     """
     if not (isinstance(model, type) and issubclass(model, Equations)):
         raise InputError(f"model is {model!r}; give a class of neurometa.models, e.g. RescorlaWagner.")
+    evidence.question(trials)
+    _tell_short_form(model, trials)
     model, begins = started(model, trials, start)
     unshown = model.unshown if issubclass(model, Observer) and "magnitude" not in trials else {}
     lowest, highest = check_bounds(model, {name: (x, x) for name, x in unshown.items()} | begins | dict(bounds or {}))
@@ -192,6 +196,18 @@ def fit(
             result = result.assign_coords(trial=trials.trial.values[window - 1 :])
     result = with_coords(result, trials.drop_dims("trial")).transpose(..., "bound", missing_dims="ignore")
     return _describe(model, result, low, high, level, pool, window)
+
+
+def _tell_short_form(model: type[Equations], trials: xr.Dataset) -> None:
+    """Warn where a two-step model will see the first choices alone, though second ones seem to be there."""
+    unread = evidence.unread_second_choice(trials) if issubclass(model, TwoStepModel) else None
+    if unread is not None:
+        warnings.warn(
+            f"The trials have no variable 'second_choice', so the fit is of first-stage choices alone; {unread!r} may "
+            "hold the second ones: import it with second_choice=... (--second-choice), or assign it as "
+            "'second_choice', 0 or 1 and -1 for none.",
+            stacklevel=3,
+        )
 
 
 def _fit_columns(

@@ -9,22 +9,39 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from neurometa.errors import InputError, nearest
-from neurometa.fitting import latents, likelihood, two_step, two_step_score
-from neurometa.fitting.multistart import Peak, Score, Slope, Target, climb, open_parameters, standard_errors
-from neurometa.models import Equations, Softmax, TwoStepModel
+from neurometa.fitting import latent_state, latents, likelihood, scan, two_step, two_step_score
+from neurometa.fitting.multistart import (
+    Peak,
+    Propose,
+    Score,
+    Slope,
+    Target,
+    climb,
+    open_parameters,
+    peaks,
+    standard_errors,
+)
+from neurometa.models import Equations, LatentState, Softmax, TwoStepModel
 from neurometa.models.priors import Prior, Uniform
+
+N_ANGLES = {1: 17, 2: 9, 3: 5}  # of each rate that are scanned for where to begin, by how many are free
 
 
 class Column(NamedTuple):
-    """Trials that share one set of parameters: how they score it, how many there are, and why they cannot tell.
+    """Trials that share one set of parameters: how they score it, and how many there are.
 
-    Their `slope` is None where it is to be found by differences.
+    `note` says what is unusual of them, empty if nothing, and `mute` that they tell of no parameter by themselves.
+    Their `slope` is None where it is to be found by differences, and `propose` where nothing is known of where to
+    begin; the parameters named in `log_odds` are climbed in these.
     """
 
     score: Score
     n_trials: int
-    mute: str
+    note: str = ""
+    mute: bool = False
     slope: Slope | None = None
+    propose: Propose | None = None
+    log_odds: tuple[str, ...] = ()
 
 
 def fit_from_starts(
@@ -56,9 +73,10 @@ def fit_from_starts(
     with threadpool_limits(
         1
     ):  # the climber's matrices are tiny, and threads that wait for work cost 100 times the work
-        for i, column in enumerate(columns):
-            target = Target(column.score, low, high, densities, column.slope)
-            rng = np.random.default_rng([seed, i])
+        for column in columns:
+            curved = np.array([name in column.log_odds for name in names]) if column.log_odds else None
+            target = Target(column.score, low, high, densities, column.slope, column.propose, curved)
+            rng = np.random.default_rng(seed)  # the same for all: nobody's fit depends on who else there is
             rows.append(_fit_column(target, column, names, absent, given, n_starts, rng))
     result = xr.Dataset(
         {name: (like.dims, np.reshape([row[name] for row in rows], like.shape)) for name in rows[0]} if rows else {}
@@ -124,18 +142,20 @@ def _fit_column(
     """Numbers of one column by name; NaN with a ``reason`` where its trials cannot tell."""
     n = len(names)
     estimate, errors = np.full(n, np.nan), np.full(n, np.nan)
-    reason, peak, at_bound = column.mute, None, False
-    if column.n_trials and not (reason and not given):
+    reason, peak, at_bound = "no trial was played", None, False
+    if column.n_trials:
         peak = climb(target, n_starts, rng)
         flat = open_parameters(target, peak)
         prior = np.array([name in given and not isinstance(given[name], Uniform) for name in names])
         bound = target.free & ((peak.parameters == target.lower) | (peak.parameters == target.upper))
         errors, confounded = standard_errors(target, peak, target.free & ~bound & ~(flat & ~prior))
-        lost = (flat & ~prior) | confounded
+        lost = (flat & ~prior) | confounded | (column.mute and not given)
         estimate = np.where(lost, np.nan, peak.parameters)
         errors = np.where(lost, np.nan, errors)
         at_bound = bool((bound & ~lost).any())
-        reason = _why(names, flat, prior, confounded) or (f"{reason}: the priors decide" if reason else "")
+        note = f"{column.note}: the priors decide" if column.note and given else column.note
+        left = "" if column.mute and not given else _why(names, flat, prior, confounded)
+        reason = "; ".join(filter(None, (note, left)))
     estimate = np.where([name in absent for name in names], np.nan, estimate)
     row: dict[str, Any] = {}
     for k, name in enumerate(names):
@@ -147,7 +167,7 @@ def _fit_column(
         "log_posterior": found.log_likelihood + found.log_prior,
         "n_trials": column.n_trials,
         "n_reached": found.reached,
-        "converged": peak is not None and not np.isnan(estimate[expected]).any(),
+        "converged": column.n_trials > 0 and not np.isnan(estimate[expected]).any(),
         "at_bound": at_bound,
         "reason": reason,
     }
@@ -208,10 +228,12 @@ def _two_step_columns(
             played.branched,
         )
         chosen = np.unique(one.choice[one.played])
-        mute = "no trial was played" if not chosen.size else "only one first-stage option was ever chosen"
+        mute = chosen.size == 1
+        note = "only one first-stage option was ever chosen" if mute else ""
         score = functools.partial(two_step_score.score, model, one)
         slope = functools.partial(two_step_score.slope, tied, one)
-        columns.append(Column(score, int(one.played.sum()), mute if chosen.size < 2 else "", slope))
+        propose = functools.partial(two_step_score.starts, tied, one)
+        columns.append(Column(score, int(one.played.sum()), note, mute, slope, propose))
     return columns, like
 
 
@@ -224,18 +246,43 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
     rates, weights = ([place[name] for name in group] for group in (model.rates(), model.weights))
     columns = []
     for i in range(like.size):
-        choice, reward = (arrays[name][i].T[:, None] for name in ("choice", "reward"))
-        told = tuple(np.stack([arm[i].T[:, None] for arm in arms]) for arms in shown)
+        last = int((arrays["choice"][i] >= 0).any(0).nonzero()[0].max(initial=-1)) + 1  # what only pads says nothing
+        choice, reward = (arrays[name][i].T[:last, None] for name in ("choice", "reward"))
+        chosen, n_trials = np.unique(choice[choice >= 0]), int((choice >= 0).sum())
+        note = "only one option was ever chosen" if chosen.size == 1 else ""
+        if issubclass(model, LatentState):
+            seen = latent_state.sequence(arrays["choice"][i], arrays["reward"][i])
+            score, propose = (functools.partial(f, seen) for f in (latent_state.score, latent_state.starts))
+            columns.append(Column(score, n_trials, note, propose=propose, log_odds=latent_state.RATES))
+            continue
+        told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)
         one = likelihood.Choices(choice, reward, n_options, told=told)
 
         def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
             seen = likelihood.gaps(model, one, points.T[rates][..., None])
             return likelihood.score(seen, points.T[weights])[0]
 
-        chosen = np.unique(choice[choice >= 0])
-        mute = "no trial was played" if not chosen.size else "only one option was ever chosen"
-        columns.append(Column(score, int((choice >= 0).sum()), mute if chosen.size < 2 else ""))
+        columns.append(Column(score, n_trials, note, propose=functools.partial(_scanned_starts, model, one)))
     return columns, like
+
+
+def _scanned_starts(
+    model: type[Softmax], choices: likelihood.Choices, lower: np.ndarray, upper: np.ndarray, most: int
+) -> np.ndarray:
+    """Points to climb from (point, parameter): a coarse scan of the rates with the best weights at each."""
+    ordered = (*model.rates(), *model.weights)
+    place = [model.parameters().index(name) for name in ordered]
+    problem = scan.Problem(model, choices, lower[place][:, None], upper[place][:, None])
+    axes = [
+        np.linspace(0, 1, N_ANGLES.get(int(problem.free.sum()), 3)) if free else np.zeros(1) for free in problem.free
+    ]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(len(axes), -1) if axes else np.zeros((0, 1))
+    rates = problem.rates(grid[..., None])
+    begun = np.clip(0.0, problem.lower, problem.upper)[len(rates) :, None]
+    weights, value = scan.best_weights(problem, rates, begun, scan.INITIAL)
+    top = peaks(value[:, 0].reshape([len(axis) for axis in axes]))[:most]
+    found = np.concatenate([rates[:, top, 0], weights[:, top, 0]])
+    return found[np.argsort(place)].T
 
 
 def _columns(

@@ -17,6 +17,7 @@ LABELS = {
     "arm_prob": "posterior mean of the arm's reward probability",
     "belief": "belief that the arm is the better one",
     "choice_prob": "choice probability",
+    "doubt": "belief that the arm is the worse one",
     "kernel": "choice kernel of the arm",
     "log_volatility": "posterior mean of the volatility's logarithm",
     "novelty": "associability of the arm that its errors added",

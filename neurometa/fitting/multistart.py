@@ -1,7 +1,8 @@
 """The most probable parameters by climbing from many starts: for models of too many rates to scan.
 
-Each start is the best of some random draws, so that the starts lie in different basins;
-bounded quasi-Newton climbs from each, and how many reached the best says how far to trust it.
+Half of the starts are what a scan of the model proposes, where it has one. Each of the others is the best of some
+random draws, the same for all trials, so that the starts lie in different basins; bounded quasi-Newton climbs from
+each, and how many reached the best says how far to trust it.
 """
 
 import math
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from neurometa.models.priors import Prior, Uniform
 
@@ -19,15 +20,18 @@ CURVE = 1e-3  # of a second difference
 REACHED = 1e-3  # nats: a start that ends within this of the best has reached it
 SINGULAR = 1e-6  # of the largest eigenvalue of the scaled information
 WORST = -1e10  # stands for minus infinity
+BEYOND = 690.0  # of log-odds to either side, which stand for 0 and 1
 
 Score = Callable[[np.ndarray], np.ndarray]  # points (point, parameter) -> log-likelihood (point,), in nats
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]  # point (parameter,) -> log-likelihood and its gradient
+Propose = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # bounds, how many at most -> points (point, parameter)
 
 
 class Target(NamedTuple):
-    """What to climb: a likelihood, bounds (parameter,), priors, and the slope of the likelihood where that is known.
+    """What to climb: a likelihood, bounds (parameter,) and priors, and what is known of how to climb it.
 
-    A parameter whose bounds are equal is held there.
+    A parameter whose bounds are equal is held there. `slope` is that of the likelihood; `propose` says where to begin;
+    parameters in `log_odds` (parameter,) are climbed in these, as they matter as much near 0 and 1 as between.
     """
 
     score: Score
@@ -35,6 +39,8 @@ class Target(NamedTuple):
     upper: np.ndarray
     priors: Sequence[Prior]
     slope: Slope | None = None
+    propose: Propose | None = None
+    log_odds: np.ndarray | None = None
 
     @property
     def free(self) -> np.ndarray:
@@ -69,9 +75,6 @@ class Peak(NamedTuple):
 def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
     """Find the highest posterior density (with uniform priors: likelihood) within the bounds."""
     free, n = target.free, len(target.lower)
-    points = draw(target, n_starts * DRAWS, rng)
-    value = target.density(points).reshape(n_starts, DRAWS)
-    starts = points.reshape(n_starts, DRAWS, n)[np.arange(n_starts), value.argmax(1)]
     if not free.any():
         point = target.lower[None]
         return Peak(point[0], float(target.score(point)[0]), 0.0, n_starts)
@@ -80,6 +83,8 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
     edge = np.array([not np.isfinite(target.priors[k].log_density(float(target.lower[k]))) for k in range(n)])
     end = np.array([not np.isfinite(target.priors[k].log_density(float(target.upper[k]))) for k in range(n)])
     low, high = target.lower + edge * width, target.upper - end * width  # where the density is finite
+    begun = np.clip(starts(target, n_starts, rng), low, high)
+    low, high, begun = _inward(target, low), _inward(target, high), _inward(target, begun)
     loss = _by_differences(target, low, high) if target.slope is None else _by_slope(target, target.slope)
     found = [
         optimize.minimize(
@@ -90,15 +95,40 @@ def climb(target: Target, n_starts: int, rng: np.random.Generator) -> Peak:
             bounds=np.stack([low[which], high[which]], 1),
             options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500},
         )
-        for start in np.clip(starts, low, high)
+        for start in begun
     ]
     values = -np.array([each.fun for each in found])
-    best = target.lower.copy()
+    best = _inward(target, target.lower)
     best[which] = found[values.argmax()].x
-    best = np.where(edge & (best <= low), target.lower, np.where(end & (best >= high), target.upper, best))
+    natural = np.clip(_outward(target, best[None])[0], target.lower, target.upper)
+    best = np.where(best <= low, target.lower, np.where(best >= high, target.upper, natural))
     point = best[None]
     reached = int((values > values.max() - REACHED).sum())
     return Peak(best, float(target.score(point)[0]), float(target.log_prior(point)[0]), reached)
+
+
+def starts(target: Target, n_starts: int, rng: np.random.Generator) -> np.ndarray:
+    """Points (start, parameter) to climb from: those proposed, at most half, and the best of some draws each."""
+    proposed = np.empty((0, len(target.lower)))
+    if target.propose is not None:
+        proposed = target.propose(target.lower, target.upper, (n_starts + 1) // 2)
+    n_drawn = n_starts - len(proposed)
+    points = draw(target, n_drawn * DRAWS, rng)
+    best = target.density(points).reshape(n_drawn, DRAWS).argmax(1)
+    drawn = points.reshape(n_drawn, DRAWS, len(target.lower))[np.arange(n_drawn), best]
+    return np.concatenate([proposed, drawn])
+
+
+def _inward(target: Target, points: np.ndarray) -> np.ndarray:
+    """Parameters (..., parameter) as they are climbed in: some in log-odds."""
+    if target.log_odds is None:
+        return points.astype(float)
+    return np.where(target.log_odds, np.clip(special.logit(np.clip(points, 0, 1)), -BEYOND, BEYOND), points)
+
+
+def _outward(target: Target, points: np.ndarray) -> np.ndarray:
+    """The inverse of `_inward`."""
+    return points if target.log_odds is None else np.where(target.log_odds, special.expit(points), points)
 
 
 def _by_slope(target: Target, slope: Slope) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -124,23 +154,33 @@ def _by_differences(
     target: Target, low: np.ndarray, high: np.ndarray
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """Minus the density of the free parameters, and its gradient by differences within `low` and `high`."""
-    which, scale = np.flatnonzero(target.free), _scale(target)
+    which, scale = np.flatnonzero(target.free), np.minimum(1.0, np.where(target.free, high - low, 1.0))
     offset = np.zeros((2 * len(which) + 1, len(target.lower)))
     for row, k in enumerate(which):
         offset[1 + 2 * row, k], offset[2 + 2 * row, k] = STEP * scale[k], -STEP * scale[k]
-    limited = np.flatnonzero((low > target.lower) | (high < target.upper))
-    up = 1 + 2 * np.arange(len(which))
+    narrowed = (_outward(target, low) > target.lower) | (_outward(target, high) < target.upper)
+    limited = np.flatnonzero(narrowed if target.log_odds is None else narrowed | target.log_odds)
+    up, held = 1 + 2 * np.arange(len(which)), _inward(target, target.lower)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
-        point = target.lower.copy()
+        point = held.copy()
         point[which] = x
         tried = point + offset
         tried[1:, limited] = np.minimum(np.maximum(tried[1:, limited], low[limited]), high[limited])
-        value = target.density(tried)
+        value = target.density(_outward(target, tried))
         apart = tried[up, which] - tried[up + 1, which]
         return -value[0], -(value[1::2] - value[2::2]) / apart
 
     return loss
+
+
+def peaks(value: np.ndarray) -> np.ndarray:
+    """Places of the nodes of a grid that no neighbour tops, the highest first."""
+    around = np.pad(value, 1, constant_values=-np.inf)
+    neighbours = np.lib.stride_tricks.sliding_window_view(around, (3,) * value.ndim)
+    highest = (value >= neighbours.max(tuple(range(value.ndim, 2 * value.ndim)))).ravel()
+    peaks = np.flatnonzero(highest)
+    return peaks[np.argsort(-value.ravel()[peaks], kind="stable")]
 
 
 def draw(target: Target, n_points: int, rng: np.random.Generator) -> np.ndarray:
@@ -197,11 +237,13 @@ def standard_errors(target: Target, peak: Peak, estimated: np.ndarray) -> tuple[
     information = np.zeros((n, n))
     for (i, j), each in zip(pairs, second, strict=True):
         information[i, j] = information[j, i] = -each / step[i] / step[j]
-    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+    if not (scale > 0).all():
+        return errors, confounded
     root, direction = np.linalg.eigh(information / scale[:, None] / scale)
-    if (np.diag(information) > 0).all() and root[0] > SINGULAR * root[-1]:
+    if root[0] > SINGULAR * root[-1]:
         errors[which] = np.sqrt(np.diag(np.linalg.inv(information)))
-    elif (np.diag(information) > 0).all():
+    else:
         confounded[which] = np.abs(direction[:, 0]) > 0.1
     return errors, confounded
 

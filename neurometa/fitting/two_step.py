@@ -47,6 +47,7 @@ def playable(model: type[TwoStepModel], trials: xr.Dataset, *, sided: bool) -> x
         )
     present = [name for name in CODED if name in trials]
     dataset.require(trials, **{name: ("trial",) for name in present})
+    trials = trials.assign({name: _whole(trials[name]) for name in present})
     for name in present:
         _check_binary(trials[name], name)
     played = dataset.played(trials)
@@ -171,6 +172,14 @@ def _grain(parameters: Sequence[xr.DataArray], played: xr.Dataset) -> xr.DataArr
 def _sided(model: TwoStepModel) -> bool:
     response = model.general()[7]
     return bool(np.any(np.asarray(response) != 0))
+
+
+def _whole(variable: xr.DataArray) -> xr.DataArray:
+    """Whole numbers that padding or empty cells have made floats, as integers again, -1 where they are empty."""
+    if variable.dtype.kind != "f":
+        return variable
+    filled = variable.fillna(-1)
+    return filled.astype(np.int64) if bool((filled == np.round(filled)).all()) else variable
 
 
 def _check_binary(variable: xr.DataArray, name: str) -> None:

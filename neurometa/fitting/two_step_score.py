@@ -1,18 +1,18 @@
-"""Log-likelihood of two-step choices and its gradient, compiled: one pass over the trials for each set of parameters.
+"""Log-likelihood of two-step choices and its gradient, and where to begin to climb it.
 
-The equations are those of `neurometa.models.two_step`, compiled as they stand; their derivatives are
-carried along from trial to trial, which costs about as much again, where differences would cost
-two passes for each parameter.
+The derivatives are carried along from trial to trial, which costs about as much again as the likelihood, where
+differences would cost two passes for each parameter.
 """
 
-import functools
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from neurometa.fitting.multistart import peaks
 from neurometa.models import TwoStepModel, two_step
+
+ANGLES = np.pi * np.linspace(0, 1, 13) ** 1.5  # at which learning rates are scanned, finest near 0
+STEEPEST, HABIT = 20.0, 40.0  # bounds of weights in the scan
 
 
 class Sequences(NamedTuple):
@@ -59,7 +59,9 @@ def score(model: type[TwoStepModel], sequences: Sequences, points: np.ndarray) -
     general = np.empty((len(points), len(two_step.GENERAL)))
     for k, each in enumerate(model(*points.T).general()):
         general[:, k] = each
-    return _compiled()(general, two_step.START, *sequences)[0]
+    from neurometa.fitting import two_step_kernel  # loads numba, of which other fits have no need
+
+    return two_step_kernel.value(general, *sequences)
 
 
 class Ties(NamedTuple):
@@ -87,84 +89,70 @@ def ties(model: type[TwoStepModel]) -> Ties:
 def slope(tied: Ties, sequences: Sequences, point: np.ndarray) -> tuple[float, np.ndarray]:
     """Log-likelihood at one point (parameter,), in nats, and its gradient by the model's parameters."""
     general = tied.matrix @ point + tied.fixed
-    value, gradient = _compiled()(general[None], two_step.START, *sequences)
-    return float(value[0]), gradient[0] @ tied.matrix
+    from neurometa.fitting import two_step_kernel
+
+    value, gradient = two_step_kernel.slope(general, *sequences)
+    return float(value), gradient @ tied.matrix
 
 
-@functools.cache
-def _compiled() -> Callable:
-    """Compile the loop with the model's own equations, when it is first needed."""
-    import numba  # half a second to load, of which other fits have no need
+def starts(tied: Ties, sequences: Sequences, lower: np.ndarray, upper: np.ndarray, most: int) -> np.ndarray:
+    """Points to begin a climb at: the best weights at those pairs of learning rates that no neighbour tops.
 
-    compiled = numba.njit(error_model="numpy", nogil=True)
-    plan, first_logit, second_logit = (
-        compiled(each) for each in (two_step.plan, two_step.first_logit, two_step.second_logit)
-    )
-    errors, learn = compiled(two_step.errors), compiled(two_step.learn)
+    At given learning rates the choices are a logistic regression on what both learners expect, which is concave, so
+    that its weights are found by Newton's method wherever it begins. Only the learning rates are scanned.
 
-    @compiled
-    def scored(logit, option):
-        """Log-probability of the option, and its derivative by the logit."""
-        signed = logit if option == 1 else -logit
-        small = math.exp(-abs(signed))
-        other = (small if signed > 0 else 1.0) / (1 + small)  # probability of the other option
-        return min(signed, 0.0) - math.log1p(small), other if option == 1 else -other
+    Parameters
+    ----------
+    tied : Ties
+        What the model's parameters are to the general learner.
+    sequences : Sequences
+        The choices.
+    lower, upper : float array (parameter,)
+        Bounds of the model's parameters.
+    most : int
+        How many points at most.
 
-    @compiled
-    def by_plan(state, by_rate, two, p_common):
-        """Derivatives of the planned advantage of option 1 by the second learning rate and by p_common."""
-        _, _, v00, v01, v10, v11, _, _, tally = state
-        known = (tally > 0) * 1.0 - (tally < 0) * 1.0
-        high_0, high_1 = two * (1 + np.sign(v01 - v00)) / 2, two * (1 + np.sign(v11 - v10)) / 2  # is option 1 better?
-        best = v00 + high_0 * (v01 - v00) - v10 - high_1 * (v11 - v10)
-        moved = (1 - high_0) * by_rate[0] + high_0 * by_rate[1] - (1 - high_1) * by_rate[2] - high_1 * by_rate[3]
-        return (1 - 2 * p_common) * known * moved, -2 * known * best
+    Returns
+    -------
+    float array (point, parameter)
+        Within the bounds, the most probable first.
+    """
+    from neurometa.fitting import two_step_kernel
 
-    @compiled
-    def run(general, start, choice, second_state, second_choice, left_option, reward, played, branched):
-        total, gradient = np.zeros(len(general)), np.zeros(general.shape)
-        two = 1.0 if branched else 0.0
-        first = np.empty((3, 2))  # derivatives of both first-stage values by both learning rates and the eligibility
-        second = np.empty(4)  # of the second-stage values by their learning rate
-        for i in range(len(general)):
-            slope_1, slope_2, rate_1, rate_2, eligibility, weight, stickiness, response, p_common = general[i]
-            up = gradient[i]
-            for m in range(len(choice)):
-                state = start
-                first[:], second[:] = 0.0, 0.0
-                for t in range(choice.shape[1]):
-                    if not played[m, t]:
-                        continue
-                    a, s, b, left = choice[m, t], second_state[m, t], second_choice[m, t], left_option[m, t]
-                    at = 2 * s + b
-                    planned = plan(state, two, p_common)
-                    logit = first_logit(state, planned, left, slope_1, weight, stickiness, response)
-                    value, by_logit = scored(logit, a)
-                    total[i] += value
-                    by_rate, by_common = by_plan(state, second, two, p_common)
-                    cached, share = slope_1 * (1 - weight) * by_logit, slope_1 * weight * by_logit
-                    ahead = planned[1] - planned[0]
-                    net = weight * ahead + (1 - weight) * (state[1] - state[0])
-                    side = state[7] * (2 * left - 1)
-                    up[0] += by_logit * (net + stickiness * state[6] + response * side)
-                    up[2] += cached * (first[0, 1] - first[0, 0])
-                    up[3] += cached * (first[1, 1] - first[1, 0]) + share * by_rate
-                    up[4] += cached * (first[2, 1] - first[2, 0])
-                    up[5] += slope_1 * by_logit * (ahead - (state[1] - state[0]))
-                    up[6] += slope_1 * by_logit * state[6]
-                    up[7] += slope_1 * by_logit * side
-                    up[8] += share * by_common
-                    if branched:
-                        value, by_logit = scored(second_logit(state, s, slope_2), b)
-                        total[i] += value
-                        up[1] += by_logit * second_logit(state, s, 1.0)
-                        up[3] += by_logit * slope_2 * (second[2 * s + 1] - second[2 * s])
-                    onset, outcome = errors(state, a, s, b, reward[m, t])
-                    state = learn(state, a, s, b, left, onset, outcome, rate_1, rate_2, eligibility)
-                    first[0, a] += onset + eligibility * outcome - rate_1 * first[0, a]
-                    first[1, a] += rate_1 * ((1 - eligibility) * second[at] - first[1, a])
-                    first[2, a] += rate_1 * (outcome - first[2, a])
-                    second[at] += outcome - rate_2 * second[at]
-        return total, gradient
+    low, high = (tied.matrix @ bound + tied.fixed for bound in (lower, upper))
+    share = (1 - np.cos(ANGLES)) / 2
+    one, two = (np.unique(low[k] + (high[k] - low[k]) * share) for k in (2, 3))
+    together = bool((tied.matrix[2] * tied.matrix[3]).any())  # one rate for both stages
+    grid = (len(two),) if together else (len(one), len(two))
+    pairs = np.stack([two, two], 1) if together else np.stack(np.meshgrid(one, two, indexing="ij"), -1).reshape(-1, 2)
+    same_slope = bool((tied.matrix[0] * tied.matrix[1]).any())
+    floor, ceiling = _weight_bounds(low, high)
+    found, reached = two_step_kernel.scan(pairs, high[8], same_slope, floor, ceiling, *sequences)
+    top = peaks(reached.reshape(grid))[:most]
+    general = _natural(pairs[top], found[top], high[8])
+    own = general @ tied.matrix / np.maximum(tied.matrix.sum(0), 1)
+    if same_slope:
+        own = np.where(tied.matrix[0] > 0, general[:, [0]], own)
+    return np.clip(own, lower, upper)
 
-    return run
+
+def _weight_bounds(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the six weights of the scan, from those of the general learner's parameters."""
+    floor = np.array([0.0, 0.0, 0.0, -HABIT, -HABIT, max(low[1], 0.0)])
+    ceiling = np.array([STEEPEST, STEEPEST, STEEPEST, HABIT, HABIT, high[1]])
+    ceiling[0] *= high[5] > 0
+    ceiling[1] *= low[5] < 1 and low[4] < 1
+    ceiling[2] *= low[5] < 1 and high[4] > 0
+    for weight, habit in ((3, 6), (4, 7)):
+        if low[habit] == high[habit] == 0:
+            floor[weight] = ceiling[weight] = 0.0
+    return floor, ceiling
+
+
+def _natural(rates: np.ndarray, weights: np.ndarray, p_common: float) -> np.ndarray:
+    """Parameters of the general learner (point, parameter) from learning rates and the six weights."""
+    planned, short, long, sticky, sided, second = weights.T
+    slope_1 = np.maximum(planned + short + long, 0.05)  # at 0 nothing else could be climbed
+    cached = np.maximum(short + long, 1e-9)
+    columns = (slope_1, second, *rates.T, long / cached, planned / slope_1, sticky / slope_1, sided / slope_1)
+    return np.stack([*columns, np.full(len(rates), p_common)], axis=1)

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from neurometa.models.base import Array, Model
 
+FAINTEST = 1e-300  # of a belief: without it, one that became 0 could never come back where nothing swaps
+
 
 @dataclasses.dataclass(frozen=True)
 class LatentState(Model):
@@ -42,7 +44,8 @@ class LatentState(Model):
         "better_prob": (0.5, 0.999),
         "inverse_temperature": (0.0, 30.0),
     }
-    features: ClassVar = ("belief",)
+    features: ClassVar = ("belief", "doubt")  # both, as neither is 1 minus the other where that is below 1e-16
+    start: ClassVar = (0.5, 0.5)
     n_options: ClassVar = 2
     mirrored: ClassVar = True
     rewards: ClassVar = (0.0, 1.0)
@@ -51,13 +54,14 @@ class LatentState(Model):
     @staticmethod
     def learn(features, chosen, reward, hazard_rate, better_prob):
         """Take in the outcome, then allow for a swap."""
-        (belief,) = features
+        belief, doubt = features
         outcome = chosen * reward + (1 - chosen) * (1 - reward)
         likelihood = outcome * better_prob + (1 - outcome) * (1 - better_prob)
-        after = belief * likelihood / (belief * likelihood + (1 - belief) * (1 - likelihood))
-        return (after + hazard_rate * (1 - 2 * after),)
+        joint, other = belief * likelihood + FAINTEST, doubt * (1 - likelihood) + FAINTEST
+        belief, doubt = joint / (joint + other), other / (joint + other)
+        return belief + hazard_rate * (doubt - belief), doubt + hazard_rate * (belief - doubt)
 
     def expected(self, features):
         """Reward expected of each arm: its probability under the belief."""
-        (belief,) = features
-        return belief * self.better_prob + (1 - belief) * (1 - self.better_prob)
+        belief, doubt = features
+        return belief * self.better_prob + doubt * (1 - self.better_prob)

@@ -7,6 +7,7 @@ from neurometa.plotting.cue_values import cue_responses, states_by_role
 from neurometa.plotting.curves import (
     agent_interval,
     baseline_curves,
+    correlations,
     matrix,
     mean_curve,
     published_points,
@@ -40,6 +41,7 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "correlations",
     "cue_responses",
     "end_points",
     "estimates",

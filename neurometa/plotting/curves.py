@@ -6,12 +6,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from neurometa.behaviour import mean_interval
+from neurometa.behaviour import crossed_interval, mean_interval
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
 
 
 def agent_interval(x: xr.DataArray) -> xr.Dataset:
-    """Mean and 95 % interval: over agents if there are several, else over the episodes of the one.
+    """Mean and 95 % interval: over agents, and the episodes that they share; of one agent, over its episodes.
 
     Parameters
     ----------
@@ -21,11 +21,14 @@ def agent_interval(x: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     Dataset
-        As of `behaviour.mean_interval`, over the other dims.
+        As of `behaviour.mean_interval`, over the other dims; of several agents by `behaviour.crossed_interval`, or
+        over agents alone where `x` has no ``episode``.
     """
     if x.sizes.get("agent", 1) == 1:
         return mean_interval(x.squeeze("agent", drop=True) if "agent" in x.dims else x, "episode")
-    return mean_interval(x.mean("episode") if "episode" in x.dims else x, "agent")
+    if "episode" not in x.dims:
+        return mean_interval(x, "agent")
+    return crossed_interval(x).assign(n=x.notnull().any("episode").sum("agent"))
 
 
 def mean_curve(ax: Axes, x: xr.DataArray, *, label: str, colour: str, dash: str = "-", width: float = 1.6) -> Axes:
@@ -140,8 +143,38 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     }
     how = {"cmap": "Oranges", "vmin": 0, "vmax": most, "cbar": False}
     sns.heatmap(shade.transpose(rows, columns).values, annot=value.values, fmt=".2f", ax=ax, **how, **names)
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, rotation=0)
     ax.set(xlabel=str(columns), ylabel=str(rows))
+    return ax
+
+
+def correlations(ax: Axes, table: xr.DataArray) -> Axes:
+    """Draw correlations as numbers in cells, from blue (-1) by white to red (+1).
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataArray
+        In [-1, 1], over two dims whose coordinates label rows and columns; NaN is left empty.
+    """
+    import seaborn as sns
+
+    names = {"yticklabels": list(table[table.dims[0]].values), "xticklabels": list(table[table.dims[1]].values)}
+    how = {
+        "cmap": "RdBu_r",
+        "vmin": -1,
+        "vmax": 1,
+        "cbar": False,
+        "annot": True,
+        "fmt": ".2f",
+        "annot_kws": {"size": 6},
+    }
+    sns.heatmap(table.values, ax=ax, linewidths=0.5, **how, **names)
+    ax.tick_params(length=0)
+    ax.tick_params(axis="x", rotation=35)
+    for label in ax.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
     return ax
 
 

@@ -1,5 +1,7 @@
 """Fitted parameters of members between groups, or along a score."""
 
+import textwrap
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -7,6 +9,8 @@ from matplotlib.axes import Axes
 from neurometa.dataset import require
 from neurometa.plotting.colours import COLOURS
 from neurometa.plotting.points import spread_points
+
+ROOM = 40  # letters that find room below the axis
 
 
 def groups(ax: Axes, found: xr.Dataset, parameter: str, *, label: str = "") -> Axes:
@@ -42,11 +46,12 @@ def groups(ax: Axes, found: xr.Dataset, parameter: str, *, label: str = "") -> A
         low, high = one.group_mean_interval.transpose("bound", "level").values
         ax.vlines(at, low, high, color=COLOURS[2], lw=1.4)
         ax.plot(at, one.group_mean, "o", ms=4, color=COLOURS[2])
-        ax.set(xticks=range(len(levels)), xticklabels=levels, xlim=(-0.5, len(levels) - 0.2))
+        told = [textwrap.fill(level, ROOM // len(levels)) for level in levels]
+        ax.set(xticks=range(len(levels)), xticklabels=told, xlim=(-0.5, len(levels) - 0.2))
     else:
         sns.regplot(
             frame, x=by, y="estimate", ax=ax, ci=None, color=COLOURS[0],
-            scatter_kws={"s": 10, "alpha": 0.6, "lw": 0}, line_kws={"color": COLOURS[2], "lw": 1.4},
+            scatter_kws={"s": 10, "alpha": 0.6, "linewidths": 0}, line_kws={"color": COLOURS[2], "lw": 1.4},
         )  # fmt: skip
     ax.set(xlabel=by, ylabel=label or parameter.replace("_", " "))
     return ax

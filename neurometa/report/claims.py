@@ -28,7 +28,7 @@ def rows(source: Source) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
             "criterion": one.criterion.replace("-", "−"),
             "ours": number(one.ours),
             "interval": interval(one.lower, one.upper) if math.isfinite(one.lower) else "",
-            "n": f"{one.n:,}" if one.n else "–",
+            "n": one.over or "–",
             "verdict": one.verdict,
             "mark": MARKS[one.verdict],
             "note": one.note,

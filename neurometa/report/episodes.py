@@ -41,7 +41,8 @@ def of_source(source: Source) -> dict[str, Any] | None:
     Returns
     -------
     dict
-        ``episodes`` (each with ``label``, ``n``, ``choice``, ``reward``, ``marks``, ``panels`` and perhaps ``hidden``),
+        ``episodes`` (each with ``label``, ``n``, ``choice``, ``reward``, ``marks``, ``panels`` and perhaps ``second``
+        (stage) and ``hidden``),
         ``options`` (their names), ``about`` (a sentence on which episodes these are) and ``notes``.
     """
     trials = source.trials
@@ -182,6 +183,7 @@ def _episode(one: xr.Dataset, held: xr.Dataset | None, model: str) -> tuple[dict
         "choice": choice.tolist(),
         "reward": numbers(one.reward.values),
         "marks": list(_marks(one)),
+        **_second(one),
         "panels": [panel for panel in _panels(one, held, model) if panel["series"]],
     }
     step = _choice_step(one)
@@ -191,6 +193,19 @@ def _episode(one: xr.Dataset, held: xr.Dataset | None, model: str) -> tuple[dict
     told["step"] = _step_name(one, step)
     state = hidden.transpose("trial", "unit").values.astype(float)
     return told, state if np.isfinite(state).all() else None
+
+
+def _second(one: xr.Dataset) -> dict[str, Any]:
+    """Which state the second stage of a two-step trial was in, and what was chosen there."""
+    if "second_state" not in one or one.second_state.dims != ("trial",):
+        return {}
+    state = np.where(one.played.values & one.second_state.notnull().values, one.second_state.fillna(-1).values, -1)
+    if state.max() < 0:
+        return {}
+    told = {"states": [f"state {i}" for i in range(int(state.max()) + 1)], "state": state.astype(int).tolist()}
+    if "second_choice" in one and one.second_choice.dims == ("trial",):
+        told["choice"] = np.where(state >= 0, one.second_choice.fillna(-1).values, -1).astype(int).tolist()
+    return {"second": told}
 
 
 def _marks(one: xr.Dataset) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from neurometa._version import __version__
 from neurometa.errors import InputError
-from neurometa.report import claims, episodes, facts, parameters, pictures, words
+from neurometa.report import claims, episodes, facts, members, parameters, pictures, words
 from neurometa.report.source import Source, find
 from neurometa.results import MissingError
 from neurometa.storage import write_text
@@ -66,6 +66,7 @@ def contents(source: Source) -> dict[str, Any]:
     curve, curve_note = pictures.learning_curve(source)
     figures, notes = pictures.of_behaviour(source)
     fits, fit_notes = _fits(source)
+    compared, group_notes = members.groups(source)
     decided, undecided = claims.rows(source)
     tiles = facts.tiles(source)
     if decided:
@@ -85,6 +86,8 @@ def contents(source: Source) -> dict[str, Any]:
         "notes": notes,
         "fits": fits,
         "fit_notes": fit_notes,
+        "compared": compared,
+        "group_notes": group_notes,
         "decided": decided,
         "undecided": undecided,
         "scrubber": episodes.of_source(source),
@@ -128,9 +131,10 @@ def _fits(source: Source) -> tuple[list[dict[str, Any]], list[str]]:
         if table is None:
             notes.append(f"{name} holds no fitted parameter.")
             continue
-        figures = pictures.of_fit(fitted, parameters.parameter_names(fitted))
-        by_volatility = pictures.volatility(fitted)
-        found.append({"table": table, "figures": [*([by_volatility] if by_volatility else []), *figures]})
+        names = parameters.parameter_names(fitted)
+        by_volatility, scores = pictures.volatility(fitted), members.associations(fitted, names)
+        figures = [*([by_volatility] if by_volatility else []), *pictures.of_fit(fitted, names)]
+        found.append({"table": table, "figures": figures, "scores": scores})
     return found, notes
 
 

@@ -13,6 +13,7 @@ from neurometa.report.words import interval, number, plural
 
 ROOM = 220_000  # characters that the rows of one table may take, about
 ABOUT_FITS = ("log_likelihood", "log_posterior", "log_evidence", "n_trials", "converged", "at_bound")
+WHOSE = ("subject", "session", "seed")
 LABELS = {
     "log_likelihood": "log-likelihood",
     "log_evidence": "log evidence",
@@ -93,7 +94,10 @@ def table(fitted: xr.Dataset, key: str) -> Table | None:
     names = [name for name in names if set(fitted[name].dims) <= set(dims)]
     names = [name for name in names if not name.endswith("_se") or np.isfinite(fitted[name].values).any()]
     columns, cells = [], []
-    for name, x in (*_labels(fitted, dims), *((name, _spread(fitted, name, dims)) for name in names)):
+    labels = _labels(fitted, dims)
+    told = [each for each in labels if each[0] in WHOSE or each[0] in dims]  # whose fit it is, what was found, the rest
+    rest = [each for each in labels if each not in told]
+    for name, x in (*told, *((name, _spread(fitted, name, dims)) for name in names), *rest):
         values = _plain(x)
         numbers = all((isinstance(each, int | float) and not isinstance(each, bool)) or each is None for each in values)
         columns.append({"name": name, "label": _label(name), "unit": _unit(fitted, name), "numbers": numbers})

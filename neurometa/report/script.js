@@ -227,6 +227,7 @@ class Scrubber {
     this.outputs = [];
     this.panels.replaceChildren();
     this.drawChoices();
+    if (this.one.second) this.drawSecondStage();
     this.one.panels.forEach((panel, i) => this.drawPanel(panel, i === this.one.panels.length - 1 && !this.levels));
     if (this.levels) this.drawHidden();
     if (this.one.hidden && this.one.hidden.score) this.drawComponents();
@@ -242,10 +243,17 @@ class Scrubber {
     const chosen = one.choice[t] < 0 ? "no choice" : `chose ${this.data.options[one.choice[t]]}`;
     const earned = one.reward[t] === null ? "" : `, reward ${number(one.reward[t])}`;
     const marks = one.marks.filter((mark) => mark.at.includes(t)).map((mark) => `, ${mark.name}`).join("");
-    this.told.textContent = `Trial ${t + 1} of ${one.n}: ${chosen}${earned}${marks}`;
+    this.told.textContent = `Trial ${t + 1} of ${one.n}: ${chosen}${this.reached(t)}${earned}${marks}`;
     this.slider.value = t + 1;
     this.slider.setAttribute("aria-valuetext", this.told.textContent);
     this.drawTrail();
+  }
+
+  reached(t) {
+    const second = this.one.second;
+    if (!second || second.state[t] < 0) return "";
+    const taken = second.choice && second.choice[t] >= 0 ? `, chose option ${second.choice[t]} there` : "";
+    return `, reached ${second.states[second.state[t]]}${taken}`;
   }
 
   x(t) { return LEFT + (t - this.start + 0.5) * this.step; }
@@ -282,29 +290,12 @@ class Scrubber {
 
   drawChoices() {
     const { options } = this.data;
-    const { choice, reward, marks } = this.one;
+    const { choice, marks } = this.one;
     const { node, head } = this.panel("Choices", "");
     element("span", head, "tall: paid, short: paid nothing or less", { class: "said" });
     const lanes = options.length * LANE;
     const svg = this.canvas(node, lanes + marks.length * ROW, "What was chosen on each trial, and what it paid");
-    const most = Math.max(...reward.map((r) => r || 0), 0) || 1;
-    const wide = Math.max(1.4, Math.min(this.step * 0.7, 9));
-    options.forEach((name, k) => {
-      const middle = (k + 0.5) * LANE;
-      shape("path", svg, { class: "axis", d: `M${LEFT} ${middle}H${LEFT + this.size * this.step}` });
-      const short = name.length > 8 ? `${name.slice(0, 7)}…` : name;
-      const label = shape("text", svg, { x: LEFT - 6, y: middle + 4, "text-anchor": "end" });
-      label.textContent = short;
-      shape("title", label, {}).textContent = name;
-    });
-    for (const t of this.shown()) {
-      if (choice[t] < 0) continue;
-      const paid = reward[t] > 0;
-      const height = paid ? 7 + 10 * (reward[t] / most) : 5;
-      const y = (choice[t] + 0.5) * LANE - height / 2;
-      const kind = `fill s${choice[t] % 6}${paid ? "" : " pale"}`;
-      shape("rect", svg, { class: kind, x: this.x(t) - wide / 2, y, width: wide, height });
-    }
+    this.drawLanes(svg, options, choice, choice);
     marks.forEach((mark, k) => {
       const y = lanes + k * ROW + 4;
       const inside = new Set(mark.at);
@@ -317,6 +308,41 @@ class Scrubber {
       element("i", told, "", { class: "mark-swatch" });
       told.append(`bar below: ${mark.name}`);
     });
+  }
+
+  drawSecondStage() {
+    const { states, state, choice } = this.one.second;
+    const { node, head } = this.panel("Second stage", "");
+    const kinds = choice ? [...new Set(choice.filter((k) => k >= 0))].sort() : [];
+    kinds.forEach((k) => {
+      const told = element("span", head);
+      element("i", told, "", { class: `fill s${k % 6}` });
+      told.append(`option ${k} there `);
+    });
+    const svg = this.canvas(node, states.length * LANE, "Which state was reached on each trial, and what was chosen there");
+    this.drawLanes(svg, states, state, choice || state);
+  }
+
+  drawLanes(svg, names, lane, colour) {
+    const reward = this.one.reward;
+    const most = Math.max(...reward.map((r) => r || 0), 0) || 1;
+    const wide = Math.max(1.4, Math.min(this.step * 0.7, 9));
+    names.forEach((name, k) => {
+      const middle = (k + 0.5) * LANE;
+      shape("path", svg, { class: "axis", d: `M${LEFT} ${middle}H${LEFT + this.size * this.step}` });
+      const short = name.length > 8 ? `${name.slice(0, 7)}…` : name;
+      const label = shape("text", svg, { x: LEFT - 6, y: middle + 4, "text-anchor": "end" });
+      label.textContent = short;
+      shape("title", label, {}).textContent = name;
+    });
+    for (const t of this.shown()) {
+      if (lane[t] < 0) continue;
+      const paid = reward[t] > 0;
+      const height = paid ? 7 + 10 * (reward[t] / most) : 5;
+      const y = (lane[t] + 0.5) * LANE - height / 2;
+      const kind = `fill s${Math.max(colour[t], 0) % 6}${paid ? "" : " pale"}`;
+      shape("rect", svg, { class: kind, x: this.x(t) - wide / 2, y, width: wide, height });
+    }
   }
 
   drawPanel(panel, last) {

@@ -52,7 +52,7 @@ class Source:
         """Return the results that are of its trials, as they are called in a run folder, e.g. ``"fit_rw.nc"``."""
         prefix, known = "" if self.path.is_dir() else f"{self.path.stem}_", {one.file for one in analysis.ANALYSES}
         found = [path.name.removeprefix(prefix) for path in sorted(self.folder.glob(f"{prefix}*.nc"))]
-        return [name for name in found if name != dataset.BEHAVIOUR and (name in known or _is_fit(name))]
+        return [name for name in found if name != dataset.BEHAVIOUR and (name in known or _is_of_any_name(name))]
 
     def result(self, name: str) -> xr.Dataset:
         """Read a result of `files`.
@@ -64,7 +64,7 @@ class Source:
         InputError
             It is damaged.
         """
-        if self.path.is_dir() and not _is_fit(name):
+        if self.path.is_dir() and not _is_of_any_name(name):
             return results.read_result(self.path, name)
         path = self.folder / (name if self.path.is_dir() else f"{self.path.stem}_{name}")
         found = dataset.read(path)
@@ -73,8 +73,9 @@ class Source:
         return found
 
 
-def _is_fit(name: str) -> bool:
-    return name.startswith("fit_") and name.endswith(".nc")
+def _is_of_any_name(name: str) -> bool:
+    """Whether a file is a fit or a comparison of groups, of which there may be several, each with a name of its own."""
+    return name.startswith(("fit_", "groups_")) and name.endswith(".nc")
 
 
 def find(path: Path) -> Source:

@@ -32,6 +32,8 @@ class Table(NamedTuple):
         Columns of an NWB file that are left out, as their cells hold lists or references.
     n_files : int
         How many files it was put together from.
+    told : tuple of str
+        What was unusual in how it was written, for the report.
     """
 
     frame: pd.DataFrame
@@ -41,6 +43,7 @@ class Table(NamedTuple):
     n_empty: int
     nested: tuple[str, ...] = ()
     n_files: int = 1
+    told: tuple[str, ...] = ()
 
     def place(self, row: int, column: str) -> str:
         """Name one cell, for the beginning of a sentence."""

@@ -1,22 +1,44 @@
-"""What the entries of a table mean as options and as rewards."""
+"""What the entries of a table mean as options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from neurometa.errors import InputError
-from neurometa.tables import cells
+from neurometa.tables import cells, lines
+from neurometa.tables.missed import ALWAYS, MOST_OPTIONS, Reading, rare_words, split_codes, split_words
 
-MISSED = cells.EMPTY | {"-1", "miss", "missed", "missing", "omission", "omitted", "no choice", "no response", "timeout"}
-MOST_OPTIONS = 127  # choices are int8
-LARGEST = 1e100  # a reward beyond this is a slip, and would overflow sums
 MANY_MISSED = 0.25  # more than this share of -1 looks like an option
 
 
 def read_choices(
-    table: cells.Table, column: str, coding: Mapping | None, n_options: int | None, *, from_zero: bool = False
+    table: cells.Table,
+    column: str,
+    coding: Mapping | None,
+    n_options: int | None,
+    outcome: np.ndarray,
+    *,
+    from_zero: bool = False,
+    beside: Sequence[str] = (),
 ) -> tuple[np.ndarray, list[str], list[str], list[str]]:
     """Read a column as options, numbers `from_zero` being counted so wherever they can be.
+
+    Parameters
+    ----------
+    table : Table
+        What was opened.
+    column : str
+        Whose entries are choices.
+    coding : mapping or None
+        The option that each entry stands for; without it the entries are weighed.
+    n_options : int or None
+        How many there are, if that is known.
+    outcome : float array
+        What each row paid, NaN where empty: evidence of which codes stand for no choice.
+    from_zero : bool
+        Whether numbers count from 0, as the table says.
+    beside : sequence of str
+        Columns of what follows on the choice, which may be 0 where there was none.
 
     Returns
     -------
@@ -37,13 +59,30 @@ def read_choices(
     first: dict[str, str] = {}  # where each entry first stands, in order
     for text, row in zip(texts, np.unique(codes, return_index=True)[1], strict=True):
         first.setdefault(text, table.place(row, column))
-    made = {text: place for text, place in first.items() if text.casefold() not in MISSED}
+    doubt = Reading([], [], [])
     if coding is not None:
         option, options = _given(first, coding, n_options)
-    elif all(cells.as_number(text) is not None for text in made):
-        option, options = _counted(made, f"{table.source}, column {column!r}", n_options, from_zero)
     else:
-        option, options = _named(made, n_options)
+        entries = list(first)
+        entry = np.array([entries.index(text) for text in texts])[codes] if len(entries) <= MOST_OPTIONS else codes
+        paid = {text: outcome[entry == k] for k, text in enumerate(entries)} if len(entries) <= MOST_OPTIONS else {}
+        missed = split_words(first, paid) if paid else set()
+        made = {text: place for text, place in first.items() if text not in missed}
+        if all(cells.as_number(text) is not None for text in made):
+            where = f"{table.source}, column {column!r}"
+            if paid and n_options is None:
+                numbers = {text: int(text) for text in first if _whole(text)}
+                if len(numbers) == len(made) + ("-1" in first):
+                    doubt = split_codes(numbers, paid, first, _witness(table, [column, *beside], entries, entry))
+            left = {text: place for text, place in made.items() if _number(text) not in doubt.missed}
+            if doubt.options is not None:
+                option = {str(k): i for i, k in enumerate(doubt.options)}
+                options = [str(k) for k in doubt.options]
+            else:
+                option, options = _counted(left, where, n_options, from_zero, signed="-1" in first)
+        else:
+            option, options = _named(made, n_options)
+            doubt = Reading([], rare_words(made, paid), [])
     lookup = np.array([option.get(text, -1) for text in texts], dtype=np.int8)
     choice = lookup[codes]
 
@@ -52,21 +91,64 @@ def read_choices(
         n[text] += int(count)
     by_option = sorted((k, text) for text, k in option.items() if k >= 0 and n.get(text))
     moved = [f"{text} -> {k}" for k, text in by_option if text != str(k)]
-    missed = [f"{text or 'empty'} ({n[text]:,})" for text in n if option.get(text, -1) < 0]
+    absent = [f"{text or 'empty'} ({n[text]:,})" for text in n if option.get(text, -1) < 0]
     recoded = [f"choices {', '.join(moved)}."] if moved else []
-    if from_zero and coding is None and made and "0" not in made and options[0] == "0":
+    if from_zero and coding is None and option and "0" not in n and options[0] == "0":
         recoded.append(f"choices read as counted from 0, of {len(options)}, as the column n_options says.")
-    recoded += [f"choices {', '.join(missed)} read as missed."] if missed else []
-    warnings = []
-    never = [label for k, label in enumerate(options) if k not in lookup]
-    if never and made:
-        warnings.append(f"never chosen: {', '.join(never)}.")
-    if coding is None and n.get("-1", 0) > MANY_MISSED * len(choice):
-        warnings.append(
+    if doubt.recoded:
+        recoded += doubt.recoded
+    elif absent:
+        recoded.append(f"choices {', '.join(absent)} read as missed.")
+    return choice, options, recoded, doubt.warnings + _unlike(choice, option, options, n, coding)
+
+
+def _unlike(
+    choice: np.ndarray, option: Mapping[str, int], options: list[str], n: Mapping[str, int], coding: Mapping | None
+) -> list[str]:
+    """Warn of options that nobody chose, and of many that are missed."""
+    told = []
+    never = [label for k, label in enumerate(options) if k not in choice]
+    if never and (choice >= 0).any():
+        some = {label: k for k, label in enumerate(label for label in options if label not in never)}
+        numeric = coding is None and len(some) >= 2 and all(_whole(label) for label in options)
+        line = f" If there are only those that were, type {lines.coding('choice', some)}." if numeric else ""
+        told.append(f"never chosen: {', '.join(never)}.{line}")
+    if coding is None and option.get("-1", -1) < 0 and n.get("-1", 0) > MANY_MISSED * len(choice):
+        either = {"-1": 0} | {label: k + 1 for k, label in enumerate(label for label in options if _whole(label))}
+        told.append(
             f"-1 makes {n['-1'] / len(choice):.0%} of the choices and was read as missed; "
-            "if it is an option, give choice_coding, e.g. {-1: 0, 1: 1}."
+            f"if it is an option, type {lines.coding('choice', either)}."
         )
-    return choice, options, recoded, warnings
+    return told
+
+
+def _whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 9
+
+
+def _number(text: str) -> int | None:
+    return int(text) if _whole(text) else None
+
+
+def _witness(
+    table: cells.Table, columns: Sequence[str], entries: list[str], entry: np.ndarray
+) -> Callable[[str], str | None]:
+    """Find, of an entry, another column that is empty (or -1) on its rows and on no others."""
+
+    def find(text: str) -> str | None:
+        rows = entry == entries.index(text)
+        for name in table.frame.columns:
+            if name == columns[0]:
+                continue
+            codes, texts = cells.labels(table.frame[name])
+            absent = np.array([each.casefold() in cells.EMPTY or canonical(each) == "-1" for each in texts])
+            many = len(texts) > 10 or name in columns  # a time, say, which is 0 where there was none
+            absent |= np.array([many and canonical(each) == "0" for each in texts])
+            if np.array_equal(absent[codes], rows):
+                return str(name)
+        return None
+
+    return find
 
 
 def canonical(text: object) -> str:
@@ -85,7 +167,7 @@ def _given(first: dict[str, str], coding: Mapping, n_options: int | None) -> tup
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or not -1 <= k <= most:
             raise InputError(f"choice_coding gives {key!r} as {k!r}; it must be 'missed' or an option, 0 ... {most}.")
     for text, place in first.items():
-        if text not in option and text.casefold() not in MISSED:
+        if text not in option and text.casefold() not in ALWAYS:
             raise InputError(f"{place}: {text!r} is not in choice_coding; it has {list(option)}.")
     n = n_options or max(2, 1 + max(option.values(), default=0))
     labels = {k: text for text, k in reversed(option.items())}
@@ -93,7 +175,7 @@ def _given(first: dict[str, str], coding: Mapping, n_options: int | None) -> tup
 
 
 def _counted(
-    first: dict[str, str], source: str, n_options: int | None, from_zero: bool
+    first: dict[str, str], source: str, n_options: int | None, from_zero: bool, *, signed: bool
 ) -> tuple[dict[str, int], list[str]]:
     """Whole numbers from 0, or from 1 where 0 does not occur (if `from_zero`, where that cannot be)."""
     for text, place in first.items():
@@ -108,13 +190,29 @@ def _counted(
     for text, place in first.items():
         if numbers[text] > most:
             raise InputError(f"{place}: {text!r} is no option; allowed are {start} ... {most}, or -1 if missed.")
+    two = {str(low): 0, str(high if high > low else low + 1): 1}
+    both = {"-1": 0, "1": 1}
+    either = f", or, if -1 is an option, {lines.coding('choice', both)}" if signed and low == high == 1 else ""
     if start and (high != n_options if n_options else low > 1 or high == 1):
         raise InputError(
             f"{source}: the choices are {sorted(numbers.values())}, which leaves open whether options count from 0 or "
-            f"from 1; give choice_coding, e.g. {{{low}: 0, {high if high > low else low + 1}: 1}}."
+            f"from 1; type, e.g., {lines.coding('choice', two)}{either}."
         )
     n = n_options or max(2, high - start + 1)
     return {text: number - start for text, number in numbers.items()}, [str(start + k) for k in range(n)]
+
+
+def _mixed(first: Mapping[str, str]) -> dict[str, object]:
+    """Numbers as options, words as missed."""
+    numeric = sorted((text for text in first if cells.as_number(text) is not None), key=float)
+    coded: dict[str, object] = {text: k for k, text in enumerate(numeric)}
+    return coded | {text: "missed" for text in first if text not in coded}
+
+
+def _by_case(first: Mapping[str, str]) -> dict[str, int]:
+    """One option for all spellings of a word."""
+    words = sorted({text.casefold() for text in first})
+    return {text: words.index(text.casefold()) for text in sorted(first)}
 
 
 def _named(first: dict[str, str], n_options: int | None) -> tuple[dict[str, int], list[str]]:
@@ -123,7 +221,8 @@ def _named(first: dict[str, str], n_options: int | None) -> tuple[dict[str, int]
         if cells.as_number(text) is not None:
             word = next(other for other in first if cells.as_number(other) is None)
             raise InputError(
-                f"{first[word]}: {word!r} is not a number, as other choices are; to mix them, give choice_coding."
+                f"{first[word]}: {word!r} is not a number, as other choices are; say what each is, e.g. "
+                f"{lines.coding('choice', _mixed(first))}."
             )
         if k >= (n_options or MOST_OPTIONS):
             raise InputError(
@@ -134,90 +233,9 @@ def _named(first: dict[str, str], n_options: int | None) -> tuple[dict[str, int]
         other = alike.setdefault(text.casefold(), text)
         if other != text:
             raise InputError(
-                f"{first[text]}: {text!r} and {other!r} differ only in case; give choice_coding to tell what they are."
+                f"{first[text]}: {text!r} and {other!r} differ only in case; tell what they are with "
+                f"{lines.coding('choice', _by_case(first))}."
             )
     words = sorted(first)
     n = n_options or max(2, len(words))
     return {text: k for k, text in enumerate(words)}, words + [f"option {k}" for k in range(len(words), n)]
-
-
-def read_rewards(
-    table: cells.Table, column: str, coding: Mapping | None, choice: np.ndarray
-) -> tuple[np.ndarray, list[str], list[str]]:
-    """Read a column as rewards, one per choice.
-
-    Returns
-    -------
-    reward : array of float
-        Finite; 0 where the entry of a missed trial was empty.
-    recoded, warnings : list of str
-        Sentences for the report.
-
-    Raises
-    ------
-    InputError
-        An entry is no finite number, or is empty where a choice was made.
-    """
-    reward, recoded = _paid(table, column, coding)
-    empty = np.isnan(reward)
-    lacking = np.flatnonzero(empty & (choice >= 0))
-    if lacking.size:
-        raise InputError(
-            f"{table.place(lacking[0], column)}: the reward is empty where a choice was made "
-            f"({lacking.size:,} such rows); drop those rows, or mark the choice as missed (-1)."
-        )
-    reward = np.where(empty, 0.0, reward)  # a copy: the column may be the user's own
-    if empty.any():
-        recoded.append(f"reward, empty on {empty.sum():,} missed trials, became 0.")
-    return reward, recoded, _odd(reward, choice)
-
-
-def _paid(table: cells.Table, column: str, coding: Mapping | None) -> tuple[np.ndarray, list[str]]:
-    """Rewards as they stand or are coded, NaN where empty."""
-    codes, texts = cells.labels(table.frame[column])
-    filled = [text for text in texts if text.casefold() not in cells.EMPTY]
-    if coding is None and filled and all(text.casefold() in cells.TRUTH for text in filled):
-        coding = {text: cells.TRUTH[text.casefold()] for text in filled}
-    if coding is None:
-        reward, wrong = cells.numbers(table.frame[column])
-        wrong |= np.abs(reward) > LARGEST
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise InputError(
-                f"{table.place(row, column)}: {texts[codes[row]]!r} is not a finite number (with a decimal point)."
-            )
-        return reward, []
-    worth = {canonical(key): float(value) for key, value in coding.items()}
-    for text, value in worth.items():
-        if not abs(value) <= LARGEST:
-            raise InputError(f"reward_coding gives {text!r} as {value}; it must be a finite number.")
-    texts = [canonical(text) for text in texts]
-    for code, text in enumerate(texts):
-        if text not in worth and text.casefold() not in cells.EMPTY:
-            place = table.place(int(np.argmax(codes == code)), column)
-            raise InputError(f"{place}: {text!r} is not in reward_coding; it has {list(worth)}.")
-    moved = [f"{text} -> {worth[text]:g}" for text in worth if text in texts and text != f"{worth[text]:g}"]
-    reward = np.array([worth.get(text, np.nan) for text in texts])[codes]
-    return reward, [f"rewards {', '.join(moved)}."] if moved else []
-
-
-def _odd(reward: np.ndarray, choice: np.ndarray) -> list[str]:
-    """Warn of rewards that learning models, whose values start at 0.5, would take amiss."""
-    made = reward[choice >= 0]
-    told = []
-    if made.size and set(np.unique(made)) <= {-1.0, 1.0} and made.min() < 0:
-        told.append(
-            "rewards are -1 and 1, but learning models start their values at 0.5, between 0 and 1; "
-            "give reward_coding, {-1: 0, 1: 1}, before fitting."
-        )
-    elif made.size and (made.min() < 0 or made.max() > 1):
-        told.append(
-            f"rewards run from {made.min():g} to {made.max():g}, but learning models start their values at 0.5, "
-            "between 0 and 1; rescale them before fitting."
-        )
-    if made.size > 1 and made.min() == made.max():
-        told.append(f"every reward is {made[0]:g}.")
-    n = np.count_nonzero(reward[choice < 0])
-    if n:
-        told.append(f"{n:,} missed trials carry a reward, which is kept.")
-    return told

@@ -1,8 +1,6 @@
 """Files of tables: told apart by their first bytes, opened, and put below each other; nothing is converted."""
 
-import csv
 import gzip
-import io
 import os
 import zlib
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neurometa.errors import InputError
-from neurometa.tables import cells, formulas, nwb
+from neurometa.tables import cells, nwb, text
 
 FILE = "file"  # the column that tells the files of a table apart
 HDF5, PARQUET = b"\x89HDF\r\n\x1a\n", b"PAR1"  # how NWB and Parquet files begin
@@ -43,9 +41,30 @@ def open_table(table: str | os.PathLike | pd.DataFrame | Sequence[str | os.PathL
     named = (names != "").to_numpy()  # a nameless column holds row names
     frame = found.frame.loc[:, named].set_axis(names[named], axis=1)
     if frame.columns.has_duplicates:
+        refuse_headless(found._replace(frame=frame))
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"{found.source} has more than one column {twice!r}; name each column differently.")
     return cells.filled(found._replace(frame=frame))
+
+
+def refuse_headless(table: cells.Table) -> None:
+    """Raise if the names of most columns are numbers, or stand among their own entries: the first row is a trial.
+
+    Raises
+    ------
+    InputError
+        They do.
+    """
+    names = list(table.frame.columns)
+    like = [
+        cells.as_number(str(name)) is not None or (table.frame.iloc[:1000, k].astype(str).str.strip() == name).any()
+        for k, name in enumerate(names)
+    ]
+    if 2 * sum(like) > len(names):
+        raise InputError(
+            f"{table.source} has no header: its first line, {','.join(map(str, names[:8]))!r}, reads like a trial; "
+            "write the names of the columns above it, e.g. subject,trial,choice,reward."
+        )
 
 
 def _together(tables: list[cells.Table]) -> cells.Table:
@@ -70,6 +89,7 @@ def _together(tables: list[cells.Table]) -> cells.Table:
         sum(each.n_empty for each in tables),
         tuple(dict.fromkeys(name for each in tables for name in each.nested)),
         len(tables),
+        tuple(dict.fromkeys(told for each in tables for told in each.told)),
     )
 
 
@@ -86,36 +106,7 @@ def _from_file(path: Path) -> cells.Table:
         return nwb.trials_table(path)
     if raw.startswith(PARQUET):
         return _from_parquet(path)
-    text = _decode(path, raw)
-    separator = max(",\t;", key=text.lstrip("\n").partition("\n")[0].count)
-    lines, widths = _measure(path, text, separator)
-    filled = np.flatnonzero(widths)
-    if not filled.size:
-        raise InputError(f"{path} is empty.")
-    width = widths[filled[0]]
-    ragged = filled[widths[filled] != width]
-    if ragged.size:
-        hint = " In R, write it with row.names = FALSE." if (widths[filled[1:]] == width + 1).all() else ""
-        line, n = lines[ragged[0]], widths[ragged[0]]
-        raise InputError(
-            f"{path}, line {line}: it has {n} cells, the header has {width}; every line needs as many.{hint}"
-        )
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            header=None,
-            names=range(width),
-            dtype=str,
-            na_filter=False,
-            skip_blank_lines=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path} cannot be read as a table: {str(error).strip()}.") from error
-    if formulas.MARKED.search(text):
-        frame = formulas.plain(frame)
-    body = frame.iloc[filled[1:]].reset_index(drop=True).set_axis(list(frame.iloc[filled[0]]), axis=1)
-    return cells.Table(body, str(path), "line", lines[filled[1:]], len(widths) - len(filled))
+    return text.read(path, raw)
 
 
 def _from_parquet(path: Path) -> cells.Table:
@@ -148,36 +139,3 @@ def _bytes(path: Path) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
     return raw
-
-
-def _decode(path: Path, raw: bytes) -> str:
-    unreadable = raw.find(b"\0")
-    if unreadable < 0:
-        try:
-            text = raw.decode("utf-8-sig")
-            return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-        except UnicodeDecodeError as error:
-            unreadable = error.start
-    line = raw.count(b"\n", 0, unreadable) + 1
-    raise InputError(
-        f"{path} is not UTF-8 text (line {line}); save the table as .csv (UTF-8), .tsv, .txt or .csv.gz, or give it as "
-        "Parquet or NWB."
-    )
-
-
-def _measure(path: Path, text: str, separator: str) -> tuple[np.ndarray, np.ndarray]:
-    """Line on which each row begins, and its number of cells (0 for a blank line).
-
-    pandas fills short rows silently, which would turn a half-written line into a missed trial.
-    """
-    if '"' not in text:
-        widths = [line.count(separator) + 1 if line.strip(" ") else 0 for line in text.split("\n")]
-        return np.arange(1, len(widths) + 1), np.array(widths)
-    reader, starts, widths = csv.reader(io.StringIO(text), delimiter=separator, strict=True), [1], []
-    try:
-        for row in reader:
-            widths.append(len(row) if any(cell.strip(" ") for cell in row) or len(row) > 1 else 0)
-            starts.append(reader.line_num + 1)
-    except csv.Error as error:
-        raise InputError(f"{path}, line {starts[-1]}: cannot be read as a table ({error}).") from error
-    return np.array(starts[:-1]), np.array(widths)

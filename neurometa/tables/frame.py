@@ -72,9 +72,11 @@ def to_frame(trials: xr.Dataset) -> pd.DataFrame:
         add(name, _spread(trials[name], grain, size)[rows][:, 0])
     add("trial", _numbers(trials, grain, size)[rows])
     add("choice", _spread(trials.choice, grain, size)[rows][:, 0])
-    add("n_options", np.full(int(rows.sum()), dataset.n_options(trials)))
+    by_session = "n_options" in trials.coords  # where sessions differ
+    n_options = trials.n_options if by_session else xr.DataArray(dataset.n_options(trials))
+    add("n_options", _spread(n_options, grain, size)[rows][:, 0])
     add("reward", _spread(trials.reward, grain, size)[rows][:, 0])
-    done = {"choice", "reward", "valid", "trial_number", *known, *grain}
+    done = {"choice", "reward", "valid", "trial_number", *known, *grain} | ({"n_options"} if by_session else set())
     for name, variable in ((str(name), x) for name, x in trials.variables.items()):
         if name in done or not set(variable.dims) & set(grain):
             continue

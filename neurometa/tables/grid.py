@@ -60,8 +60,8 @@ class Grid(NamedTuple):
         return bool(((values == once) | absent).all())
 
 
-def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
-    """Sort the rows into episodes, one per session of a subject, and trials.
+def arrange(table: cells.Table, columns: dict[str, str], *, clock: str | None = None) -> Grid:
+    """Sort the rows into episodes, one per session of a subject, and trials; by the times of `clock`, if given.
 
     Raises
     ------
@@ -73,7 +73,10 @@ def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
     session, sessions = _identities(table, columns.get("episode"))
     episode, found = pd.factorize(subject * len(sessions) + session)
     n_rows = len(episode)
-    number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
+    if clock is not None:
+        number = cells.numbers(table.frame[clock])[0]
+    else:
+        number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
     order = np.lexsort((number, episode))
     n_trials = np.bincount(episode)
     start = np.cumsum(n_trials) - n_trials
@@ -91,6 +94,9 @@ def arrange(table: cells.Table, columns: dict[str, str]) -> Grid:
         n_gaps=0,
         recoded=[],
     )
+    if clock is not None:
+        against = f", against {columns['trial']!r}" if "trial" in columns else ""
+        return grid._replace(recoded=_disorder(clock, number, episode, against))
     if "trial" not in columns:
         return grid
     _refuse_repeats(table, columns, number, episode, order)
@@ -150,10 +156,12 @@ def _refuse_repeats(
     )
 
 
-def _disorder(column: str, number: np.ndarray, episode: np.ndarray) -> list[str]:
+def _disorder(column: str, number: np.ndarray, episode: np.ndarray, against: str = "") -> list[str]:
     """Tell how many episodes had rows that were not in the order of their trials."""
     rows = np.argsort(episode, kind="stable")
     before, after = rows[:-1], rows[1:]
     back = (number[after] < number[before]) & (episode[after] == episode[before])
     n = len(np.unique(episode[after][back]))
+    if against:
+        return [f"trials are in the order of {column}{against}."]
     return [f"rows of {n:,} episodes, out of order, were sorted by {column}."] if n else []

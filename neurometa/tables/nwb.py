@@ -15,7 +15,7 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
-from neurometa.tables import cells
+from neurometa.tables import cells, clocks
 
 INSTALL = "pynwb is not installed; install it with: pip install 'neurometa[nwb]'"
 UNITS = "units"  # the name that NWB gives the table of sorted units
@@ -95,6 +95,7 @@ def read_activity(
     align: str | None = None,
     window: tuple[float, float] | None = None,
     n_bins: int = 1,
+    time_scale: float = 1.0,
 ) -> xr.DataArray:
     """Bin what was recorded in an NWB file by trial, as an agent's hidden state is logged.
 
@@ -118,6 +119,8 @@ def read_activity(
         Seconds before (negative) and after; by default each trial from start to stop.
     n_bins : int
         How many equal parts it is cut into; each becomes a ``step``.
+    time_scale : float
+        Seconds that one unit of the recording's times lasts, > 0: 0.001 if they are in milliseconds.
 
     Returns
     -------
@@ -132,15 +135,22 @@ def read_activity(
     ------
     InputError
         The file cannot be read, nothing in it or several things have the name, the trials hold
-        no such times, or the window is empty.
+        no such times, times count from the start of each trial, or the window is empty.
+
+    Warns
+    -----
+    UserWarning
+        Recording and trials do not meet in time, or their spans differ by about 1,000.
     """
+    if not (np.isfinite(time_scale) and time_scale > 0):
+        raise InputError(f"time_scale is {time_scale}; it must be above 0: 0.001 for milliseconds.")
     edges, steps = _edges(trials, align, window, n_bins)
     with opened(Path(path)) as file:
         if name == UNITS and _sorted_units(file):
-            rates, unit, units = _rates(file.units, edges), list(file.units.id[:]), "spikes/s"
+            rates, unit, units = _rates(file.units, edges, time_scale), list(file.units.id[:]), "spikes/s"
         else:
             series = _series(file, name, Path(path))
-            rates, units = _means(series, edges), str(series.unit)
+            rates, units = _means(series, edges, time_scale), str(series.unit)
             unit = list(range(rates.shape[-1]))
     grain = ("episode", "trial", "step")
     middle = (edges[..., :-1] + edges[..., 1:]) / 2
@@ -178,6 +188,7 @@ def _edges(
         times.append(time.values.astype(float))
     played = trials.valid.transpose("episode", "trial").values if "valid" in trials else True
     start = np.where(played, times[0], np.nan)
+    clocks.refuse_relative(trials, first, start)
     part = np.arange(n_bins + 1) / n_bins
     if window is None:
         names = [f"part {k + 1} of {n_bins}" for k in range(n_bins)] if n_bins > 1 else ["trial"]
@@ -194,20 +205,27 @@ def _sorted_units(file: Any) -> bool:
     return file.units is not None and "spike_times" in file.units.colnames
 
 
-def _rates(units: Any, edges: np.ndarray) -> np.ndarray:
+def _rates(units: Any, edges: np.ndarray, scale: float) -> np.ndarray:
     """Spikes per second of each unit in each bin, (..., bin, unit); bins without width have none."""
+    ends, n_spikes, n_inside = [np.inf, -np.inf], 0, 0
     before, after = edges[..., :-1], edges[..., 1:]
     width = np.where(after > before, after - before, np.nan)
     rates = np.full((*before.shape, len(units)), np.nan)
     for k in range(len(units)):
-        spikes = np.sort(np.asarray(units["spike_times"][k], dtype=float))
-        counted = np.diff(np.searchsorted(spikes, edges), axis=-1) / width
+        spikes = scale * np.sort(np.asarray(units["spike_times"][k], dtype=float))
+        number = np.diff(np.searchsorted(spikes, edges), axis=-1)
+        counted = number / width
+        if spikes.size:
+            ends = [min(ends[0], spikes[0]), max(ends[1], spikes[-1])]
+            n_spikes, n_inside = n_spikes + spikes.size, n_inside + int(number[np.isfinite(width)].sum())
         if "obs_intervals" in units.colnames:
             seen = np.zeros(before.shape, bool)
-            for start, stop in np.asarray(units["obs_intervals"][k], dtype=float).reshape(-1, 2):
+            for start, stop in scale * np.asarray(units["obs_intervals"][k], dtype=float).reshape(-1, 2):
                 seen |= (start <= before) & (after <= stop)
             counted = np.where(seen, counted, np.nan)
         rates[..., k] = counted
+    if n_spikes:
+        clocks.question(UNITS, *ends, n_inside / n_spikes, edges)
     return rates
 
 
@@ -226,7 +244,7 @@ def _series(file: Any, name: str, path: Path) -> Any:
     raise InputError(f"{path} has no TimeSeries or units {name!r}; it has {names}.{nearest(name, names)}")
 
 
-def _means(series: Any, edges: np.ndarray) -> np.ndarray:
+def _means(series: Any, edges: np.ndarray, scale: float) -> np.ndarray:
     """Mean of the samples in each bin, (..., bin, unit); NaN where there is none."""
     data = series.data
     if series.timestamps is not None:
@@ -235,9 +253,13 @@ def _means(series: Any, edges: np.ndarray) -> np.ndarray:
         time = series.starting_time + np.arange(len(data)) / series.rate
     if (np.diff(time) < 0).any():
         raise InputError(f"The timestamps of {series.name!r} do not ascend, so its samples cannot be binned.")
+    time = scale * time
     n_units = int(np.prod(data.shape[1:], dtype=int))
     before, after = (np.searchsorted(time, each).reshape(-1) for each in (edges[..., :-1], edges[..., 1:]))
     known = np.isfinite(edges[..., :-1] + edges[..., 1:]).reshape(-1)
+    if len(time):
+        share = float((after - before)[known].clip(0).sum()) / len(time)
+        clocks.question(series.name, float(time[0]), float(time[-1]), share, edges)
     means = np.full((len(before), n_units), np.nan)
     for k in np.flatnonzero((after > before) & known):
         means[k] = np.asarray(data[before[k] : after[k]], dtype=float).reshape(-1, n_units).mean(0)

@@ -7,6 +7,12 @@ from pathlib import Path
 WIDTH = 60
 
 
+def wrapped(line: str) -> str:
+    """Break a line at 60 columns; what follows is set in."""
+    wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    return wrap.fill(line)
+
+
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What was read into a table, to be looked at before its numbers are believed.
@@ -84,8 +90,7 @@ class Report:
         lines += [f"Dropped: {n:,} {what}." for what, n in self.dropped.items()]
         lines += [f"Recoded: {what}" for what in self.recoded]
         lines += [f"Warning: {what}" for what in self.warnings]
-        wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="    ", break_on_hyphens=False)
-        return "\n".join(wrap.fill(line) for line in lines)
+        return "\n".join(wrapped(line) for line in lines)
 
     def _roles(self) -> list[str]:
         made = max(1, self.n_trials - self.n_missed)
@@ -98,10 +103,11 @@ class Report:
             ("choice", ", ".join(f"{label}: {n / made:.1%}" for label, n in self.options.items()), ""),
             ("reward", reward, ""),
         )
-        two_step = [(role, "", "") for role in ("common", "second_state") if role in self.columns]
-        told = []
+        stages = ("common", "second_state", "second_choice")
+        two_step = [(role, "", "") for role in stages if role in self.columns]
+        told, width = [], max(8, *(len(role) for role, *_ in two_step or roles))
         for role, found, absent in [*roles, *two_step]:
             guess = " (guessed)" if role in self.guessed else ""
             column = f"{self.columns[role]}{guess}; {found}" if role in self.columns else f"no column; {absent}"
-            told.append(f"  {role:<8} {column}".removesuffix("; "))
+            told.append(f"  {role:<{width}} {column}".removesuffix("; "))
         return told

@@ -13,27 +13,14 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
-from neurometa.tables import cells
-from neurometa.tables.coding import MOST_OPTIONS, canonical, read_choices, read_rewards
+from neurometa.tables import arms, cells, roles, rows
+from neurometa.tables.coding import MOST_OPTIONS, read_choices
 from neurometa.tables.files import FILE, open_table
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
-from neurometa.tables.transitions import ROLES, may_be, read_transitions
+from neurometa.tables.rewards import outcomes, read_rewards
+from neurometa.tables.second_stage import read_stage
 
-# Names that columns go by, in lower case and without punctuation.
-NAMES = {
-    "subject": "subject subj sub subjectid subjid subid subjectname mouse mouseid mousename rat ratid monkey monkeyid "
-    "animal animalid animalname bird birdid participant participantid ppt pid id",
-    "episode": "episode session sessionid sessionname sessionnumber sess ses block blockid blocklabel blocknumber",
-    "trial": "trial trialnumber trialnum trialno trialid trialindex trialidx trialblock trialinblock trialinsession t",
-    "choice": "choice choices chosen choiceright chosenoption chosenarm action response resp decision",
-    "reward": "reward rewards rewarded rew outcome outcomes win points payoff feedback",
-    "common": "common commontransition iscommon transition transitiontype",
-    "second_state": "secondstate secondstagestate state2 stage2state",
-}
-REQUIRED = ("choice", "reward")
-STATED = "n_options"  # a column of this name, as `to_frame` writes, says how many options there were, counted from 0
-EXACT = {"subject": ("subject", "agent"), "episode": ("session", "episode")}  # what `to_frame` calls these columns
 LOSSES = frozenset({"loss", "losses", "lose", "punishment", "cost"})
 GRAIN = ("episode", "trial")
 OURS = frozenset({"choice", "reward", "valid", "trial_number", "subject", "session"})
@@ -51,9 +38,14 @@ def read_trials(
     reward: str | None = None,
     common: str | None = None,
     second_state: str | None = None,
+    second_choice: str | None = None,
     choice_coding: Mapping | None = None,
     reward_coding: Mapping | None = None,
+    common_coding: Mapping | None = None,
+    second_state_coding: Mapping | None = None,
+    second_choice_coding: Mapping | None = None,
     n_options: int | None = None,
+    where: Mapping[str, object] | None = None,
     keep: Sequence[str] | None = None,
 ) -> tuple[xr.Dataset, Report]:
     """Read a table with one row per trial into trials that every analysis can take.
@@ -71,11 +63,12 @@ def read_trials(
         their case (mouse, subjID; session, block; trial_number; response; outcome); the
         report says so. ``""`` says that the table has none: no `subject` or `episode`
         column means a single one, no `trial` column means the order of the rows.
-    common, second_state : str, optional
-        Columns of a two-step task, guessed likewise (transition; state2) where their entries could
-        be such: whether the transition was common (1, true, "common") or rare, and the second-stage
-        state, 0 or 1. ``""`` leaves a column as it is, among the further ones, and a guessed one that is coded
-        otherwise, e.g. from 1, is left so too, with a warning.
+    common, second_state, second_choice : str, optional
+        Columns of a two-step task, guessed likewise (transition; state2; choice2) where their entries could
+        be such: whether the transition was common or rare, the second-stage state, and the choice made there. Two
+        states or two options of a state are numbered in order, whatever they are called; second choices of 1 to 4 also
+        say the state. A column that was guessed and cannot be read is left as it is, with a warning; a few entries that
+        cannot be read cost their trials. ``""`` leaves a column as it is, among the further ones.
     choice_coding : mapping, optional
         The option that each entry stands for, e.g. ``{"L": 0, "R": 1, "none": "missed"}``;
         ``"missed"`` (or -1) where no choice was made. Without it whole numbers are read
@@ -83,10 +76,16 @@ def read_trials(
         and -1, empty cells, NA, and words such as missed or omission are missed trials.
     reward_coding : mapping, optional
         The reward that each entry stands for, e.g. ``{-1: 0, 1: 1}``.
+    common_coding, second_state_coding, second_choice_coding : mapping, optional
+        What the entries of these columns stand for: ``{"C": "common", "R": "rare"}``; 0, 1 or ``"missed"``.
     n_options : int, optional
-        How many options a choice had, 2 to 127; by default as many as the column ``n_options``
-        says, if it holds the same number throughout (choices then count from 0, unless that
-        number is among them), else as many as occur, at least 2.
+        How many options every choice had, 2 to 127; by default as many as the column ``n_options`` (or n_arms, ...)
+        says, which may differ between sessions, else as many as occur, at least 2, in sessions that leave out the
+        last ones beyond chance fewer. If that column is called ``n_options``, choices count from 0, unless its number
+        is among them.
+    where : mapping, optional
+        Keep only the rows whose entry in each of these columns is one of those given, e.g.
+        ``{"task": "bandit", "phase": ["train", "test"]}``.
     keep : sequence of str, optional
         Further columns to keep; all by default, none if empty.
 
@@ -98,7 +97,9 @@ def read_trials(
         over ``episode`` and ``trial``. An episode is one session of one subject, in order
         of appearance, with coordinates ``subject`` and ``session``. If episodes differ in
         length, ``valid`` is False on padding, where rewards and numbers are NaN.
-        ``trial_number`` keeps numbers that do not simply count from 0 or 1. Further
+        ``trial_number`` keeps numbers that do not simply count from 0 or 1. Where sessions differ in
+        their options, the coordinate ``n_options`` over ``episode`` says how many each had, and the attribute is the
+        largest. Further
         columns are variables over (episode, trial), or coordinates over ``episode`` if
         constant within each. The report is in the attrs too, as JSON.
     report : Report
@@ -123,40 +124,71 @@ def read_trials(
     """
     if n_options is not None and not 2 <= n_options <= MOST_OPTIONS:
         raise InputError(f"n_options is {n_options}; it must be 2 to {MOST_OPTIONS}.")
-    rows = open_table(table)
-    stated = _stated(rows) if n_options is None else None
-    columns, guessed = _columns(
-        rows,
-        stated is not None,
-        {
-            "subject": subject,
-            "episode": episode,
-            "trial": trial,
-            "choice": choice,
-            "reward": reward,
-            "common": common,
-            "second_state": second_state,
-        },
-    )
-    if columns.keys() - REQUIRED:  # else a row with nothing in it is a missed trial
-        rows = cells.drop_empty(rows)
-    chosen, options, coded, odd = read_choices(
-        rows, columns["choice"], choice_coding, n_options or stated, from_zero=stated is not None
-    )
-    transitions, unread = _transitions(rows, columns, guessed, chosen)
-    further = [name for name in _further_columns(rows, columns, keep) if stated is None or name != STATED]
-    paid, valued, odd_rewards = read_rewards(rows, columns["reward"], reward_coding, chosen)
-    grid = arrange(rows, columns)
-    if rows.n_files > 1 and "trial" not in columns:
-        _refuse_run_on(rows, grid)
+    found, dropped = rows.keep(open_table(table), where)
+    stated = arms.stated(found) if n_options is None else None
+    named = {"subject": subject, "episode": episode, "trial": trial, "choice": choice, "reward": reward}
+    named |= {"common": common, "second_state": second_state, "second_choice": second_choice}
+    columns, guessed = roles.find(found, stated is not None, named)
+    if columns.keys() - roles.REQUIRED:  # else a row with nothing in it is a missed trial
+        found = cells.drop_empty(found)
+    rows.refuse_stages(found, columns, where)
+    codings = {"common": common_coding, "second_state": second_state_coding, "second_choice": second_choice_coding}
+    try:
+        moved, doubts = roles.settle(found, columns, guessed, named)
+        chosen, options, coded, odd = read_choices(
+            found,
+            columns["choice"],
+            choice_coding,
+            n_options or stated,
+            outcomes(found, columns["reward"]),
+            from_zero=stated is not None,
+            beside=[columns[role] for role in ("second_state", "second_choice") if role in columns],
+        )
+        stage = read_stage(found, columns, guessed, codings, chosen)
+        chosen = stage.choice
+        paid, valued, odd_rewards = read_rewards(found, columns["reward"], reward_coding, chosen)
+        grid = arrange(found, columns, clock=roles.clock(found, columns, named))
+    except InputError as error:
+        if where is None and (more := rows.hint(found, columns)):
+            raise InputError(f"{error}{more}") from error
+        raise
+    if found.n_files > 1 and "trial" not in columns:
+        _refuse_run_on(found, grid)
+    doubts += rows.no_trials(found, columns, chosen)
 
-    trials = _assemble(rows, columns, further, grid, chosen, options, paid)
-    trials = dataset.describe(trials.assign({role: (GRAIN, grid.spread(x)) for role, x in transitions.items()}))
+    further = _further_columns(found, columns, keep, stated=stated is not None)
+    trials = _assemble(found, columns, further, grid, chosen, options, paid)
+    each, told_arms, odd_arms = arms.by_session(found, columns, grid, chosen, len(options), given=n_options is not None)
+    if each is not None:
+        trials = trials.assign_coords(n_options=("episode", each, {"long_name": "options of the session"}))
+    trials = dataset.describe(trials.assign({role: (GRAIN, grid.spread(x)) for role, x in stage.found.items()}))
+    report = _report(found, columns, guessed, grid, trials, options, chosen, paid)
+    report = dataclasses.replace(
+        report,
+        dropped=report.dropped | dropped,
+        recoded=[*found.told, *moved, *coded, *valued, *stage.recoded, *told_arms, *grid.recoded],
+        warnings=[*_odd(found, columns), *doubts, *odd, *odd_rewards, *odd_arms, *stage.warnings],
+    )
+    trials.attrs["report"] = json.dumps(dataclasses.asdict(report))
+    return trials, report
+
+
+def _report(
+    table: cells.Table,
+    columns: dict[str, str],
+    guessed: list[str],
+    grid: Grid,
+    trials: xr.Dataset,
+    options: list[str],
+    chosen: np.ndarray,
+    paid: np.ndarray,
+) -> Report:
+    """What was read, without the sentences."""
     kept = {str(name): x for name, x in trials.variables.items() if name not in OURS}
     made = chosen >= 0
-    report = Report(
-        source=rows.source,
-        n_rows=len(rows.frame),
+    return Report(
+        source=table.source,
+        n_rows=len(table.frame),
         columns=columns,
         guessed=guessed,
         n_subjects=len(np.unique(grid.subject)),
@@ -171,57 +203,11 @@ def read_trials(
         options={label: int((chosen == k).sum()) for k, label in enumerate(options)},
         mean_reward=float(paid[made].mean()) if made.any() else None,
         kept={name: ", ".join(map(str, x.dims)) for name, x in kept.items()},
-        dropped=({"empty rows": rows.n_empty} if rows.n_empty else {})
-        | {f"column {name!r}, whose cells are lists or references": 1 for name in rows.nested},
-        recoded=coded + valued + grid.recoded,
-        warnings=_odd(rows, columns) + odd + odd_rewards + unread,
+        dropped=({"empty rows": table.n_empty} if table.n_empty else {})
+        | {f"column {name!r}, whose cells are lists or references": 1 for name in table.nested},
+        recoded=[],
+        warnings=[],
     )
-    trials.attrs["report"] = json.dumps(dataclasses.asdict(report))
-    return trials, report
-
-
-def _stated(table: cells.Table) -> int | None:
-    """Number of options that the table says of itself."""
-    if STATED not in table.frame.columns:
-        return None
-    found = {canonical(text) for text in cells.labels(table.frame[STATED])[1]} - {""}
-    one = found.pop() if len(found) == 1 else ""
-    return int(one) if one.isdecimal() and len(one) < 4 and 2 <= int(one) <= MOST_OPTIONS else None
-
-
-def _columns(table: cells.Table, ours: bool, named: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
-    """Column of each role that has one, and the roles for which it was guessed; our own names win in our own tables."""
-    there = list(table.frame.columns)
-    for role, name in named.items():
-        if name and name not in there:
-            raise InputError(f"{table.source} has no column {name!r} for {role}; it has {there}.{nearest(name, there)}")
-    columns = {role: name for role, name in named.items() if name}
-    guessed = []
-    for role, name in named.items():
-        if name == "" and role not in REQUIRED:
-            continue
-        if not name:
-            known = NAMES[role].split()
-            alike = [c for c in there if re.sub(r"[\W_]", "", c.casefold()) in known and c not in columns.values()]
-            exact = [c for c in EXACT.get(role, (role,)) if ours and c in there and c not in columns.values()]
-            alike = exact[:1] or alike
-            if role in ROLES:
-                alike = [c for c in alike if may_be(table, c)]
-            if len(alike) > 1:
-                raise InputError(
-                    f"{table.source} has several columns that could be {role}: {alike}; name one, {role}={alike[0]!r}."
-                )
-            if alike:
-                columns[role] = alike[0]
-                guessed.append(role)
-            elif role == "episode" and table.n_files > 1:
-                columns[role] = FILE
-                guessed.append(role)
-            elif role in REQUIRED:
-                raise InputError(
-                    f"{table.source} has no column that is known as {role}; name it with {role}=..., one of {there}."
-                )
-    return {role: columns[role] for role in NAMES if role in columns}, guessed
 
 
 def _refuse_run_on(table: cells.Table, grid: Grid) -> None:
@@ -236,25 +222,6 @@ def _refuse_run_on(table: cells.Table, grid: Grid) -> None:
         )
 
 
-def _transitions(
-    table: cells.Table, columns: dict[str, str], guessed: list[str], choice: np.ndarray
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Transitions and second-stage states; a column that was only guessed and is coded otherwise stays as it is."""
-    found, unread = {}, []
-    for role in ROLES:
-        if role not in columns:
-            continue
-        try:
-            found[role] = read_transitions(table, columns[role], role, choice)
-        except InputError as error:
-            if role not in guessed:
-                raise
-            unread.append(f"not read as {role}: {error}")
-            guessed.remove(role)
-            del columns[role]
-    return found, unread
-
-
 def _odd(table: cells.Table, columns: dict[str, str]) -> list[str]:
     reward, told = columns["reward"], []
     losses = [name for name in table.frame.columns if name.casefold() in LOSSES and name != reward]
@@ -267,15 +234,20 @@ def _odd(table: cells.Table, columns: dict[str, str]) -> list[str]:
     return told
 
 
-def _further_columns(table: cells.Table, columns: dict[str, str], keep: Sequence[str] | None) -> list[str]:
+def _further_columns(
+    table: cells.Table, columns: dict[str, str], keep: Sequence[str] | None, *, stated: bool
+) -> list[str]:
     there = list(table.frame.columns)
     keep = [keep] if isinstance(keep, str) else keep
+    beside = {role: name for role, name in columns.items() if role != name}
+    as_it_is = {beside.get("second_state"), beside.get("second_choice")}  # recoded, perhaps, so both are of use
+    taken = {*columns.values(), *([arms.STATED] if stated else [])} - as_it_is
     if keep is None:
-        return [name for name in there if name not in columns.values()]
+        return [name for name in there if name not in taken]
     for name in keep:
         if name not in there:
             raise InputError(f"{table.source} has no column {name!r} to keep; it has {there}.{nearest(name, there)}")
-    return [name for name in dict.fromkeys(keep) if name not in columns.values()]
+    return [name for name in dict.fromkeys(keep) if name not in taken]
 
 
 def _assemble(

@@ -2,6 +2,7 @@
 
 from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
 from neurometa.tasks.base import State, Task
+from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
@@ -15,6 +16,7 @@ from neurometa.tasks.volatility import Volatility
 __all__ = [
     "DawTwoStep",
     "DependentBandit",
+    "Fixation",
     "Foraging",
     "GymnasiumTask",
     "Harlow",

@@ -20,7 +20,8 @@ DIFFICULTIES = {"uniform": None, "easy": 0.9, "medium": 0.75, "hard": 0.6}
 def _pay(prob: Tensor, action: Tensor, rng: Rng) -> Tensor:
     """Pay 1 with the chosen arm's probability, else 0; (episode,)."""
     luck = uniform(rng, len(action))
-    return (luck < prob.gather(1, action[:, None])[:, 0]).float()
+    won = luck < prob.gather(1, action.clamp(min=0)[:, None])[:, 0]
+    return (won & (action >= 0)).float()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +137,8 @@ class InformativeBandit(Task):
 
     def step(self, state, action, step, rng):
         """Pay what the chosen arm pays."""
-        return state["expected_reward"].gather(1, action[:, None])[:, 0], state
+        paid = state["expected_reward"].gather(1, action.clamp(min=0)[:, None])[:, 0]
+        return paid * (action >= 0), state
 
 
 def _check_sizes(n_trials: int, n_arms: int) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from neurometa.streams import Rng
 
 State = dict[str, Tensor]  # every tensor is (episode, ...)
+CENTRE = 2  # the action that asks for nothing but to hold still (a_C), beside left (0) and right (1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,4 +71,12 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def step(self, state: State, action: Tensor, step: str, rng: Rng) -> tuple[Tensor, State]:
-        """Move the world, then pay: reward (episode,) and the state that paid it."""
+        """Move the world, then pay: reward (episode,) and the state that paid it.
+
+        An action (episode,) of -1 is no response: nothing is chosen and nothing paid, and the world goes on. It comes
+        only from a task around this one, such as `Fixation`.
+        """
+
+    def wait(self, state: State, rng: Rng) -> State:
+        """Let a step pass at which nothing is asked of this task, such as a fixation; by default the world stands."""
+        return state

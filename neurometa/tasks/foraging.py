@@ -12,7 +12,6 @@ from neurometa.tasks.ranges import Ranges, check_ranges, uniform_over
 TOTAL = 0.5  # base probabilities of the two arms sum to this
 TRAINING = ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5))  # base probabilities of an arm; those between are held out
 TESTING = ((0.0, 0.5),)
-CENTRE = 2  # the action that a fixation asks for (a_C)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,22 +26,18 @@ class Foraging(Task):
     an episode; that of arm 0 is uniform over `base_prob_ranges`. Both have n = 0 at first.
 
     The paper's episodes have 50 to 100 trials, uniform; here each has their mean, so that no
-    trial is padding. With a fixation a trial has two steps and a third action (2), which must be
-    taken at the fixation and only there: any other response costs 1. Who takes it at the
-    choice has chosen neither arm, and both go on waiting.
+    trial is padding. The paper's trials begin with a fixation: that is ``Fixation(Foraging())``.
+    Who makes no response has chosen neither arm, and both go on waiting.
 
     Parameters
     ----------
     n_trials : int
         Trials in an episode.
-    fixation : bool
-        Whether a trial begins with a fixation, as in the paper.
     base_prob_ranges, test_base_prob_ranges : tuple of (low, high)
         Disjoint ranges of arm 0's base probability in training and at test, within [0, .5].
     """
 
     n_trials: int = 75
-    fixation: bool = False
     base_prob_ranges: Ranges = TRAINING
     test_base_prob_ranges: Ranges = TESTING
 
@@ -52,26 +47,6 @@ class Foraging(Task):
         _check_sizes(self.n_trials, 2)
         for name in ("base_prob_ranges", "test_base_prob_ranges"):
             check_ranges(name, getattr(self, name), TOTAL)
-
-    @property
-    def steps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the steps in a trial."""
-        return ("fixation", "choice") if self.fixation else ("choice",)
-
-    @property
-    def n_features(self) -> int:  # type: ignore[override]
-        """Which step it is, one-hot, where there are two."""
-        return 2 if self.fixation else 0
-
-    @property
-    def n_actions(self) -> int:
-        """Left and right, and the centre where there is a fixation."""
-        return 3 if self.fixation else 2
-
-    @property
-    def n_options(self) -> int:
-        """Left and right: the centre is no choice."""
-        return 2
 
     def for_test(self):
         """Return the task with the base probabilities of the test, the held-out ones among them."""
@@ -83,21 +58,11 @@ class Foraging(Task):
         base = torch.stack([drawn, TOTAL - drawn], -1)
         return {"base_prob": base, "reward_prob": base, "n_neglected": torch.zeros_like(base)}
 
-    def observe(self, state, step):
-        """Show which step it is, if there are two."""
-        seen = torch.zeros(len(state["base_prob"]), self.n_features, device=state["base_prob"].device)
-        if self.fixation:
-            seen[:, self.steps.index(step)] = 1
-        return seen
-
     def step(self, state, action, step, rng):
         """Pay 1 with the chosen arm's probability by now; every other arm has waited one trial more."""
-        if step == "fixation":
-            return -(action != CENTRE).float(), state
         prob = baited(state["base_prob"], state["n_neglected"])
         chosen = action[:, None] == torch.arange(2, device=action.device)
-        paid = _pay(prob, action.clamp(max=1), rng)
-        paid = torch.where(action < 2, paid, -1.0)
+        paid = _pay(prob, action, rng)
         neglected = torch.where(chosen, 0.0, state["n_neglected"] + 1)
         return paid, {"base_prob": state["base_prob"], "reward_prob": prob, "n_neglected": neglected}
 

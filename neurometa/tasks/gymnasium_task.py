@@ -106,6 +106,8 @@ class GymnasiumTask(Task):
         pool, api = self._pool, _api()
         if int(state["batch"][0]) != pool.n_begun:
             raise InputError("Another batch of this task has begun since; its environments cannot be stepped back.")
+        if (action < 0).any():
+            raise InputError("an environment of gymnasium takes no step without an action")
         was_running = state["running"].tolist()
         reward, running = torch.zeros(len(action)), torch.zeros(len(action), dtype=torch.bool)
         seen = torch.zeros(len(action), self.n_features)

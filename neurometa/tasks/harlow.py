@@ -10,9 +10,8 @@ import torch
 from neurometa.errors import InputError, nearest
 from neurometa.streams import integers, normal
 from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import CENTRE, Task
 
-CENTRE = 2  # the action that a fixation asks for (a_C); at the choice, none of the two
 PARTNERS = ("kept", "new")
 
 

@@ -7,9 +7,7 @@ import torch
 from neurometa.errors import InputError
 from neurometa.streams import integers, uniform
 from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import Task
-
-CENTRE = 2  # the action that asks for nothing but to hold still (a_C)
+from neurometa.tasks.base import CENTRE, Task
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ from neurometa.tasks.base import State, Task
 
 SAFE_REWARD, RISKY_REWARD, WRONG = 1.0, 4.0, -1.0
 RISKY_PROBS = (0.125, 0.5)  # the safe arm is better, the risky arm is better
-CENTRE = 2  # the action that a fixation asks for (a_C)
 
 Perturb = Callable[[State, Tensor, Tensor], Tensor]
 
@@ -23,10 +22,9 @@ class RiskySafe(Task):
 
     Where the risky arm is, and whether it pays with probability .125 or .5, is drawn once per
     episode. The first `n_forced` trials come in pairs, one of each arm in random order. What is
-    shown is which state this is, one-hot: fixation (where there is one), free, forced to arm 0,
-    forced to arm 1. Another response than the forced one costs 1 and pulls nothing, as does
-    any invalid response: with a fixation there is a third action (2), which must be taken at
-    the fixation and only there.
+    shown is which state this is, one-hot: free, forced to arm 0, forced to arm 1. Another response
+    than the forced one costs 1 and pulls nothing. The paper's trials begin with a fixation: that
+    is ``Fixation(RiskySafe())``.
 
     Parameters
     ----------
@@ -34,14 +32,12 @@ class RiskySafe(Task):
         Trials in an episode, forced and free.
     n_forced : int
         Forced trials, even: half of them of each arm.
-    fixation : bool
-        Whether a trial begins with a fixation, as in the paper.
     """
 
     n_trials: int = 30
     n_forced: int = 10
-    fixation: bool = True
 
+    n_features = 3
     latents = {"risky_arm": (), "risky_prob": (), "forced": (), "risky": (), "expected_reward": ("arm",)}
 
     def __post_init__(self) -> None:
@@ -51,26 +47,6 @@ class RiskySafe(Task):
             raise InputError(
                 f"n_forced is {self.n_forced}; forced trials come in pairs, so it must be even, and from 0 to n_trials."
             )
-
-    @property
-    def steps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the steps in a trial."""
-        return ("fixation", "choice") if self.fixation else ("choice",)
-
-    @property
-    def n_features(self) -> int:  # type: ignore[override]
-        """Which state it is, one-hot: fixation where there is one, free, forced to arm 0, forced to arm 1."""
-        return 4 if self.fixation else 3
-
-    @property
-    def n_actions(self) -> int:
-        """Two arms, and the centre where there is a fixation."""
-        return 3 if self.fixation else 2
-
-    @property
-    def n_options(self) -> int:
-        """Two arms; the centre is no choice."""
-        return 2
 
     def begin(self, n_episodes, rng):
         """Draw the risky arm's place and probability, and the order of each forced pair."""
@@ -90,19 +66,16 @@ class RiskySafe(Task):
         return state | self._worth(state)
 
     def observe(self, state, step):
-        """One-hot over fixation (where there is one), free, forced to arm 0, forced to arm 1; (episode, feature)."""
-        which = torch.full_like(state["trial"], -1) if step == "fixation" else self._only(state) + 1
-        every = torch.arange(-1 if self.fixation else 0, 3, device=which.device)
-        return (which[:, None] == every).float()
+        """One-hot over free, forced to arm 0, forced to arm 1; (episode, feature)."""
+        which = self._only(state) + 1
+        return (which[:, None] == torch.arange(3, device=which.device)).float()
 
     def step(self, state, action, step, rng):
-        """At the fixation ask for the centre; at the choice pay what the arm pays, or take 1 for a wrong response."""
-        if step == "fixation":
-            return torch.where(action == CENTRE, 0.0, WRONG), state
+        """Pay what the arm pays, or take 1 for a wrong response, also for none."""
         only, risky = self._only(state), action == state["risky_arm"]
         wins = uniform(rng, len(action)) < state["risky_prob"]
         paid = torch.where(risky, RISKY_REWARD * wins, SAFE_REWARD)
-        wrong = (action == CENTRE) | ((only >= 0) & (action != only))
+        wrong = (action < 0) | ((only >= 0) & (action != only))
         after = state | self._worth(state) | {"risky": risky, "trial": state["trial"] + 1}
         return torch.where(wrong, WRONG, paid), after
 

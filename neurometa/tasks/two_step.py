@@ -14,13 +14,7 @@ from neurometa.streams import integers, normal, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import Task
 
-# the steps of a trial, by form
-STEPS = {
-    "choice": ("choice",),
-    "stages": ("choice", "second_stage"),
-    "fixation": ("fixation", "choice", "second_stage"),
-}
-CENTRE = 2  # the action that a fixation asks for (a_C)
+STEPS = {"choice": ("choice",), "stages": ("choice", "second_stage")}  # of a trial, by form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +27,11 @@ class TwoStep(Task):
     with probability `p_reversal`. The defaults are those of Wang et al. 2018, simulation 4;
     ``TwoStep(10, .75, 0., .9, "stages")`` is experiment 5 of Wang et al. 2016.
 
-    A trial comes in three forms. ``"choice"`` has one step: the agent chooses, is paid, and
+    A trial comes in two forms. ``"choice"`` has one step: the agent chooses, is paid, and
     sees at its next choice, one-hot, which state it had reached. ``"stages"`` has two: it
-    chooses, sees the state, and is paid whatever it does there. ``"fixation"`` has three, and
-    a third action (2) that must be taken at the fixation and only there: any other response
-    costs 1. At the second stage actions 0 and 1 are equally right. Where the costly action
-    is taken at the choice no state is reached, and the trial pays nothing more.
+    chooses, sees the state, and is paid whatever it does there: actions 0 and 1 are equally right.
+    The paper of 2018 has a fixation before: that is ``Fixation(TwoStep(form="stages"))``. Where no
+    response is made at the choice no state is reached, and the trial pays nothing.
 
     Parameters
     ----------
@@ -50,8 +43,8 @@ class TwoStep(Task):
         Probability of a swap before a trial, in [0, 1].
     p_reward : float
         Reward probability of the better state, in [.5, 1].
-    form : {"choice", "stages", "fixation"}
-        One, two or three steps per trial.
+    form : {"choice", "stages"}
+        One or two steps per trial.
     """
 
     n_trials: int = 100
@@ -86,17 +79,7 @@ class TwoStep(Task):
     @property
     def n_features(self) -> int:  # type: ignore[override]
         """States that can be shown: the two of the second stage, after those in which something is asked."""
-        return {"choice": 2, "stages": 3, "fixation": 4}[self.form]
-
-    @property
-    def n_actions(self) -> int:
-        """Left and right, and the centre where there is a fixation."""
-        return 3 if self.form == "fixation" else 2
-
-    @property
-    def n_options(self) -> int:
-        """Left and right: the centre is no choice."""
-        return 2
+        return {"choice": 2, "stages": 3}[self.form]
 
     def begin(self, n_episodes, rng):
         """Draw which state is the better; none has been reached (-1)."""
@@ -118,19 +101,20 @@ class TwoStep(Task):
     def step(self, state, action, step, rng):
         """Swap the states, perhaps, before a choice, and move; pay at the last step."""
         luck = uniform(rng, 3, len(action), axis=1)
-        if step == "fixation":
-            return -(action != CENTRE).float(), state
         if step == "choice":
             better = state["better_state"] ^ (luck[0] < self.p_reversal)
             state = self._world(better) | travel(action, luck[1] < self.p_common)
         paid = torch.zeros_like(luck[0])
         if step == self.steps[-1]:
             in_better = state["second_state"] == state["better_state"]
-            paid = (luck[2] < torch.where(in_better, self.p_reward, 1 - self.p_reward)).float()
-        if self.form == "fixation":
-            paid = torch.where(state["second_state"] < 0, 0.0, paid)
-            paid = torch.where(action == CENTRE, -1.0, paid)
+            won = luck[2] < torch.where(in_better, self.p_reward, 1 - self.p_reward)
+            paid = (won & (state["second_state"] >= 0) & (action >= 0)).float()
         return paid, state
+
+    def wait(self, state, rng):
+        """Use up the random numbers of a step, as trials with a fixation always have: a seed gives the same choices."""
+        uniform(rng, 3, len(state["common"]), axis=1)
+        return state
 
     def _world(self, better: Tensor) -> dict[str, Tensor]:
         """Which state is the better (int8), what each pays, and what each first-stage action is worth."""
@@ -205,8 +189,9 @@ class DawTwoStep(Task):
             return torch.zeros_like(luck), after | travel(action, luck < self.p_common)
         luck = uniform(rng, len(action))
         here = torch.arange(len(action), device=rng.device)
-        prob = state["state_reward_prob"][here, state["second_state"].long(), action]
-        return (luck < prob).float(), state | {"second_choice": action.to(torch.int8)}
+        taken = torch.where(state["second_state"] < 0, -1, action)  # none, where no state was reached
+        prob = state["state_reward_prob"][here, state["second_state"].clamp(min=0).long(), taken.clamp(min=0)]
+        return ((luck < prob) & (taken >= 0)).float(), state | {"second_choice": taken.to(torch.int8)}
 
 
 def shown(second_state: Tensor) -> Tensor:
@@ -216,6 +201,6 @@ def shown(second_state: Tensor) -> Tensor:
 
 def travel(action: Tensor, common: Tensor) -> dict[str, Tensor]:
     """Whether the transition was the common one of the action chosen, and the state reached; False, -1 by no choice."""
-    made = action != CENTRE
+    made = action >= 0
     reached = torch.where(made, action ^ ~common, -1)
     return {"common": common & made, "second_state": reached.to(torch.int8)}

@@ -92,8 +92,8 @@ class Volatility(Task):
             within = torch.where(trial < half, trial, trial - half)
             swaps = switches | (volatile & (within > 0) & (within % PERIOD == 0))
         world = self._world(state["first_better"] ^ swaps, volatile ^ switches)
-        chosen = action[:, None]
-        wins = luck[2] < world["reward_prob"].gather(1, chosen)[:, 0]
+        chosen = action.clamp(min=0)[:, None]
+        wins = (luck[2] < world["reward_prob"].gather(1, chosen)[:, 0]) & (action >= 0)
         paid = state["shown"].gather(1, chosen)[:, 0] * wins
         after = {"magnitude": state["shown"], "shown": _magnitudes(len(action), rng)}
         return paid, world | after | {"switch_prob": state["switch_prob"], "trial": trial}

@@ -1,0 +1,86 @@
+"""Compiled loops over trials for `models.LatentState`: its likelihood, and its best slope at given rates.
+
+The filter is the model's own `learn`, compiled as it stands. This module loads numba, which takes half a second;
+others import it where they first need it.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from neurometa.models import LatentState
+
+compiled = numba.njit(error_model="numpy", nogil=True)
+learn = compiled(LatentState.learn)
+START = LatentState.start
+STEPS = 60  # of Newton's method for the slope; some five are the rule
+STILL = 1e-9  # nats that another step must promise
+
+
+@compiled
+def leads(fresh, chosen, reward, hazard_rate, better_prob, lead):
+    """Fill `lead` (trial,) with the belief in the chosen arm minus that in the other, before each trial."""
+    state = START
+    for t in range(len(lead)):
+        if fresh[t]:
+            state = START
+        sign = 2 * chosen[t] - 1
+        lead[t] = sign * (state[0] - state[1])
+        state = learn(state, chosen[t], reward[t], hazard_rate, better_prob)
+
+
+@compiled
+def scored(lead, slope):
+    """Log-likelihood at a slope, its derivative, and minus its second derivative."""
+    total, gradient, bend = 0.0, 0.0, 0.0
+    for x in lead:
+        signed = slope * x
+        small = math.exp(-abs(signed))
+        other = (small if signed > 0 else 1.0) / (1 + small)
+        total += min(signed, 0.0) - math.log1p(small)
+        gradient += other * x
+        bend += other * (1 - other) * x * x
+    return total, gradient, bend
+
+
+@compiled
+def best_slope(lead, slope, lower, upper):
+    """Best slope within its bounds, and the log-likelihood there, which is concave in it."""
+    value, gradient, bend = scored(lead, slope)
+    for _ in range(STEPS):
+        if (slope <= lower and gradient <= 0) or (slope >= upper and gradient >= 0):
+            break
+        step = gradient / max(bend, 1e-12)
+        if 0.5 * gradient * step < STILL:
+            break
+        for _ in range(40):
+            tried = min(max(slope + step, lower), upper)
+            reached, new_gradient, new_bend = scored(lead, tried)
+            if reached >= value or tried == slope:
+                break
+            step /= 3
+        if reached <= value:
+            break
+        slope, value, gradient, bend = tried, reached, new_gradient, new_bend
+    return slope, value
+
+
+@compiled
+def value(points, fresh, chosen, reward):
+    """Log-likelihood (point,) at hazard rates, better probabilities and slopes (point, 3)."""
+    total, lead = np.empty(len(points)), np.empty(len(chosen))
+    for i in range(len(points)):
+        leads(fresh, chosen, reward, points[i, 0], points[i, 1], lead)
+        total[i] = scored(lead, points[i, 2])[0]
+    return total
+
+
+@compiled
+def scan(rates, slopes, lower, upper, fresh, chosen, reward):
+    """Best slopes (point,), begun at `slopes`, and log-likelihoods there, at hazard rates and better probabilities."""
+    best, total, lead = np.empty(len(rates)), np.empty(len(rates)), np.empty(len(chosen))
+    for i in range(len(rates)):
+        leads(fresh, chosen, reward, rates[i, 0], rates[i, 1], lead)
+        best[i], total[i] = best_slope(lead, slopes[i], lower, upper)
+    return best, total
