@@ -132,7 +132,7 @@ def _train_seeds(experiment: str, out: Path, config: Any, n_seeds: int, *, resum
         say_json({"steps": n_seeds * config.budget, "seconds": seconds, "agents": agents})
         return
     told = [end if isinstance(end, str) else f"{end:.3f}" for end in ends]
-    table(["run", "reward per trial at the end"], [list(row) for row in zip(runs_, told, strict=True)])
+    table(["run", "reward\nper trial"], [list(row) for row in zip(runs_, told, strict=True)])
     say(f"Trained {n_seeds - len(failed)} agents of {experiment}, {config.budget / 1e6:.1f} M environment steps each.")
     say(f"It took {seconds:.0f} s. Settings, learning curves and weights are in {out}.")
     say(f"Next: neurometa rollout {folders[0]}")
