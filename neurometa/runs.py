@@ -25,27 +25,28 @@ from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, RiskySafe
 from neurometa.tasks.fixation import without_fixation
 from neurometa.tasks.risky_safe import perturbation as perturbation_named
-from neurometa.training import a2c
+from neurometa.training import Training, a2c, algorithm, build
+from neurometa.training.a2c import DivergedError
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 
 CONFIG = "config.json"
 
 
 def train(
-    config: a2c.Config,
+    config: Training,
     run: Path,
     *,
     experiment: str = "",
     device: str = "cpu",
     resume: bool = False,
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> a2c.Network:
+) -> agents.Agent:
     """Train an agent into a run folder: settings, provenance, learning curve, checkpoints, weights.
 
     Parameters
     ----------
-    config : a2c.Config
-        All that fixes the result.
+    config : Training
+        Of any algorithm, e.g. `training.a2c.Config`; all that fixes the result.
     run : Path
         The folder; made if it is absent.
     experiment : str
@@ -59,7 +60,7 @@ def train(
 
     Returns
     -------
-    LSTMAgent or SeparateActorCritic
+    Agent
         The trained agent.
 
     Raises
@@ -72,24 +73,24 @@ def train(
     with only_writer(run):
         _begin(config, run, experiment, device, resume=resume)
         if not (run / WEIGHTS).exists():
-            save_weights(run / WEIGHTS, a2c.train(config, run, device=device, progress=progress))
+            save_weights(run / WEIGHTS, algorithm(config).train(config, run, device=device, progress=progress))
         (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
         return load_agent(run)
 
 
 def train_together(
-    configs: Sequence[a2c.Config],
+    configs: Sequence[Training],
     runs: Sequence[Path],
     *,
     experiment: str = "",
     resume: bool = False,
     progress: Callable[[dict[int, dict[str, float]]], None] | None = None,
-) -> list[a2c.Network | a2c.DivergedError]:
+) -> list[agents.Agent | DivergedError]:
     """Train agents side by side on one core, each into a run folder of its own and to the bits it ends in alone.
 
     Parameters
     ----------
-    configs : sequence of a2c.Config
+    configs : sequence of Training
         What fixes the result of each. If there are several they must be of one shape: see `a2c.company`.
     runs : sequence of Path
         Their folders.
@@ -100,7 +101,7 @@ def train_together(
 
     Returns
     -------
-    list of LSTMAgent, SeparateActorCritic or a2c.DivergedError
+    list of Agent or DivergedError
         The trained agents, and why those that diverged are none.
 
     Raises
@@ -114,18 +115,30 @@ def train_together(
             _begin(config, run, experiment, "cpu", resume=resume)
         left = [n for n, run in enumerate(runs) if not (run / WEIGHTS).exists()]
         tell = (lambda rows: progress({left[n]: row for n, row in rows.items()})) if progress else None
-        found = a2c.train_all([configs[n] for n in left], [runs[n] for n in left], progress=tell)
+        found = _train_all([configs[n] for n in left], [runs[n] for n in left], tell)
         trained = dict(zip(left, found, strict=True))
         for n, run in enumerate(runs):
             if isinstance(agent := trained.get(n), nn.Module):
                 save_weights(run / WEIGHTS, agent)
             if (run / WEIGHTS).exists():
                 (run / CHECKPOINT).unlink(missing_ok=True)
-        diverged = {n: agent for n, agent in trained.items() if isinstance(agent, a2c.DivergedError)}
+        diverged = {n: agent for n, agent in trained.items() if isinstance(agent, DivergedError)}
         return [diverged.get(n) or load_agent(run) for n, run in enumerate(runs)]
 
 
-def _begin(config: a2c.Config, run: Path, experiment: str, device: str, *, resume: bool) -> None:
+def _train_all(
+    configs: Sequence[Training], runs: Sequence[Path], progress: Callable[[dict[int, dict[str, float]]], None] | None
+) -> Sequence[agents.Agent | DivergedError]:
+    if len(configs) != 1:
+        return a2c.train_together(configs, runs, progress=progress) if configs else []
+    tell = (lambda row: progress({0: row})) if progress else None
+    try:
+        return [algorithm(configs[0]).train(configs[0], runs[0], progress=tell)]
+    except DivergedError as diverged:
+        return [diverged]
+
+
+def _begin(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> None:
     """Write the settings of a run, or make sure that those there are the same."""
     if (run / CONFIG).exists():
         if not resume:
@@ -203,7 +216,7 @@ def evaluate(
     if perturbation and not isinstance(without_fixation(task), RiskySafe):
         raise InputError(f"Perturbations are of the risky-safe task, and this one is {type(task).__name__}.")
     perturb = perturbation_named(perturbation) if perturbation else None
-    network = (a2c.build(config) if untrained else load_agent(run)).to(device)
+    network = (build(config) if untrained else load_agent(run)).to(device)
     agent = agents.Lesioned(network, lesion, n_steps=len(task.steps)) if lesion else network
     if isinstance(network, agents.SeparateActorCritic):
         log = (*log, "rpe_input")
@@ -235,7 +248,7 @@ def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
 
-def open_config(run: Path) -> a2c.Config:
+def open_config(run: Path) -> Training:
     """Read the settings of a run.
 
     Raises
@@ -243,7 +256,8 @@ def open_config(run: Path) -> a2c.Config:
     InputError
         There is no run, or its settings are damaged or of another version.
     """
-    return settings.from_json([a2c.Config], record(run)["config"], f"{run / CONFIG}: config")
+    where = f"{run / CONFIG}: config"
+    return settings.from_json([Training], record(run)["config"], where)  # type: ignore[type-abstract]
 
 
 def record(run: Path) -> dict[str, Any]:
@@ -259,7 +273,7 @@ def record(run: Path) -> dict[str, Any]:
     return found
 
 
-def load_agent(run: Path) -> a2c.Network:
+def load_agent(run: Path) -> agents.Agent:
     """Load a run's trained agent.
 
     Raises
@@ -271,7 +285,7 @@ def load_agent(run: Path) -> a2c.Network:
     if not (run / WEIGHTS).exists():
         name = record(run).get("experiment") or "EXPERIMENT"
         raise InputError(f"{run} is not trained to the end; go on with: neurometa train {name} --out {run} --resume")
-    agent = a2c.build(config)
+    agent = build(config)
     load_weights(run / WEIGHTS, agent)
     return agent.requires_grad_(False).eval()
 
@@ -350,13 +364,10 @@ def _commit() -> str:
     return ""
 
 
-def _same(config: a2c.Config, before: a2c.Config, run: Path) -> None:
-    new, old = settings.to_json(config), settings.to_json(before)
-    differing = [name for name in new if new[name] != old.get(name)]
-    if differing:
-        name = differing[0]
+def _same(config: Training, before: Training, run: Path) -> None:
+    for name, there, here in settings.differences(settings.to_json(before), settings.to_json(config)):
         raise InputError(
-            f"{run} holds a run of other settings: {name} is {old.get(name)} there and {new[name]} here. "
+            f"{run} holds a run of other settings: {name or 'the algorithm'} is {there} there and {here} here. "
             "Resume with the settings it has, or choose another --out."
         )
 
