@@ -12,6 +12,7 @@ from neurometa.plotting import BASELINES, COLOURS
 
 INDEPENDENT, CORRELATED, MEDIUM, HARD = "independent", "dependent-uniform", "dependent-medium", "dependent-hard"
 NEEDS = {INDEPENDENT: [f"on-{MEDIUM}.nc"], CORRELATED: ["behaviour.nc", f"on-{MEDIUM}.nc", f"on-{HARD}.nc"]}
+ACTIVITY = True  # the trials must hold the hidden state
 AGENTS = {INDEPENDENT: "agent trained on independent arms", CORRELATED: "agent trained on correlated arms"}
 LINES = {AGENTS[INDEPENDENT]: COLOURS[2], AGENTS[CORRELATED]: COLOURS[0]}
 SIDES = {"left": COLOURS[0], "right": COLOURS[5]}

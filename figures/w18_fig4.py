@@ -16,6 +16,7 @@ from neurometa.plotting.cue_values import REWARDED, SHOWN
 
 EXPERIMENT = "reversal"
 NEEDS = {EXPERIMENT: ["behaviour.nc", "reversals.nc"]}
+ACTIVITY = True  # the trials must hold the hidden state
 MOST = 300  # states in a panel
 
 

@@ -99,9 +99,31 @@ def compare(which: str | None = None, runs: Path | None = None, *, place: Path |
     InputError
         There is no such paper, record, claim or folder; a record is incomplete; a ``config.json`` is damaged.
     """
+    chosen, records = choose(which, place), reference.records(place)
+    if runs is not None and not Path(runs).is_dir():
+        raise InputError(f"There is no folder {runs} of runs; make one with: neurometa train restless")
+    base = Path(runs or "runs")
+    found = find_runs(base) if base.is_dir() else []
+    claims = {claim["id"]: claim for record in records.values() for claim in record["claim"]}
+    return [_decide(name, records[name], claims[claim], found, base) for name, claim in chosen]
+
+
+def choose(which: str | None = None, place: Path | None = None) -> list[tuple[str, str]]:
+    """Return the claims that are asked for, each with its record, in the order of the records.
+
+    Parameters
+    ----------
+    which, place
+        As for `compare`.
+
+    Raises
+    ------
+    InputError
+        There is no such paper, record or claim.
+    """
     records = reference.records(place)
     chosen = [
-        (name, claim)
+        (name, str(claim["id"]))
         for name, record in records.items()
         for claim in record["claim"]
         if which in (None, record["paper"], name, claim["id"])
@@ -114,11 +136,7 @@ def compare(which: str | None = None, runs: Path | None = None, *, place: Path |
         ids = [claim["id"] for record in records.values() for claim in record["claim"]]
         hint = nearest(str(which), allowed + ids)
         raise InputError(f"There is no paper, record or claim {which!r}.{hint} There are: {', '.join(allowed)}.")
-    if runs is not None and not Path(runs).is_dir():
-        raise InputError(f"There is no folder {runs} of runs; make one with: neurometa train restless")
-    base = Path(runs or "runs")
-    found = find_runs(base) if base.is_dir() else []
-    return [_decide(name, records[name], claim, found, base) for name, claim in chosen]
+    return chosen
 
 
 def of_run(run: Run, *, place: Path | None = None) -> list[Comparison]:
@@ -194,7 +212,8 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
     if found.untrained is not None:
         gained = each - criteria.means(found.untrained)
         held = [both and _holds(gain, criterion["untrained"]) for both, gain in zip(held, gained, strict=True)]
-        note = _join(f"Untrained: {before:.3g}; the difference must be {_bounds(criterion['untrained'])}.", note)
+        asked = _bounds(criterion["untrained"])
+        note = _join(f"Untrained: {before:.3g}{f'; the difference must be {asked}' if asked else ''}.", note)
     share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(found.kinds) >= ENOUGH else 1
     ours, lower, upper = _interval(found, share=criteria.is_share(criterion))
     if criterion.get("largest"):

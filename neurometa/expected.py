@@ -25,9 +25,9 @@ def regret(
     n_trials : int
         Trials in an episode; 100 take about a second.
     bonus : float, optional
-        Of UCB, by default 1; see `exact.bandits.ucb`.
+        Of UCB, by default 1; see `exact.bandit.ucb`.
     discount : float, optional
-        Of the Gittins index, by default that of a finite horizon; see `exact.bandits.gittins_index`.
+        Of the Gittins index, by default that of a finite horizon; see `exact.bandit.gittins_index`.
 
     Returns
     -------
@@ -49,19 +49,19 @@ def _regret(
     if isinstance(prior, str) and prior not in ("independent", "uniform"):
         raise InputError(f"The prior is {prior!r}; allowed are 'independent', 'uniform' and a probability.")
     known = (
-        exact.bandits.independent()
+        exact.bandit.independent()
         if prior == "independent"
-        else exact.bandits.anticorrelated(None if isinstance(prior, str) else prior)
+        else exact.bandit.anticorrelated(None if isinstance(prior, str) else prior)
     )
-    policies: dict[str, Callable[[], exact.bandits.Policy]] = {
-        "optimal": lambda: exact.bandits.bayes_optimal(known, n_trials)[0],
-        "thompson": lambda: exact.bandits.thompson(n_trials),
-        "ucb": lambda: exact.bandits.ucb(n_trials, bonus=1.0 if bonus is None else bonus),
-        "gittins": lambda: exact.bandits.gittins_index(n_trials, discount=discount),
+    policies: dict[str, Callable[[], exact.bandit.Policy]] = {
+        "optimal": lambda: exact.bandit.bayes_optimal(known, n_trials)[0],
+        "thompson": lambda: exact.bandit.thompson(n_trials),
+        "ucb": lambda: exact.bandit.ucb(n_trials, bonus=1.0 if bonus is None else bonus),
+        "gittins": lambda: exact.bandit.gittins_index(n_trials, discount=discount),
     }
     if policy not in policies:
         raise InputError(f"There is no exact policy {policy!r}; allowed are {', '.join(policies)}.")
-    return exact.bandits.evaluate(policies[policy](), known)
+    return exact.bandit.evaluate(policies[policy](), known)
 
 
 def baselines(prior: str | float, n_trials: int = 100) -> xr.DataArray:

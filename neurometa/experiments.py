@@ -8,8 +8,10 @@ depart from the papers, the docs page of the task sets both side by side, in env
 import dataclasses
 
 from neurometa import tasks
+from neurometa.agents import LSTM
 from neurometa.errors import InputError, nearest
-from neurometa.training import Linear, a2c
+from neurometa.exact.bandit import DIFFICULTIES
+from neurometa.training import GAE, Adam, Linear, NStep, RMSProp, Training, a2c
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Experiment:
 
     Parameters
     ----------
-    config : a2c.Config
-        All that fixes the run, seed 0.
+    config : Training
+        All that fixes the run, seed 0; of any algorithm.
     source : str
         Paper and section.
     about : str
@@ -28,7 +30,7 @@ class Experiment:
         Typical time on one core.
     """
 
-    config: a2c.Config
+    config: Training
     source: str
     about: str
     cpu_minutes: float
@@ -38,11 +40,11 @@ class Experiment:
 # takes the noise of later rewards out of the gradient. The papers have discounts of .8 or tuned, and anneal the entropy
 # weight from 1, for returns of many rewards.
 _MYOPIC = a2c.Config(
-    task=tasks.RestlessBandit(),
+    tasks.RestlessBandit(),
+    optimizer=Adam(Linear(8e-3, 0.0)),
+    returns=NStep(0.0),
     n_updates=3000,
     batch_size=128,
-    step_size=Linear(8e-3, 0.0),
-    discount=0.0,
     value_weight=0.5,
     entropy_weight=Linear(0.15, 0.0),
 )
@@ -50,12 +52,11 @@ _MYOPIC = a2c.Config(
 # Two steps per trial, so that the critic answers when the state is shown and its prediction errors can be taken at both
 # events; a value weight ten times the papers', for they are only as good as the critic is.
 _TWO_STEP = a2c.Config(
-    task=tasks.TwoStep(form="stages"),
+    tasks.TwoStep(form="stages"),
+    optimizer=Adam(Linear(8e-3, 0.0)),
+    returns=GAE(0.4, 0.5),
     n_updates=1500,
     batch_size=128,
-    step_size=Linear(8e-3, 0.0),
-    discount=0.4,
-    gae_lambda=0.5,
     value_weight=0.5,
     entropy_weight=Linear(0.3, 0.0),
 )
@@ -63,13 +64,11 @@ _TWO_STEP = a2c.Config(
 # No time among the inputs, and a learned start, of every simulation of Wang et al. 2018 but Harlow's (Methods).
 _W18_INPUTS = ("observation", "action", "reward")
 _W18 = a2c.Config(
-    task=tasks.Foraging(),
-    inputs=_W18_INPUTS,
-    learned_start=True,
+    tasks.Foraging(),
+    LSTM(inputs=_W18_INPUTS, learned_start=True),
+    optimizer=RMSProp(7e-4),
+    returns=NStep(0.9),
     batch_size=1,
-    optimizer="rmsprop",
-    step_size=7e-4,
-    discount=0.9,
     value_weight=0.05,
     entropy_weight=0.05,
 )
@@ -77,13 +76,12 @@ _W18 = a2c.Config(
 # The critic is what is looked at, hence its weight; without a clock, which would tell where a block begins. The
 # dictated responses are soon learned, if the entropy weight keeps the policy from settling on one action before.
 _REVERSAL = a2c.Config(
-    task=tasks.Reversal(),
-    inputs=_W18_INPUTS,
+    tasks.Reversal(),
+    LSTM(inputs=_W18_INPUTS),
+    optimizer=Adam(Linear(1e-2, 0.0)),
+    returns=GAE(0.9, 0.3),
     n_updates=3000,  # with half as many, the critic of two agents in six learned nothing of the cues
     batch_size=32,
-    step_size=Linear(1e-2, 0.0),
-    discount=0.9,
-    gae_lambda=0.3,
     value_weight=2.0,
     entropy_weight=Linear(0.1, 0.0, over=0.15),
 )
@@ -91,14 +89,12 @@ _REVERSAL = a2c.Config(
 # A first choice is paid no more than none, and tells which stimulus to take from then on: a discount above 0 makes it
 # worth while.
 _HARLOW = a2c.Config(
-    task=tasks.Harlow(),
-    inputs=_W18_INPUTS,
-    n_units=64,
+    tasks.Harlow(),
+    LSTM(64, inputs=_W18_INPUTS),
+    optimizer=Adam(Linear(5e-3, 0.0)),
+    returns=GAE(0.7, 0.7),
     n_updates=2000,
     batch_size=256,
-    step_size=Linear(5e-3, 0.0),
-    discount=0.7,
-    gae_lambda=0.7,
     value_weight=0.5,
     entropy_weight=Linear(0.05, 0.0),
 )
@@ -112,12 +108,11 @@ EXPERIMENTS = {
     ),
     "restless-w16": Experiment(
         a2c.Config(
-            task=tasks.RestlessBandit(),
+            tasks.RestlessBandit(),
+            optimizer=RMSProp(1e-3),
+            returns=NStep(0.8),
             n_updates=20000,
             batch_size=1,
-            optimizer="rmsprop",
-            step_size=1e-3,
-            discount=0.8,
             value_weight=0.05,
             entropy_weight=Linear(1.0, 0.0),
         ),
@@ -127,12 +122,12 @@ EXPERIMENTS = {
     ),
     "independent": Experiment(
         a2c.Config(
-            task=tasks.IndependentBandit(),
+            tasks.IndependentBandit(),
+            optimizer=Adam(Linear(5e-3, 0.0)),
+            # exploring pays later: a fixed discount of .5 to .7 stays too myopic for it
+            returns=GAE(Linear(0.4, 0.95, over=0.6), Linear(0.5, 0.9, over=0.6)),
             n_updates=12000,
             batch_size=128,
-            step_size=Linear(5e-3, 0.0),
-            discount=Linear(0.4, 0.95, over=0.6),  # exploring pays later: a fixed .5 to .7 stays too myopic for it
-            gae_lambda=Linear(0.5, 0.9, over=0.6),
             value_weight=0.05,
             entropy_weight=Linear(0.05, 0.0),
         ),
@@ -147,15 +142,15 @@ EXPERIMENTS = {
             about=f"Does a network use what its arms have in common ({difficulty} problems)?",
             cpu_minutes=1.3,
         )
-        for difficulty in tasks.bandit.DIFFICULTIES
+        for difficulty in DIFFICULTIES
     },
     "informative": Experiment(
         a2c.Config(
-            task=tasks.InformativeBandit(),
+            tasks.InformativeBandit(),
+            optimizer=Adam(Linear(5e-3, 0.0)),
+            returns=NStep(1.0),
             n_updates=3000,
             batch_size=256,
-            step_size=Linear(5e-3, 0.0),
-            discount=1.0,
             value_weight=0.05,
             entropy_weight=Linear(1.0, 0.0),
         ),
@@ -179,10 +174,10 @@ EXPERIMENTS = {
         dataclasses.replace(
             _TWO_STEP,
             task=tasks.TwoStep(n_trials=10, p_common=0.75, p_reversal=0.0, form="stages"),
+            optimizer=Adam(Linear(5e-3, 0.0)),
+            returns=GAE(0.3, 0.5),
             n_updates=4000,
             batch_size=256,
-            discount=0.3,
-            step_size=Linear(5e-3, 0.0),
             entropy_weight=Linear(0.2, 0.0),
         ),
         source="Wang et al. 2016, experiment 5, Fig 5",
@@ -191,12 +186,12 @@ EXPERIMENTS = {
     ),
     "foraging": Experiment(
         a2c.Config(
-            task=tasks.Foraging(),
-            inputs=_W18_INPUTS,
+            tasks.Foraging(),
+            LSTM(inputs=_W18_INPUTS),
+            optimizer=Adam(Linear(0.02, 0.0)),
+            returns=NStep(0.75),
             n_updates=6000,
             batch_size=128,
-            step_size=Linear(0.02, 0.0),
-            discount=0.75,
             value_weight=0.05,
             entropy_weight=Linear(0.05, 0.0),
         ),
@@ -205,19 +200,19 @@ EXPERIMENTS = {
         cpu_minutes=3.5,
     ),
     "foraging-w18": Experiment(
-        dataclasses.replace(_W18, task=tasks.Fixation(tasks.Foraging()), n_updates=20000, discount=0.75),
+        dataclasses.replace(_W18, task=tasks.Fixation(tasks.Foraging()), n_updates=20000, returns=NStep(0.75)),
         source="Wang et al. 2018, simulation 1, Methods",
         about="The same with the paper's own settings and a fixation, one episode per update.",
         cpu_minutes=14,
     ),
     "volatility": Experiment(
         a2c.Config(
-            task=tasks.Volatility(),
-            inputs=_W18_INPUTS,
+            tasks.Volatility(),
+            LSTM(inputs=_W18_INPUTS),
+            optimizer=Adam(Linear(5e-3, 0.0)),
+            returns=NStep(0.1),
             n_updates=1500,
             batch_size=128,
-            step_size=Linear(5e-3, 0.0),
-            discount=0.1,
             value_weight=0.05,
             entropy_weight=Linear(0.1, 0.0),
         ),
@@ -229,9 +224,9 @@ EXPERIMENTS = {
         dataclasses.replace(
             _W18,
             task=tasks.Volatility(),
+            optimizer=RMSProp(5e-5),
+            returns=NStep(0.1),
             n_updates=40000,
-            step_size=5e-5,
-            discount=0.1,
             entropy_weight=Linear(1.0, 0.0),
         ),
         source="Wang et al. 2018, simulation 2, Methods",
@@ -240,15 +235,12 @@ EXPERIMENTS = {
     ),
     "risky-safe": Experiment(
         a2c.Config(
-            task=tasks.RiskySafe(),
-            separate=True,
-            inputs=_W18_INPUTS,
-            learned_start=True,
+            tasks.RiskySafe(),
+            LSTM(inputs=_W18_INPUTS, learned_start=True, separate=True),
+            optimizer=Adam(Linear(5e-3, 0.0)),
+            returns=GAE(0.9, 0.9),
             n_updates=2000,
             batch_size=128,
-            step_size=Linear(5e-3, 0.0),
-            discount=0.9,
-            gae_lambda=0.9,
             value_weight=0.5,
             entropy_weight=Linear(0.1, 0.0),
         ),
@@ -284,9 +276,9 @@ EXPERIMENTS = {
         dataclasses.replace(  # both stimuli of trial 1 must be kept, for either may be the one that stays
             _HARLOW,
             task=tasks.Harlow(partner="new"),
-            n_units=128,
+            network=LSTM(128, inputs=_W18_INPUTS),
+            optimizer=Adam(Linear(8e-3, 0.0)),
             n_updates=4000,
-            step_size=Linear(8e-3, 0.0),
         ),
         source="Wang et al. 2016, experiment 6, the control in which one stimulus changes",
         about="The same where only one stimulus stays and its partner is new in each trial.",

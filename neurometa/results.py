@@ -11,14 +11,19 @@ import xarray as xr
 
 from neurometa import analysis, dataset
 from neurometa.errors import InputError
+from neurometa.settings import find, locate, modern
 from neurometa.storage import read_json
 
 ON = "on-"  # before the name of the experiment on which an agent was tested, in the name of a file
 UNTRAINED = "untrained.nc"  # what the agent did before training
 PLAYED = {ON: "--on", "perturbation-": "--perturbation", "lesion-": "--lesion"}  # other trials: file and option
 NO_REWARD = ("observation", "action", "time")  # inputs of an agent without reward
-UNDISTURBED = {"recurrent": True, "rpe_gain": 1.0, "rpe_delay": 0, "rpe_noise": 0.0}  # unless a claim names another
-UNSAID = {"separate": False, **UNDISTURBED}  # how runs were trained that are older than these settings
+UNDISTURBED = {  # unless a claim names another
+    "network.recurrent": True,
+    "disturbance.gain": 1.0,
+    "disturbance.delay": 0,
+    "disturbance.noise_sd": 0.0,
+}
 ACTIVITY = ("hidden", "cell", "logits", "value", "observation")
 SWEEP, DRAWS = "sweep.nc", "draws.json"
 
@@ -48,7 +53,7 @@ class Run:
     experiment : str
         Name of the experiment.
     config : dict
-        Settings of training.
+        Settings of training, as this version saves them: those of older versions are read as `settings.modern` does.
     sweep : Path, optional
         The sweep that it is one of the best of. A sweep without ``sweep.nc`` stands for its rows; it is never trained.
     """
@@ -71,7 +76,14 @@ class Run:
     @property
     def ablated(self) -> bool:
         """Whether the agent was trained without its reward."""
-        return "reward" not in self.config["inputs"]
+        return "reward" not in self.setting("inputs", ())
+
+    def setting(self, name: str, missing: Any = None) -> Any:
+        """Value of a setting, by its path or as short as `settings.locate` allows; `missing` where it has none."""
+        try:
+            return find(self.config, locate(self.config, name))
+        except (InputError, KeyError):
+            return missing
 
     def group(self) -> str:
         """What agents share that are pooled: the sweep they are the best of, or all settings but the seed."""
@@ -114,8 +126,8 @@ def find_runs(*places: Path) -> list[Run]:
 def _open(file: Path, sweep: Path | None = None) -> Run:
     told = read_json(file)
     try:
-        run = Run(file.parent, str(told["experiment"]), UNSAID | dict(told["config"]), sweep)
-        _ = run.seed, run.ablated
+        run = Run(file.parent, str(told["experiment"]), modern(dict(told["config"])), sweep)
+        _ = run.seed, run.group()
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}); train the run anew, or move it elsewhere.") from error
     return run
@@ -154,8 +166,8 @@ def pool(
     ablated : bool
         Pick those trained without reward among their inputs, else those with it.
     config : mapping, optional
-        Pick those trained with these settings, e.g. ``{"n_units": 6}``. Agents without memory, or taught by
-        disturbed prediction errors, are only picked where their settings are among these.
+        Pick those trained with these settings, e.g. ``{"n_units": 6}``, named as `settings.locate` allows. Agents
+        without memory, or taught by disturbed prediction errors, are only picked where their settings are among these.
     base : Path
         Folder that the message puts a new run into.
 
@@ -172,9 +184,7 @@ def pool(
         There is none; the message says which command trains one.
     """
     asked = dict(config or {})
-    wanted = UNDISTURBED | asked
-    of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated]
-    of_it = [run for run in of_it if {name: run.config.get(name) for name in wanted} == wanted]
+    of_it = [run for run in runs if run.experiment == experiment and run.ablated == ablated and _is_so(run, asked)]
     if not of_it:
         told = settings(False, asked)
         out = base / "-".join(
@@ -205,6 +215,15 @@ def pool(
     odd = [str(run.path) for run in of_it if run not in pooled]
     why = "being unfinished, of other settings or length, of a sweep that is not the larger group, or a seed twice"
     return pooled, f"Left out, {why}: {', '.join(odd)}." if odd else ""
+
+
+def _is_so(run: Run, asked: Mapping[str, Any]) -> bool:
+    """Whether a run was trained with the settings that are asked for, and undisturbed in all others."""
+    try:
+        wanted = {locate(run.config, name): value for name, value in asked.items()}
+    except InputError:
+        return False  # of another algorithm or network, which has no such setting
+    return all(run.setting(place, value) == value for place, value in (UNDISTURBED | wanted).items())
 
 
 def _length(run: Run) -> int:

@@ -24,27 +24,27 @@ from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, RiskySafe
 from neurometa.tasks.fixation import without_fixation
 from neurometa.tasks.risky_safe import perturbation as perturbation_named
-from neurometa.training import a2c
+from neurometa.training import Training, algorithm, build
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 
 CONFIG = "config.json"
 
 
 def train(
-    config: a2c.Config,
+    config: Training,
     run: Path,
     *,
     experiment: str = "",
     device: str = "cpu",
     resume: bool = False,
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> a2c.Network:
+) -> agents.Agent:
     """Train an agent into a run folder: settings, provenance, learning curve, checkpoints, weights.
 
     Parameters
     ----------
-    config : a2c.Config
-        All that fixes the result.
+    config : Training
+        Of any algorithm, e.g. `training.a2c.Config`; all that fixes the result.
     run : Path
         The folder; made if it is absent.
     experiment : str
@@ -58,7 +58,7 @@ def train(
 
     Returns
     -------
-    LSTMAgent or SeparateActorCritic
+    Agent
         The trained agent.
 
     Raises
@@ -80,7 +80,7 @@ def train(
             about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
             write_json(run / CONFIG, about)
         if not (run / WEIGHTS).exists():
-            save_weights(run / WEIGHTS, a2c.train(config, run, device=device, progress=progress))
+            save_weights(run / WEIGHTS, algorithm(config).train(config, run, device=device, progress=progress))
         (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
         return load_agent(run)
 
@@ -149,7 +149,7 @@ def evaluate(
     if perturbation and not isinstance(without_fixation(task), RiskySafe):
         raise InputError(f"Perturbations are of the risky-safe task, and this one is {type(task).__name__}.")
     perturb = perturbation_named(perturbation) if perturbation else None
-    network = (a2c.build(config) if untrained else load_agent(run)).to(device)
+    network = (build(config) if untrained else load_agent(run)).to(device)
     agent = agents.Lesioned(network, lesion, n_steps=len(task.steps)) if lesion else network
     if isinstance(network, agents.SeparateActorCritic):
         log = (*log, "rpe_input")
@@ -181,7 +181,7 @@ def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
 
-def open_config(run: Path) -> a2c.Config:
+def open_config(run: Path) -> Training:
     """Read the settings of a run.
 
     Raises
@@ -189,7 +189,8 @@ def open_config(run: Path) -> a2c.Config:
     InputError
         There is no run, or its settings are damaged or of another version.
     """
-    return settings.from_json([a2c.Config], record(run)["config"], f"{run / CONFIG}: config")
+    where = f"{run / CONFIG}: config"
+    return settings.from_json([Training], record(run)["config"], where)  # type: ignore[type-abstract]
 
 
 def record(run: Path) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def record(run: Path) -> dict[str, Any]:
     return found
 
 
-def load_agent(run: Path) -> a2c.Network:
+def load_agent(run: Path) -> agents.Agent:
     """Load a run's trained agent.
 
     Raises
@@ -217,7 +218,7 @@ def load_agent(run: Path) -> a2c.Network:
     if not (run / WEIGHTS).exists():
         name = record(run).get("experiment") or "EXPERIMENT"
         raise InputError(f"{run} is not trained to the end; go on with: neurometa train {name} --out {run} --resume")
-    agent = a2c.build(config)
+    agent = build(config)
     load_weights(run / WEIGHTS, agent)
     return agent.requires_grad_(False).eval()
 
@@ -296,13 +297,10 @@ def _commit() -> str:
     return ""
 
 
-def _same(config: a2c.Config, before: a2c.Config, run: Path) -> None:
-    new, old = settings.to_json(config), settings.to_json(before)
-    differing = [name for name in new if new[name] != old.get(name)]
-    if differing:
-        name = differing[0]
+def _same(config: Training, before: Training, run: Path) -> None:
+    for name, there, here in settings.differences(settings.to_json(before), settings.to_json(config)):
         raise InputError(
-            f"{run} holds a run of other settings: {name} is {old.get(name)} there and {new[name]} here. "
+            f"{run} holds a run of other settings: {name or 'the algorithm'} is {there} there and {here} here. "
             "Resume with the settings it has, or choose another --out."
         )
 

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from neurometa.agents import LSTMAgent
+from neurometa.agents import LSTM, LSTMAgent
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import IndependentBandit, InformativeBandit, RestlessBandit
-from neurometa.training import a2c
+from neurometa.training import Adam, RMSProp, a2c
 from neurometa.training.replay import replay
 
 INPUTS = ("observation", "action", "reward", "time")
@@ -140,11 +140,11 @@ def test_the_start_is_zero_and_gets_no_gradient_unless_it_is_learned():
     assert not network().start.any()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize("optimizer", [Adam(), RMSProp()])
 @pytest.mark.parametrize("learned_start", [False, True])
 def test_training_moves_the_start_only_where_it_is_learned(optimizer, learned_start):
     config = a2c.Config(
-        IndependentBandit(5), n_units=6, n_updates=5, batch_size=8, optimizer=optimizer, learned_start=learned_start
+        IndependentBandit(5), LSTM(6, learned_start=learned_start), optimizer=optimizer, n_updates=5, batch_size=8
     )
     start = a2c.train(config).start
     assert start.any() == learned_start
@@ -168,9 +168,9 @@ def test_bad_inputs_are_told_in_one_sentence(settings, told):
 
 def test_a_config_refuses_the_same_inputs_as_the_network():
     with pytest.raises(InputError, match="inputs holds 'rewards'"):
-        a2c.Config(RestlessBandit(), inputs=("rewards",))
+        a2c.Config(RestlessBandit(), LSTM(inputs=("rewards",)))
     with pytest.raises(InputError, match="but the task shows nothing"):
-        a2c.Config(RestlessBandit(), inputs=("observation",))
+        a2c.Config(RestlessBandit(), LSTM(inputs=("observation",)))
 
 
 @pytest.mark.parametrize("n_units", [1, 48])

@@ -10,7 +10,8 @@ import torch
 from shell import neurometa
 
 from neurometa import agents, baselines, exact, runs
-from neurometa.agents import voting
+from neurometa.agents import LSTM
+from neurometa.agents.bandit import vote
 from neurometa.dataset import save_run
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
@@ -18,9 +19,9 @@ from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandi
 from neurometa.training import a2c
 
 UNIFORM, UNIFORM_MIRRORED, MEDIUM = (
-    exact.bandits.independent(),
-    exact.bandits.anticorrelated(),
-    exact.bandits.anticorrelated(0.75),
+    exact.bandit.independent(),
+    exact.bandit.anticorrelated(),
+    exact.bandit.anticorrelated(0.75),
 )
 
 
@@ -49,31 +50,31 @@ def play(task, agent, n_episodes, seed):
     ],
 )
 def test_gittins_has_the_regret_of_the_reference(discount, prior, regret, tolerance):
-    found = exact.bandits.evaluate(exact.bandits.gittins_index(100, discount=discount), prior)[-1]
+    found = exact.bandit.evaluate(exact.bandit.gittins_index(100, discount=discount), prior)[-1]
     assert float(found) == pytest.approx(regret, abs=tolerance)
 
 
 def test_ucb_with_pseudo_counts_has_the_regret_of_the_reference():
-    policy = exact.bandits.ucb(100, bonus=0.5 * 0.5**0.5, prior=1.0)
-    assert float(exact.bandits.evaluate(policy, UNIFORM)[-1]) == pytest.approx(1.8798, abs=1e-4)
+    policy = exact.bandit.ucb(100, bonus=0.5 * 0.5**0.5, prior=1.0)
+    assert float(exact.bandit.evaluate(policy, UNIFORM)[-1]) == pytest.approx(1.8798, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("agent", "make"),
     [
         (
-            lambda: agents.TablePolicy(exact.bandits.bayes_optimal(UNIFORM, 40)[0]),
-            lambda: exact.bandits.bayes_optimal(UNIFORM, 40)[0],
+            lambda: agents.TablePolicy(exact.bandit.bayes_optimal(UNIFORM, 40)[0]),
+            lambda: exact.bandit.bayes_optimal(UNIFORM, 40)[0],
         ),
-        (lambda: agents.Gittins(n_trials=40), lambda: exact.bandits.gittins_index(40)),
-        (lambda: agents.Gittins(n_trials=40, discount=0.95), lambda: exact.bandits.gittins_index(40, discount=0.95)),
-        (lambda: agents.UCB(bonus=0.37, prior=1.0), lambda: exact.bandits.ucb(40, bonus=0.37, prior=1.0)),
-        (lambda: agents.OptimisticThompson(), lambda: exact.bandits.optimistic_thompson(40)),
-        (lambda: agents.OptimisticThompson(n_samples=5), lambda: exact.bandits.optimistic_thompson(40, n_samples=5)),
-        (lambda: agents.Greedy(), lambda: exact.bandits.greedy(UNIFORM, 40)),
+        (lambda: agents.Gittins(n_trials=40), lambda: exact.bandit.gittins_index(40)),
+        (lambda: agents.Gittins(n_trials=40, discount=0.95), lambda: exact.bandit.gittins_index(40, discount=0.95)),
+        (lambda: agents.UCB(bonus=0.37, prior=1.0), lambda: exact.bandit.ucb(40, bonus=0.37, prior=1.0)),
+        (lambda: agents.OptimisticThompson(), lambda: exact.bandit.optimistic_thompson(40)),
+        (lambda: agents.OptimisticThompson(n_samples=5), lambda: exact.bandit.optimistic_thompson(40, n_samples=5)),
+        (lambda: agents.Greedy(), lambda: exact.bandit.greedy(UNIFORM, 40)),
         (
             lambda: agents.EpsilonGreedy(epsilon=0.3),
-            lambda: exact.bandits.lapsing(exact.bandits.greedy(UNIFORM, 40), 0.3),
+            lambda: exact.bandit.lapsing(exact.bandit.greedy(UNIFORM, 40), 0.3),
         ),
     ],
     ids=["Bayes", "Gittins", "Gittins .95", "UCB", "OTS 20", "OTS 5", "greedy", "epsilon-greedy"],
@@ -88,7 +89,7 @@ def test_agents_follow_the_policies_that_are_evaluated_exactly(agent, make):
 
 
 def test_the_bayes_optimal_agent_has_the_regret_that_planning_promised():
-    policy, value = exact.bandits.bayes_optimal(UNIFORM, 60)
+    policy, value = exact.bandit.bayes_optimal(UNIFORM, 60)
     regret = baselines.play(IndependentBandit(60), {"Bayes-optimal": agents.TablePolicy(policy)}, n_episodes=3000)
     total = regret.regret.sum("trial").values
     assert abs(total.mean() - (40 - value)) < 4 * total.std() / len(total) ** 0.5
@@ -129,7 +130,7 @@ def counted_votes(prob, n_votes):
 @pytest.mark.parametrize("n_votes", [1, 2, 3, 6])
 @pytest.mark.parametrize("prob", [(0.6, 0.4), (0.5, 0.3, 0.2), (1.0, 0.0, 0.0), (0.25, 0.25, 0.25, 0.2, 0.05)])
 def test_a_vote_is_won_as_often_as_counting_says(prob, n_votes):
-    won = voting.vote(torch.tensor(prob, dtype=torch.float64), n_votes)
+    won = vote(torch.tensor(prob, dtype=torch.float64), n_votes)
     assert won.numpy() == pytest.approx(counted_votes(prob, n_votes), abs=1e-9)
 
 
@@ -137,14 +138,14 @@ def test_a_vote_of_many_agrees_with_drawing_it():
     rng, prob = np.random.default_rng(0), np.array([0.3, 0.25, 0.2, 0.15, 0.1])
     votes = rng.multinomial(100, prob, 200_000) + rng.uniform(0, 0.5, (200_000, 5))  # ties at random
     drawn = np.bincount(votes.argmax(-1), minlength=5) / len(votes)
-    assert voting.vote(torch.tensor(prob), 100).numpy() == pytest.approx(drawn, abs=4 * 0.5 / len(votes) ** 0.5)
+    assert vote(torch.tensor(prob), 100).numpy() == pytest.approx(drawn, abs=4 * 0.5 / len(votes) ** 0.5)
 
 
 def test_one_draw_is_thompson_sampling_and_five_hundred_nearly_greedy():
     wins, losses = torch.tensor([[3.0, 0.0, 8.0]]), torch.tensor([[1.0, 0.0, 5.0]])
     thompson = agents.Thompson(3).choice_prob(wins, losses)
-    torch.testing.assert_close(voting.vote(thompson, 1), thompson)
-    assert voting.vote(thompson, 500)[0, 0] > 0.95
+    torch.testing.assert_close(vote(thompson, 1), thompson)
+    assert vote(thompson, 500)[0, 0] > 0.95
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def run(tmp_path_factory):
     """Runs that played a test of two arms, and of the arm that tells."""
     folder = tmp_path_factory.mktemp("runs")
     for name, task in (("still", IndependentBandit(8)), ("informative", InformativeBandit())):
-        runs.train(a2c.Config(task=task, n_updates=2, batch_size=4, n_units=4), folder / name)
+        runs.train(a2c.Config(task, LSTM(4), n_updates=2, batch_size=4), folder / name)
         save_run(runs.evaluate(folder / name, n_episodes=20), folder / name)
     return folder / "still"
 
@@ -268,14 +269,14 @@ def test_a_bad_command_is_told_in_a_line(args, told):
         (lambda: agents.UCB(prior=-1.0), "prior is -1.0"),
         (lambda: agents.TablePolicy([]), "policy is empty"),
         (lambda: agents.TablePolicy([np.ones((2, 2, 2))]), r"policy\[0\] is \(2, 2, 2\)"),
-        (lambda: exact.bandits.lapsing([], -0.1), "epsilon is -0.1"),
-        (lambda: exact.bandits.optimistic_thompson(3, n_samples=0), "n_samples is 0"),
+        (lambda: exact.bandit.lapsing([], -0.1), "epsilon is -0.1"),
+        (lambda: exact.bandit.optimistic_thompson(3, n_samples=0), "n_samples is 0"),
         (
             lambda: play(IndependentBandit(6), agents.Gittins(n_trials=5), 3, seed=0),
             "Trial 6 comes, but 5 were planned",
         ),
         (
-            lambda: play(IndependentBandit(3), agents.TablePolicy(exact.bandits.thompson(2)), 3, seed=0),
+            lambda: play(IndependentBandit(3), agents.TablePolicy(exact.bandit.thompson(2)), 3, seed=0),
             "Trial 3 comes, but 2 were planned",
         ),
     ],

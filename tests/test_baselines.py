@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from neurometa import exact, models
-from neurometa.agents import bandits, foraging, learners, observers, planned, voting
+from neurometa.agents import bandit, foraging, learners, restless
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import DependentBandit, Foraging, IndependentBandit, InformativeBandit, RestlessBandit
@@ -17,26 +17,26 @@ TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
 TWO_ARMS, FIVE_ARMS = IndependentBandit(n_trials=12), IndependentBandit(n_trials=12, n_arms=5)
 MIRRORED, RESTLESS = DependentBandit(n_trials=12), RestlessBandit(n_trials=12)
 AGENTS = [
-    (TWO_ARMS, bandits.RandomChoice()),
-    (TWO_ARMS, bandits.UCB()),
-    (FIVE_ARMS, bandits.UCB(5, bonus=0.5)),
-    (TWO_ARMS, bandits.Thompson()),
-    (FIVE_ARMS, bandits.Thompson(5)),
-    (TWO_ARMS, bandits.UCB(bonus=0.3, prior=1.0)),
-    (FIVE_ARMS, bandits.EpsilonGreedy(5, epsilon=0.2)),
-    (FIVE_ARMS, bandits.Greedy(5)),
-    (TWO_ARMS, voting.OptimisticThompson()),
-    (FIVE_ARMS, voting.OptimisticThompson(5, n_samples=6)),
-    (TWO_ARMS, planned.TablePolicy(exact.bandits.bayes_optimal(exact.bandits.independent(), 13)[0])),
-    (FIVE_ARMS, planned.Gittins(5, n_trials=13)),
-    (TWO_ARMS, planned.Gittins(n_trials=13, discount=0.9)),
-    (MIRRORED, bandits.MajorityRule()),
-    (RESTLESS, observers.ideal_observer(TRAINING)),
-    (RESTLESS, observers.GreedyWalk([0.1])),
-    (RESTLESS, observers.ThompsonWalk([0.1], drift="variance")),
+    (TWO_ARMS, bandit.RandomChoice()),
+    (TWO_ARMS, bandit.UCB()),
+    (FIVE_ARMS, bandit.UCB(5, bonus=0.5)),
+    (TWO_ARMS, bandit.Thompson()),
+    (FIVE_ARMS, bandit.Thompson(5)),
+    (TWO_ARMS, bandit.UCB(bonus=0.3, prior=1.0)),
+    (FIVE_ARMS, bandit.EpsilonGreedy(5, epsilon=0.2)),
+    (FIVE_ARMS, bandit.Greedy(5)),
+    (TWO_ARMS, bandit.OptimisticThompson()),
+    (FIVE_ARMS, bandit.OptimisticThompson(5, n_samples=6)),
+    (TWO_ARMS, bandit.TablePolicy(exact.bandit.bayes_optimal(exact.bandit.independent(), 13)[0])),
+    (FIVE_ARMS, bandit.Gittins(5, n_trials=13)),
+    (TWO_ARMS, bandit.Gittins(n_trials=13, discount=0.9)),
+    (MIRRORED, bandit.MajorityRule()),
+    (RESTLESS, restless.ideal_observer(TRAINING)),
+    (RESTLESS, restless.GreedyWalk([0.1])),
+    (RESTLESS, restless.ThompsonWalk([0.1], drift="variance")),
     (Foraging(n_trials=12), foraging.ForagingObserver()),
-    (InformativeBandit(), observers.AskThenExploit()),
-    (InformativeBandit(), observers.ThompsonTarget()),
+    (InformativeBandit(), bandit.AskThenExploit()),
+    (InformativeBandit(), bandit.ThompsonTarget()),
     (RESTLESS, learners.LearningModelAgent(models.SingleValue(0.3, 5.0))),
     (FIVE_ARMS, learners.LearningModelAgent(models.RescorlaWagner(0.3, 5.0), 5)),
     (TWO_ARMS, learners.LearningModelAgent(models.TwoLearningRates(0.3, 0.6, 5.0))),
@@ -66,7 +66,7 @@ def standard_errors(sample, expected):
 
 def at_random(task, n_episodes=6, seed=3):
     """Choices made at random, one-hot (trial, episode, arm), and what they paid (trial, episode)."""
-    played = play(task, bandits.RandomChoice(task.n_actions), n_episodes, seed)
+    played = play(task, bandit.RandomChoice(task.n_actions), n_episodes, seed)
     return torch.nn.functional.one_hot(played["action"][:, 0], task.n_actions).float(), played["reward"][:, 0]
 
 
@@ -122,7 +122,7 @@ def test_every_agent_works_where_it_is_moved_to(task, agent):
 @EVERY_AGENT
 def test_every_agent_starts_without_a_preference_it_was_not_given(task, agent):
     arm = torch.softmax(follow(agent, *at_random(task))[0].logits, -1)
-    if isinstance(agent, observers.AskThenExploit | observers.ThompsonTarget):  # arm 10 is another kind of arm
+    if isinstance(agent, bandit.AskThenExploit | bandit.ThompsonTarget):  # arm 10 is another kind of arm
         arm = arm[:, :10]
     torch.testing.assert_close(arm, arm.mean(-1, keepdim=True).expand_as(arm))
 
@@ -130,17 +130,17 @@ def test_every_agent_starts_without_a_preference_it_was_not_given(task, agent):
 @pytest.mark.parametrize(
     ("task", "agent", "regret_expected"),
     [
-        (IndependentBandit(), bandits.Thompson(), 2.7862),
-        (IndependentBandit(), bandits.UCB(bonus=0.5**0.5), 2.9699),
-        (IndependentBandit(), bandits.UCB(bonus=2**0.5), 5.5810),
-        (IndependentBandit(), bandits.RandomChoice(), 16.6667),
-        (IndependentBandit(), bandits.MajorityRule(), 2.7987),
-        (DependentBandit(difficulty="medium"), bandits.Thompson(), 3.0067),
-        (DependentBandit(difficulty="medium"), bandits.UCB(bonus=0.5**0.5), 3.0010),
-        (DependentBandit(), bandits.MajorityRule(), 1.2214),
-        (DependentBandit(difficulty="easy"), bandits.MajorityRule(), 0.6250),
-        (DependentBandit(difficulty="medium"), bandits.MajorityRule(), 1.0000),
-        (DependentBandit(difficulty="hard"), bandits.MajorityRule(), 2.3121),
+        (IndependentBandit(), bandit.Thompson(), 2.7862),
+        (IndependentBandit(), bandit.UCB(bonus=0.5**0.5), 2.9699),
+        (IndependentBandit(), bandit.UCB(bonus=2**0.5), 5.5810),
+        (IndependentBandit(), bandit.RandomChoice(), 16.6667),
+        (IndependentBandit(), bandit.MajorityRule(), 2.7987),
+        (DependentBandit(difficulty="medium"), bandit.Thompson(), 3.0067),
+        (DependentBandit(difficulty="medium"), bandit.UCB(bonus=0.5**0.5), 3.0010),
+        (DependentBandit(), bandit.MajorityRule(), 1.2214),
+        (DependentBandit(difficulty="easy"), bandit.MajorityRule(), 0.6250),
+        (DependentBandit(difficulty="medium"), bandit.MajorityRule(), 1.0000),
+        (DependentBandit(difficulty="hard"), bandit.MajorityRule(), 2.3121),
     ],
 )
 def test_agents_at_play_have_the_regret_computed_exactly(task, agent, regret_expected):
@@ -150,10 +150,10 @@ def test_agents_at_play_have_the_regret_computed_exactly(task, agent, regret_exp
 @pytest.mark.parametrize(
     ("agent", "earned"),
     [
-        (observers.AskThenExploit(), exact.bandits.informative_optimal()),
-        (observers.ThompsonTarget(), exact.bandits.informative_thompson()),
-        (bandits.UCB(11), 5 * (5 + 9 + 0.55) / 11),
-        (bandits.RandomChoice(11), 5 * (5 + 9 + 0.55) / 11),
+        (bandit.AskThenExploit(), exact.bandit.informative_optimal()),
+        (bandit.ThompsonTarget(), exact.bandit.informative_thompson()),
+        (bandit.UCB(11), 5 * (5 + 9 + 0.55) / 11),
+        (bandit.RandomChoice(11), 5 * (5 + 9 + 0.55) / 11),
     ],
 )
 def test_agents_of_the_informative_bandit_earn_what_was_computed(agent, earned):
@@ -162,19 +162,19 @@ def test_agents_of_the_informative_bandit_earn_what_was_computed(agent, earned):
 
 
 def test_who_asks_first_takes_the_target_ever_after():
-    played = play(InformativeBandit(), observers.AskThenExploit(), 500, seed=2)
+    played = play(InformativeBandit(), bandit.AskThenExploit(), 500, seed=2)
     assert (played["action"][0] == 10).all()
     assert (played["action"][1:, 0] == played["target"][1:]).all()
-    searched = play(InformativeBandit(), observers.ThompsonTarget(), 500, seed=2)["action"]
+    searched = play(InformativeBandit(), bandit.ThompsonTarget(), 500, seed=2)["action"]
     assert (searched != 10).all()
 
 
 @pytest.mark.parametrize(
     ("agent", "policy"),
     [
-        (bandits.Thompson(), exact.bandits.thompson(40)),
-        (bandits.UCB(bonus=0.7), exact.bandits.ucb(40, bonus=0.7)),
-        (bandits.MajorityRule(), exact.bandits.greedy(exact.bandits.anticorrelated(), 40)),
+        (bandit.Thompson(), exact.bandit.thompson(40)),
+        (bandit.UCB(bonus=0.7), exact.bandit.ucb(40, bonus=0.7)),
+        (bandit.MajorityRule(), exact.bandit.greedy(exact.bandit.anticorrelated(), 40)),
     ],
 )
 def test_agents_follow_the_policies_that_are_evaluated_exactly(agent, policy):
@@ -190,7 +190,7 @@ def test_thompson_among_many_arms_agrees_with_draws_from_the_posterior():
     rng, wins, losses = np.random.default_rng(0), np.array([3, 0, 8, 40, 1]), np.array([1, 0, 5, 22, 9])
     draws = rng.beta(wins + 1, losses + 1, (400_000, 5)).argmax(-1)
     expected = np.bincount(draws, minlength=5) / len(draws)
-    prob = bandits.Thompson(5).choice_prob(torch.tensor(wins).double(), torch.tensor(losses).double()).numpy()
+    prob = bandit.Thompson(5).choice_prob(torch.tensor(wins).double(), torch.tensor(losses).double()).numpy()
     assert prob == pytest.approx(expected, abs=4 * 0.5 / len(draws) ** 0.5)
 
 
@@ -199,7 +199,7 @@ def test_thompson_is_right_to_1e_6_after_500_pulls():
     first, second = stats.beta(421, 81), stats.beta(406, 96)
     p = np.linspace(0, 1, 200_001)
     expected = np.trapezoid(first.pdf(p) * second.cdf(p), p)
-    assert bandits.Thompson().choice_prob(wins, losses)[0].item() == pytest.approx(expected, abs=1e-6)
+    assert bandit.Thompson().choice_prob(wins, losses)[0].item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("drift", ["sd", "variance"])
@@ -209,7 +209,7 @@ def test_the_filter_agrees_with_a_million_worlds_weighted_by_what_they_would_hav
     drift_sd, p, weight = nu if drift == "sd" else np.sqrt(nu), rng.random(n), np.ones(n)
     choice, reward = [0, 0, 1, 0, 1, 1, 0, 0], [1, 1, 0, 1, 1, 1, 0, 0]
     action = torch.nn.functional.one_hot(torch.tensor(choice), 2).float()[:, None]
-    agent = observers.ideal_observer(TRAINING, drift=drift)
+    agent = restless.ideal_observer(TRAINING, drift=drift)
     for trial, output in enumerate(follow(agent, action, torch.tensor(reward).float()[:, None])):
         p = np.abs(p + drift_sd * rng.standard_normal(n)) % 2
         p = np.where(p > 1, 2 - p, p)
@@ -225,23 +225,23 @@ def test_the_filter_agrees_with_a_million_worlds_weighted_by_what_they_would_hav
 def test_a_walk_that_stands_still_is_a_coin_of_unknown_bias():
     action, reward = at_random(MIRRORED)
     support = torch.stack([action[..., 0] == reward, action[..., 0] != reward], -1).float().sum(0) + 1
-    output = follow(observers.GreedyWalk([0.0], n_bins=400), action, reward)[-1]
+    output = follow(restless.GreedyWalk([0.0], n_bins=400), action, reward)[-1]
     assert output.record["posterior_prob"].numpy() == pytest.approx((support[:, 0] / support.sum(-1)).numpy(), abs=1e-3)
-    walk = follow(observers.ThompsonWalk([0.0], n_bins=400), action, reward)[-1]
+    walk = follow(restless.ThompsonWalk([0.0], n_bins=400), action, reward)[-1]
     better = stats.beta(support[:, 0].numpy(), support[:, 1].numpy()).sf(0.5)
     assert torch.softmax(walk.logits, -1)[:, 0].numpy() == pytest.approx(better, abs=1e-3)
 
 
 # mean regret over 400 episodes of 150 trials under the training and the test range, published with its standard error
 RESTLESS_REGRET = {
-    "ideal": (lambda: observers.ideal_observer(TRAINING), 9.0, 7.9),
-    "fixed": (lambda: observers.GreedyWalk([0.1]), 9.6, 8.2),
+    "ideal": (lambda: restless.ideal_observer(TRAINING), 9.0, 7.9),
+    "fixed": (lambda: restless.GreedyWalk([0.1]), 9.6, 8.2),
     "single": (lambda: learners.LearningModelAgent(models.SingleValue(0.2, 50.0)), 9.5, 8.1),
     "separate .2": (lambda: learners.LearningModelAgent(models.RescorlaWagner(0.2, 20.0)), 12.3, 10.5),
     "separate .8": (lambda: learners.LearningModelAgent(models.RescorlaWagner(0.8, 30.0)), 11.9, 10.4),
-    "ucb": (lambda: bandits.UCB(), 11.8, 10.3),
-    "thompson": (lambda: observers.ThompsonWalk([0.1]), 15.9, 14.6),
-    "random": (lambda: bandits.RandomChoice(), 37.4, 38.1),
+    "ucb": (lambda: bandit.UCB(), 11.8, 10.3),
+    "thompson": (lambda: restless.ThompsonWalk([0.1]), 15.9, 14.6),
+    "random": (lambda: bandit.RandomChoice(), 37.4, 38.1),
 }
 
 
@@ -256,7 +256,7 @@ def test_the_ideal_observer_has_the_least_regret_and_each_baseline_the_published
 
 
 def test_the_ideal_observer_tells_fast_worlds_from_slow_ones():
-    task, agent = RestlessBandit(), observers.ideal_observer(TRAINING)
+    task, agent = RestlessBandit(), restless.ideal_observer(TRAINING)
     rng = torch.Generator().manual_seed(0)
     played = unroll(task, agent, 300, rng, log=("posterior_volatility", "posterior_prob"))
     true, inferred = played["drift_sd"][-1], played["posterior_volatility"][-1, 0]
@@ -300,9 +300,9 @@ def test_a_learner_expects_the_reward_of_its_policy_and_a_habit_expects_none():
 
 def test_bad_settings_are_told_in_a_sentence():
     with pytest.raises(InputError, match="n_arms is 1"):
-        bandits.Thompson(1)
+        bandit.Thompson(1)
     with pytest.raises(InputError, match="bonus is -1"):
-        bandits.UCB(bonus=-1)
+        bandit.UCB(bonus=-1)
     with pytest.raises(InputError, match="SingleValue is a model of 2 arms"):
         learners.LearningModelAgent(models.SingleValue(0.1, 1.0), 3)
     with pytest.raises(InputError, match=r"learning_rate of RescorlaWagner is \(3,\)"):
@@ -310,10 +310,10 @@ def test_bad_settings_are_told_in_a_sentence():
     with pytest.raises(InputError, match="given for 3 episodes, but 4"):
         learners.LearningModelAgent(models.RescorlaWagner(torch.ones(3, 1), 1.0)).begin(4)
     with pytest.raises(InputError, match="drift is 'fast'"):
-        observers.GreedyWalk([0.1], drift="fast")
+        restless.GreedyWalk([0.1], drift="fast")
     with pytest.raises(InputError, match="n_bins is 51"):
-        observers.GreedyWalk([0.1], n_bins=51)
+        restless.GreedyWalk([0.1], n_bins=51)
     with pytest.raises(InputError, match="volatility is"):
-        observers.ThompsonWalk([])
+        restless.ThompsonWalk([])
     with pytest.raises(InputError, match="volatility_ranges is"):
-        observers.ideal_observer([(0.2, 0.1)])
+        restless.ideal_observer([(0.2, 0.1)])

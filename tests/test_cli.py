@@ -95,7 +95,7 @@ def test_results_say_which_run_they_are_of(path):
     run, _ = path
     for name in ("behaviour.nc", "regret.nc", "fit_rw.nc"):
         assert dataset.read(run / name).attrs["seed"] == 4
-        assert json.loads(dataset.read(run / name).attrs["task"])["type"] == "RestlessBandit"
+        assert json.loads(dataset.read(run / name).attrs["task"])["type"] == "tasks.RestlessBandit"
 
 
 def test_controls_and_transfer_have_files_of_their_own(run, path, tmp_path):
@@ -249,7 +249,7 @@ REFUSED = [
     ),
     (
         ["train", "restless", "--out", "RUN", "--resume", "--set", "n_units=7"],
-        "RUN holds a run of other settings: n_units is 6",
+        "RUN holds a run of other settings: network.n_units is 6",
     ),
     (["train", "restless-w16", "--out", "RUN", "--resume"], "RUN holds a run of restless, not of restless-w16"),
     (
@@ -265,8 +265,8 @@ REFUSED = [
     (["train", "restless", "--out", "NEW", "--set", "n_updates=-5"], "n_updates is -5; it must be at least 1"),
     (["train", "restless", "--out", "NEW", "--set", "task.n_trials=0"], "n_trials is 0; it must be at least 1"),
     (
-        ["train", "restless", "--out", "NEW", "--set", "optimizer_decay=-1"],
-        "optimizer_decay is -1.0; it must be at least 0",
+        ["train", "restless", "--out", "NEW", "--set", "optimizer=rmsprop", "--set", "decay=-1"],
+        "decay is -1.0; it must be at least 0",
     ),
     (["train", "restless", "--out", "NEW", "--set", "inputs=observation"], "inputs is .*, but the task shows nothing"),
     (["train", "restless", "--out", "NEW", "--seed", "-1"], "seed is -1; it must be a whole number from 0"),

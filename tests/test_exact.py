@@ -12,11 +12,11 @@ from neurometa import exact
 from neurometa.errors import InputError
 
 PRIORS = {
-    "D_i": exact.bandits.independent(),
-    "D_u": exact.bandits.anticorrelated(),
-    "D_e": exact.bandits.anticorrelated(0.9),
-    "D_m": exact.bandits.anticorrelated(0.75),
-    "D_h": exact.bandits.anticorrelated(0.6),
+    "D_i": exact.bandit.independent(),
+    "D_u": exact.bandit.anticorrelated(),
+    "D_e": exact.bandit.anticorrelated(0.9),
+    "D_m": exact.bandit.anticorrelated(0.75),
+    "D_h": exact.bandit.anticorrelated(0.6),
 }
 # expected regret after 100 trials, by policy and by the distribution it is tested on, in the order above
 REGRET = {
@@ -42,19 +42,19 @@ CURVES = {
 @pytest.fixture(scope="module")
 def policies():
     return {
-        "optimal": exact.bandits.bayes_optimal(exact.bandits.independent(), 100)[0],
-        "majority": exact.bandits.greedy(exact.bandits.anticorrelated(), 100),
-        "thompson": exact.bandits.thompson(100),
-        "ucb": exact.bandits.ucb(100, bonus=0.5**0.5),
-        "ucb1": exact.bandits.ucb(100, bonus=2**0.5),
-        "greedy": exact.bandits.greedy(exact.bandits.independent(), 100),
+        "optimal": exact.bandit.bayes_optimal(exact.bandit.independent(), 100)[0],
+        "majority": exact.bandit.greedy(exact.bandit.anticorrelated(), 100),
+        "thompson": exact.bandit.thompson(100),
+        "ucb": exact.bandit.ucb(100, bonus=0.5**0.5),
+        "ucb1": exact.bandit.ucb(100, bonus=2**0.5),
+        "greedy": exact.bandit.greedy(exact.bandit.independent(), 100),
     }
 
 
 @pytest.fixture(scope="module")
 def curves(policies):
     asked = [(policy, prior) for policy, row in REGRET.items() for prior in list(PRIORS)[: len(row)]]
-    return {(policy, prior): exact.bandits.evaluate(policies[policy], PRIORS[prior]) for policy, prior in asked}
+    return {(policy, prior): exact.bandit.evaluate(policies[policy], PRIORS[prior]) for policy, prior in asked}
 
 
 def occurring(n_trials):
@@ -85,7 +85,7 @@ def random_policy(n_trials, seed):
 
 
 def test_the_bayes_optimal_value_of_two_uniform_arms_over_100_trials(curves):
-    value = exact.bandits.bayes_optimal(exact.bandits.independent(), 100)[1]
+    value = exact.bandit.bayes_optimal(exact.bandit.independent(), 100)[1]
     assert value == pytest.approx(64.918421, abs=1e-5)
     assert 200 / 3 - value == pytest.approx(1.748246, abs=1e-5)
     assert curves["optimal", "D_i"][-1] == pytest.approx(200 / 3 - value, abs=1e-9)
@@ -107,12 +107,12 @@ def test_the_regret_curve_is_the_published_one(curves, policy, prior):
 @pytest.mark.parametrize("name", ["D_u", "D_e", "D_m", "D_h"])
 def test_where_arms_mirror_each_other_planning_ends_in_the_majority_rule(name):
     majority, (optimal, value) = (
-        exact.bandits.greedy(exact.bandits.anticorrelated(), 30),
-        exact.bandits.bayes_optimal(PRIORS[name], 30),
+        exact.bandit.greedy(exact.bandit.anticorrelated(), 30),
+        exact.bandit.bayes_optimal(PRIORS[name], 30),
     )
     regret = 30 * PRIORS[name].best - value
-    assert exact.bandits.evaluate(majority, PRIORS[name])[-1] == pytest.approx(regret, abs=1e-9)
-    assert exact.bandits.evaluate(optimal, PRIORS[name])[-1] == pytest.approx(regret, abs=1e-9)
+    assert exact.bandit.evaluate(majority, PRIORS[name])[-1] == pytest.approx(regret, abs=1e-9)
+    assert exact.bandit.evaluate(optimal, PRIORS[name])[-1] == pytest.approx(regret, abs=1e-9)
 
 
 @pytest.mark.parametrize(("prior", "prob"), [("D_e", 0.9), ("D_m", 0.75)])
@@ -124,7 +124,7 @@ def test_the_majority_rule_in_the_long_run_costs_one_over_twice_the_gap(curves, 
 def test_evaluation_agrees_with_walking_through_every_history():
     policy = random_policy(4, seed=0)
     walked = [followed(policy, probs) for probs in ((0.8, 0.2), (0.2, 0.8))]
-    assert exact.bandits.evaluate(policy, exact.bandits.anticorrelated(0.8))[-1] == pytest.approx(
+    assert exact.bandit.evaluate(policy, exact.bandit.anticorrelated(0.8))[-1] == pytest.approx(
         np.mean(walked), abs=1e-12
     )
     node, weight = np.polynomial.legendre.leggauss(6)  # exact: a polynomial on either side of p0 = p1
@@ -132,7 +132,7 @@ def test_evaluation_agrees_with_walking_through_every_history():
     uniform = 0.0
     for (x, wx), (y, wy) in itertools.product(zip(node, weight, strict=True), repeat=2):
         uniform += wx * wy * x * (followed(policy, (x, x * y)) + followed(policy, (x * y, x)))
-    assert exact.bandits.evaluate(policy, exact.bandits.independent())[-1] == pytest.approx(uniform, abs=1e-12)
+    assert exact.bandit.evaluate(policy, exact.bandit.independent())[-1] == pytest.approx(uniform, abs=1e-12)
 
 
 def test_planning_agrees_with_trying_every_choice_after_every_history():
@@ -148,7 +148,7 @@ def test_planning_agrees_with_trying_every_choice_after_every_history():
             values.append(mean * (1 + worth(won, left - 1)) + (1 - mean) * worth(lost, left - 1))
         return max(values)
 
-    value = exact.bandits.bayes_optimal(exact.bandits.independent(), 5)[1]
+    value = exact.bandit.bayes_optimal(exact.bandit.independent(), 5)[1]
     assert value == pytest.approx(worth(((0, 0), (0, 0)), 5), abs=1e-12)
 
 
@@ -156,20 +156,20 @@ def test_planning_agrees_with_trying_every_choice_after_every_history():
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(PRIORS)), n_trials=st.integers(1, 12))
 def test_no_policy_beats_the_optimal_one(seed, name, n_trials):
     prior = PRIORS[name]
-    best = exact.bandits.evaluate(exact.bandits.bayes_optimal(prior, n_trials)[0], prior)
-    other = exact.bandits.evaluate(random_policy(n_trials, seed), prior)
+    best = exact.bandit.evaluate(exact.bandit.bayes_optimal(prior, n_trials)[0], prior)
+    other = exact.bandit.evaluate(random_policy(n_trials, seed), prior)
     assert best[-1] <= other[-1] + 1e-9
     assert (best.diff("trial") > -1e-12).all()
 
 
 def test_choosing_at_random_costs_half_the_gap_on_every_trial():
     coin = [np.full((trial + 1,) * 3, 0.5) for trial in range(20)]
-    regret = [float(exact.bandits.evaluate(coin, prior)[-1]) for prior in PRIORS.values()]
+    regret = [float(exact.bandit.evaluate(coin, prior)[-1]) for prior in PRIORS.values()]
     assert regret == pytest.approx([10 / 3, 5, 8, 5, 2], abs=1e-9)
 
 
 def test_thompson_chooses_an_arm_as_often_as_it_is_the_better_one():
-    policy = exact.bandits.thompson(40)
+    policy = exact.bandit.thompson(40)
     rng = np.random.default_rng(0)
     for trial, n, w0, w1 in rng.permutation(list(occurring(40)))[:40]:
         first, second = stats.beta(w0 + 1, n - w0 + 1), stats.beta(w1 + 1, trial - n - w1 + 1)
@@ -178,7 +178,7 @@ def test_thompson_chooses_an_arm_as_often_as_it_is_the_better_one():
 
 
 @pytest.mark.parametrize(
-    "make", [exact.bandits.thompson, exact.bandits.ucb, lambda n: exact.bandits.greedy(exact.bandits.independent(), n)]
+    "make", [exact.bandit.thompson, exact.bandit.ucb, lambda n: exact.bandit.greedy(exact.bandit.independent(), n)]
 )
 def test_policies_do_not_care_which_arm_is_called_first(make):
     policy = make(12)
@@ -187,26 +187,26 @@ def test_policies_do_not_care_which_arm_is_called_first(make):
 
 
 def test_ucb_tries_each_arm_before_it_compares_them():
-    policy = exact.bandits.ucb(2)
+    policy = exact.bandit.ucb(2)
     assert policy[0].item() == 0.5
     assert policy[1][0, 0, 1] == policy[1][0, 0, 0] == 1  # arm 1 was pulled
     assert policy[1][1, 1, 0] == policy[1][1, 0, 0] == 0  # arm 0 was pulled
 
 
 def test_asking_the_arm_that_tells_earns_20_55_in_five_trials():
-    assert exact.bandits.informative_optimal(5) == pytest.approx(20.55, abs=1e-12)
-    assert exact.bandits.informative_thompson(5) == pytest.approx(11.0, abs=1e-12)
+    assert exact.bandit.informative_optimal(5) == pytest.approx(20.55, abs=1e-12)
+    assert exact.bandit.informative_thompson(5) == pytest.approx(11.0, abs=1e-12)
 
 
 def test_asking_pays_from_two_trials_on():
-    assert exact.bandits.informative_optimal(1) == pytest.approx(1.4)  # a search
-    assert exact.bandits.informative_optimal(2) == pytest.approx(5.55)
-    assert exact.bandits.informative_thompson(1) == pytest.approx(1.4)
-    assert exact.bandits.informative_thompson(2) == pytest.approx(3.2)
+    assert exact.bandit.informative_optimal(1) == pytest.approx(1.4)  # a search
+    assert exact.bandit.informative_optimal(2) == pytest.approx(5.55)
+    assert exact.bandit.informative_thompson(1) == pytest.approx(1.4)
+    assert exact.bandit.informative_thompson(2) == pytest.approx(3.2)
 
 
 def test_bad_input_is_told_in_a_sentence():
     with pytest.raises(InputError, match="prob is 1"):
-        exact.bandits.anticorrelated(1)
+        exact.bandit.anticorrelated(1)
     with pytest.raises(InputError, match=r"policy\[1\] is \(3, 3\)"):
-        exact.bandits.evaluate([np.ones((1, 1, 1)), np.ones((3, 3))], exact.bandits.independent())
+        exact.bandit.evaluate([np.ones((1, 1, 1)), np.ones((3, 3))], exact.bandit.independent())

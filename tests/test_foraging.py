@@ -11,8 +11,7 @@ from shell import neurometa
 
 from neurometa import baselines, exact
 from neurometa.agents import ForagingObserver, KnownForaging, RandomChoice
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output
+from neurometa.agents.base import Agent, Output, greedy
 from neurometa.behaviour import matching, regret
 from neurometa.dataset import save_run
 from neurometa.errors import InputError

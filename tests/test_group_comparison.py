@@ -88,3 +88,15 @@ def test_a_member_without_all_evidences_is_left_out_and_other_dims_pass_through(
 def test_evidences_that_cannot_be_compared_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         compare_models(values)
+
+
+def test_a_model_that_a_member_cannot_have_used_counts_against_it():
+    values = np.array([[0.0, -1.0], [-2.0, 0.0], [0.0, -np.inf], [-np.inf, 0.0], [np.nan, 0.0], [-np.inf, -np.inf]])
+    evidence = xr.DataArray(values, dims=("subject", "model"))
+    found = compare_models(evidence)
+    assert found.n == 4
+    np.testing.assert_allclose(found.responsibility[2:4], [[1, 0], [0, 1]])
+    assert found.responsibility[4:].isnull().all()
+    nearly = compare_models(evidence.where(~np.isneginf(evidence), -700.0)[:4])
+    for name in ("frequency", "exceedance", "protected_exceedance", "omnibus_risk"):
+        np.testing.assert_allclose(found[name], nearly[name], atol=1e-9)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurometa import dataset, runs
-from neurometa.agents import LSTMAgent, RandomChoice
+from neurometa.agents import LSTM, LSTMAgent, RandomChoice
 from neurometa.cli.modules import import_all
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
@@ -32,7 +32,7 @@ from neurometa.tasks import (
     from_gymnasium,
     to_gymnasium,
 )
-from neurometa.training import a2c
+from neurometa.training import GAE, a2c
 
 TASKS = [IndependentBandit(n_trials=5), DependentBandit(n_trials=5), InformativeBandit(), RestlessBandit(n_trials=5)]
 
@@ -128,7 +128,7 @@ def test_an_earlier_batch_cannot_be_played_on():
 
 
 def test_a_saved_run_of_an_environment_is_trained_resumed_and_opened(tmp_path):
-    config = a2c.Config(task=from_gymnasium("CartPole-v1", n_trials=20), n_units=8, n_updates=3, batch_size=4)
+    config = a2c.Config(from_gymnasium("CartPole-v1", n_trials=20), LSTM(8), n_updates=3, batch_size=4)
     assert from_json([Task, *Task.__subclasses__()], json.loads(json.dumps(to_json(config.task)))) == config.task
     agent = a2c.train(config, tmp_path)
     assert isinstance(agent, LSTMAgent) and agent.n_actions == 2
@@ -139,15 +139,8 @@ def test_a_saved_run_of_an_environment_is_trained_resumed_and_opened(tmp_path):
 @pytest.mark.slow
 def test_the_same_algorithm_learns_to_balance_a_pole():
     task = from_gymnasium("CartPole-v1", n_trials=100)
-    config = a2c.Config(
-        task=task,
-        n_updates=200,
-        batch_size=16,
-        discount=0.95,
-        gae_lambda=0.95,
-        value_weight=0.5,
-        entropy_weight=0.01,
-    )
+    weights = {"value_weight": 0.5, "entropy_weight": 0.01}
+    config = a2c.Config(task, returns=GAE(0.95, 0.95), n_updates=200, batch_size=16, **weights)
     rng = torch.Generator().manual_seed(1)
     before = to_dataset(task, unroll(task, a2c.build(config), 50, rng)).reward.sum("trial").mean()
     after = to_dataset(task, unroll(task, a2c.train(config), 50, rng)).reward.sum("trial").mean()
@@ -295,7 +288,7 @@ def test_training_names_the_environment_and_not_its_own_settings():
         lambda: Answers(BOX, np.zeros(3), (1, 2), lambda whole: (np.full(3, np.nan), *whole[1:])), n_trials=4
     )
     with pytest.raises(InputError, match=r"episode 1, step 2: its observation is nan at \[0\]"):
-        a2c.train(a2c.Config(task=task, n_units=4, n_updates=3, batch_size=2))
+        a2c.train(a2c.Config(task, LSTM(4), n_updates=3, batch_size=2))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from neurometa import agents, baselines, behaviour, dataset, rollout, runs
+from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
 from neurometa.tasks import Harlow
@@ -236,7 +237,7 @@ def test_the_observer_works_where_it_is_moved_to():
 
 
 def test_the_command_prints_and_keeps_what_the_function_returns(tmp_path):
-    runs.train(a2c.Config(Harlow(4), n_units=4, n_updates=2, batch_size=4), tmp_path)
+    runs.train(a2c.Config(Harlow(4), LSTM(4), n_updates=2, batch_size=4), tmp_path)
     assert neurometa("rollout", tmp_path, "--episodes", 60)[0] == 0
     code, out, err = neurometa("learning-set", tmp_path)
     assert code == 0, err

@@ -27,7 +27,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("training", "baselines", "compare"),
     ("experiments", "report"),
     ("runs",),
-    ("sweep", "pretrained"),
+    ("sweep", "pretrained", "reproduction"),
     ("cli",),
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
@@ -38,7 +38,7 @@ READERS = (
 )
 WRITERS = (
     *("streams", "tasks", "agents", "rollout", "baselines"),
-    *("training", "experiments", "runs", "sweep", "pretrained"),
+    *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 

@@ -137,3 +137,13 @@ def test_a_belief_that_was_certain_comes_back_as_exact_log_odds_do():
     belief = latents(LatentState(0.0, 0.999, 1.0), trials).belief.isel(arm=1)
     log_odds = np.log(999) * np.concatenate([np.arange(13), np.arange(11, -3, -1)])
     np.testing.assert_allclose(belief, 1 / (1 + np.exp(-log_odds)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("start", [0.9, (0.2, 0.8), "fitted"])
+def test_a_fit_of_a_latent_state_that_begins_elsewhere_is_no_worse_than_the_truth(start):
+    trials = simulate(LatentState(0.05, 0.8, 4.0), reversing(2, 60), np.random.default_rng(3))
+    fitted = fit(LatentState, trials, start=start, n_starts=4)
+    kind = LatentState.starting(start)
+    np.testing.assert_allclose(log_likelihood(kind.of(fitted), trials), fitted.log_likelihood, atol=1e-8)
+    truth = kind(0.05, 0.8, 4.0, 0.5) if start == "fitted" else kind(0.05, 0.8, 4.0)
+    assert (fitted.log_likelihood >= log_likelihood(truth, trials) - 1e-9).all()

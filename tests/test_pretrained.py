@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 
 import pytest
 import torch
@@ -43,6 +44,24 @@ def test_an_agent_in_the_box_is_what_its_experiment_trains(experiment, seed, tmp
     asked = dataclasses.replace(EXPERIMENTS[experiment].config, seed=seed)
     assert settings.to_json(runs.open_config(tmp_path)) == settings.to_json(asked)
     assert runs.record(tmp_path)["commit"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "seed", "perturbation", "digest"),  # sha256 of the actions of version 0.1.0, the first quarter
+    [
+        ("two-step", 0, "", "6827a7f9e4f0ef32"),
+        ("restless", 0, "", "76c185eabdea4926"),
+        ("independent", 0, "", "3857ba8264f2f347"),
+        ("harlow", 7, "", "cea4741172fcaa22"),
+        ("risky-safe", 3, "", "73d81d14064419b7"),
+        ("risky-safe", 3, "block-risky-reward", "bcb04c1b414c0360"),
+    ],
+)
+def test_an_agent_in_the_box_chooses_as_in_version_0_1_0_to_the_bit(experiment, seed, perturbation, digest, tmp_path):
+    torch.set_num_threads(1)
+    pretrained.unpack(experiment, tmp_path, seed)
+    trials = runs.evaluate(tmp_path, n_episodes=20, seed=1, perturbation=perturbation, log=())
+    assert hashlib.sha256(trials.action.values.tobytes()).hexdigest().startswith(digest)
 
 
 @pytest.mark.parametrize(

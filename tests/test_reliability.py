@@ -11,12 +11,13 @@ import torch
 from shell import neurometa
 
 from neurometa import runs, sweep
+from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.storage import as_line, only_writer, read_json, read_lines, write_json
 from neurometa.tasks import IndependentBandit
 from neurometa.training import a2c, checkpoint, curve
 
-TINY = a2c.Config(IndependentBandit(4), n_units=2, n_updates=3, batch_size=2)
+TINY = a2c.Config(IndependentBandit(4), LSTM(2), n_updates=3, batch_size=2)
 
 
 @pytest.fixture(scope="module")

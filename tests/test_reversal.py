@@ -7,7 +7,8 @@ import pytest
 import torch
 import xarray as xr
 
-from neurometa import agents, baselines, behaviour, dataset, neural, rollout, runs
+from neurometa import agents, baselines, behaviour, dataset, exact, neural, rollout, runs
+from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
 from neurometa.tasks import Reversal
@@ -159,6 +160,16 @@ def test_a_learner_of_cue_values_expects_the_old_of_the_cue_it_has_not_seen():
     assert contrast["experienced"] > 0.3
     assert float(found.contrast_upper.sel(condition="inferred")) < -0.3
     assert float(found.ratio_upper) < -0.5
+
+
+@pytest.mark.parametrize(("learning_rate", "p_reversal"), [(0.8, 0.1), (0.3, 0.2)])
+def test_the_contrasts_of_a_learner_of_cue_values_are_the_exact_ones(learning_rate, p_reversal):
+    task = Reversal(20, p_reversal=p_reversal)
+    trials = play(task, agents.CueLearner(learning_rate), 1500)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=100, level=0.999)
+    expected = exact.reversal.cue_learner(20, p_reversal, learning_rate=learning_rate)
+    assert (found.contrast_lower <= expected + 1e-6).all() and (expected <= found.contrast_upper + 1e-6).all()
+    assert (abs(found.contrast - expected) < 0.03).all()
 
 
 def test_the_cue_learner_moves_the_cue_shown_towards_its_outcome():
@@ -315,7 +326,7 @@ def test_baselines_answer_rightly_but_for_chance(block_length):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "reversal"
-    runs.train(a2c.Config(Reversal(12), n_units=4, n_updates=2, batch_size=4), folder)
+    runs.train(a2c.Config(Reversal(12), LSTM(4), n_updates=2, batch_size=4), folder)
     assert neurometa("rollout", folder, "--episodes", 60)[0] == 0
     return folder
 
@@ -342,6 +353,6 @@ def test_the_command_refuses_trials_without_a_critic_or_a_discount(run, tmp_path
 
 @pytest.mark.parametrize("name", ["reversal", "reversal-w18"])
 def test_every_reversal_experiment_trains_without_a_clock(name, tmp_path):
-    assert "time" not in EXPERIMENTS[name].config.inputs
+    assert "time" not in EXPERIMENTS[name].config.network.inputs
     code, _, err = neurometa("train", name, "--out", tmp_path / name, "--set", "n_updates=2", "--set", "batch_size=2")
     assert code == 0, err

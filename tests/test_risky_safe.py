@@ -57,12 +57,14 @@ def percent(trials, control=None):
 
 
 def test_the_posterior_after_five_forced_pulls_is_the_published_one():
-    assert exact.risky.posterior(5, np.arange(6)) == pytest.approx([0.057, 0.299, 0.749, 0.954, 0.993, 0.999], abs=5e-4)
+    assert exact.risky_safe.posterior(5, np.arange(6)) == pytest.approx(
+        [0.057, 0.299, 0.749, 0.954, 0.993, 0.999], abs=5e-4
+    )
 
 
 def test_the_bayes_optimal_policy_does_and_earns_what_was_computed_for_the_paper():
-    policy, value = exact.risky.bayes_optimal()
-    found = {prob: exact.risky.evaluate(policy, prob) for prob in (0.5, 0.125)}
+    policy, value = exact.risky_safe.bayes_optimal()
+    found = {prob: exact.risky_safe.evaluate(policy, prob) for prob in (0.5, 0.125)}
     share = [float(100 * found[prob].risky.mean()) for prob in found]
     assert share == pytest.approx([93.6, 14.7], abs=0.1)
     reward = [float(found[prob].reward.sum()) for prob in found]
@@ -84,7 +86,7 @@ def test_the_plan_is_worth_what_a_search_over_every_history_finds(n_free, n_befo
     every = itertools.product((0, 1), repeat=n_before)
     chance = {h: np.mean([np.prod([p if won else 1 - p for won in h]) for p in (0.125, 0.5)]) for h in every}
     expected = sum(prob * best(history, n_free) for history, prob in chance.items())
-    assert exact.risky.bayes_optimal(n_free, n_before)[1] == pytest.approx(expected, abs=1e-12)
+    assert exact.risky_safe.bayes_optimal(n_free, n_before)[1] == pytest.approx(expected, abs=1e-12)
 
 
 @FORMS
@@ -92,10 +94,10 @@ def test_the_ideal_observer_plays_the_plan(fixation):
     task = FIXATED if fixation else RiskySafe()
     trials = play(task, keeping(fixation, agents.RiskySafeObserver()), 3000)
     assert (trials.step_reward >= 0).all()
-    policy, _ = exact.risky.bayes_optimal()
+    policy, _ = exact.risky_safe.bayes_optimal()
     free = trials.isel(trial=slice(10, None))
     for prob in (0.5, 0.125):
-        curve = exact.risky.evaluate(policy, prob).risky.values
+        curve = exact.risky_safe.evaluate(policy, prob).risky.values
         here = free.risky.where(free.risky_prob == prob).mean("episode").values
         assert np.abs(here - curve).max() < 4.5 * (0.25 / 1400) ** 0.5
 

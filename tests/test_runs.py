@@ -10,15 +10,16 @@ import torch
 import xarray as xr
 
 from neurometa import agents, behaviour, dataset, runs, settings
+from neurometa.agents import LSTM
 from neurometa.baselines import baselines
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 from neurometa.storage import only_writer
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
-from neurometa.training import Linear, a2c, curve
+from neurometa.training import Adam, Linear, a2c, curve
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
-CONFIG = a2c.Config(RestlessBandit(8), n_units=6, n_updates=5, batch_size=4, step_size=Linear(1e-2, 0.0), seed=3)
+CONFIG = a2c.Config(RestlessBandit(8), LSTM(6), optimizer=Adam(Linear(1e-2, 0.0)), n_updates=5, batch_size=4, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def test_there_are_baselines_for_the_restless_bandit():
     "task", [InformativeBandit(), IndependentBandit(5, n_arms=4), RestlessBandit(5, drift="variance")]
 )
 def test_every_task_goes_from_training_to_trials(tmp_path, task):
-    runs.train(dataclasses.replace(CONFIG, task=task, learned_start=True), tmp_path)
+    runs.train(dataclasses.replace(CONFIG, task=task, network=LSTM(6, learned_start=True)), tmp_path)
     trials = runs.evaluate(tmp_path, n_episodes=3)
     dataset.check(trials)
     assert set(task.latents) <= set(trials.data_vars)
@@ -235,12 +236,12 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
             "holds a run already; go on with it by --resume, or choose another --out",
         ),
         (
-            lambda run: runs.train(dataclasses.replace(CONFIG, n_units=7), run, resume=True),
-            "holds a run of other settings: n_units is 6 there and 7 here",
+            lambda run: runs.train(dataclasses.replace(CONFIG, network=LSTM(7)), run, resume=True),
+            "holds a run of other settings: network.n_units is 6 there and 7 here",
         ),
         (
             lambda run: runs.train(dataclasses.replace(CONFIG, task=RestlessBandit(9)), run, resume=True),
-            "holds a run of other settings: task is .*'n_trials': 8",
+            "holds a run of other settings: task.n_trials is 8 there and 9 here",
         ),
         (
             lambda run: runs.train(CONFIG, run, experiment="restless-w16", resume=True),

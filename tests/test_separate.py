@@ -6,16 +6,16 @@ import pytest
 import torch
 from test_training import generator
 
-from neurometa.agents import Lesioned, LSTMAgent, RandomChoice, SeparateActorCritic
+from neurometa.agents import LSTM, Lesioned, LSTMAgent, RandomChoice, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import Fixation, InformativeBandit, RestlessBandit, RiskySafe
-from neurometa.training import a2c
+from neurometa.training import Adam, Disturbance, NStep, a2c
 from neurometa.training.replay import replay
 from neurometa.training.returns import disturbed
 
 SMALL = a2c.Config(
-    Fixation(RiskySafe(8, n_forced=2)), separate=True, n_units=5, n_updates=4, batch_size=6, step_size=1e-2
+    Fixation(RiskySafe(8, n_forced=2)), LSTM(5, separate=True), optimizer=Adam(1e-2), n_updates=4, batch_size=6
 )
 TASKS = pytest.mark.parametrize("task", [Fixation(RiskySafe(6, n_forced=2)), InformativeBandit(), RestlessBandit(7)])
 
@@ -108,7 +108,7 @@ def test_two_networks_train_and_resume_to_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("separate", [False, True])
 def test_a_feed_forward_agent_answers_each_step_from_its_inputs_alone(separate):
-    config = dataclasses.replace(SMALL, separate=separate, recurrent=False, inputs=("observation",))
+    config = dataclasses.replace(SMALL, network=LSTM(5, ("observation",), recurrent=False, separate=separate))
     agent = a2c.build(config)
     with torch.no_grad():
         for weight in agent.parameters():
@@ -119,7 +119,7 @@ def test_a_feed_forward_agent_answers_each_step_from_its_inputs_alone(separate):
     for row in shown.unique(dim=0):
         here = logits[(shown == row).all(-1)]
         torch.testing.assert_close(here, here[:1].expand_as(here))
-    memory = a2c.build(dataclasses.replace(config, recurrent=True))
+    memory = a2c.build(dataclasses.replace(config, network=dataclasses.replace(config.network, recurrent=True)))
     memory.load_state_dict(agent.state_dict())  # the same weights
     remembered = unroll(config.task, memory, 50, generator())["logits"]
     assert (remembered[-1] - played["logits"][-1]).abs().max() > 1e-3
@@ -144,14 +144,14 @@ def test_a_disturbance_scales_delays_and_adds_noise():
 
 
 def test_without_prediction_errors_nothing_is_learned_and_entropy_alone_acts():
-    still = dataclasses.replace(SMALL, rpe_gain=0.0, entropy_weight=0.0)
+    still = dataclasses.replace(SMALL, disturbance=Disturbance(0.0), entropy_weight=0.0)
     assert same(bits(a2c.train(still)), bits(a2c.build(still)))
     short = dataclasses.replace(still, task=RiskySafe(2, n_forced=2))
     before, after = (
         unroll(short.task, agent, 50, generator())["logits"].std(-1).mean()
         for agent in (
             a2c.build(short),
-            a2c.train(dataclasses.replace(short, entropy_weight=1.0, n_updates=60, step_size=1e-2)),
+            a2c.train(dataclasses.replace(short, entropy_weight=1.0, n_updates=60)),
         )
     )
     assert after < 0.2 * before
@@ -159,7 +159,9 @@ def test_without_prediction_errors_nothing_is_learned_and_entropy_alone_acts():
 
 def test_the_update_follows_the_disturbed_prediction_errors():
     """Against the gradient of the sum written out: -delta' log pi - weight delta' V."""
-    config = dataclasses.replace(SMALL, rpe_gain=0.5, rpe_delay=3, entropy_weight=0.0, value_weight=0.3, discount=0.6)
+    config = dataclasses.replace(
+        SMALL, disturbance=Disturbance(0.5, 3), returns=NStep(0.6), entropy_weight=0.0, value_weight=0.3
+    )
     rng = generator()
     logits, value = torch.randn(8, 4, 3, generator=rng, requires_grad=True), torch.randn(8, 4, generator=rng)
     value.requires_grad_()
@@ -174,9 +176,9 @@ def test_the_update_follows_the_disturbed_prediction_errors():
     torch.testing.assert_close(logits.grad, -taught[..., None] * (chosen - torch.softmax(logits.detach(), -1)) / 32)
 
 
-@pytest.mark.parametrize("setting", [{"rpe_noise": 0.5}, {"rpe_delay": 1}, {"rpe_gain": 0.5}])
+@pytest.mark.parametrize("setting", [{"noise_sd": 0.5}, {"delay": 1}, {"gain": 0.5}])
 def test_a_disturbance_changes_what_is_learned_and_a_seed_fixes_it(setting):
-    changed = dataclasses.replace(SMALL, **setting)
+    changed = dataclasses.replace(SMALL, disturbance=Disturbance(**setting))
     assert same(bits(a2c.train(changed)), bits(a2c.train(changed)))
     assert not same(bits(a2c.train(changed)), bits(a2c.train(SMALL)))
 
@@ -184,15 +186,15 @@ def test_a_disturbance_changes_what_is_learned_and_a_seed_fixes_it(setting):
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ({"rpe_gain": -1.0}, "rpe_gain is -1.0; it must be at least 0"),
-        ({"rpe_noise": float("inf")}, "rpe_noise is inf"),
-        ({"rpe_delay": -1}, "rpe_delay is -1; it must be at least 0 and below the episode's 16 steps"),
-        ({"rpe_delay": 16}, "rpe_delay is 16"),
+        ({"gain": -1.0}, "gain is -1.0; it must be at least 0"),
+        ({"noise_sd": float("inf")}, "noise_sd is inf"),
+        ({"delay": -1}, "delay is -1; it must be at least 0"),
+        ({"delay": 16}, "delay is 16; it must be below the episode's 16 steps"),
     ],
 )
 def test_a_disturbance_out_of_range_is_told(setting, told):
     with pytest.raises(InputError, match=told):
-        dataclasses.replace(SMALL, **setting)
+        dataclasses.replace(SMALL, disturbance=Disturbance(**setting))
 
 
 # Lesions
@@ -201,7 +203,7 @@ def test_a_disturbance_out_of_range_is_told(setting, told):
 @pytest.mark.parametrize("separate", [False, True])
 def test_a_reset_makes_every_trial_the_first_as_far_as_memory_goes(separate):
     task = Fixation(RiskySafe(6, n_forced=2))
-    agent = a2c.build(dataclasses.replace(SMALL, task=task, separate=separate, learned_start=True))
+    agent = a2c.build(dataclasses.replace(SMALL, task=task, network=LSTM(5, learned_start=True, separate=separate)))
     with torch.no_grad():
         for weight in agent.parameters():
             weight.normal_(0, 0.5)

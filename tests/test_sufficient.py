@@ -14,9 +14,9 @@ from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 
 TASKS = {
-    "independent": (tasks.IndependentBandit(n_trials=25), exact.bandits.independent()),
-    "anticorrelated": (tasks.DependentBandit(n_trials=25), exact.bandits.anticorrelated()),
-    "easy": (tasks.DependentBandit(n_trials=25, difficulty="easy"), exact.bandits.anticorrelated(0.9)),
+    "independent": (tasks.IndependentBandit(n_trials=25), exact.bandit.independent()),
+    "anticorrelated": (tasks.DependentBandit(n_trials=25), exact.bandit.anticorrelated()),
+    "easy": (tasks.DependentBandit(n_trials=25, difficulty="easy"), exact.bandit.anticorrelated(0.9)),
 }
 
 
@@ -108,7 +108,7 @@ def test_exchanging_the_arms_turns_the_log_odds_round(history):
 @pytest.mark.parametrize("name", TASKS)
 def test_the_optimal_agent_is_at_no_distance_from_the_optimal_policy(name):
     task, prior = TASKS[name]
-    policy, _ = exact.bandits.bayes_optimal(prior, 25)
+    policy, _ = exact.bandit.bayes_optimal(prior, 25)
     found = policy_divergence(played(task, agents.TablePolicy(policy)), policy)
     assert (found.total_variation == 0).all()
     assert (found.kl == 0).all()
@@ -116,7 +116,7 @@ def test_the_optimal_agent_is_at_no_distance_from_the_optimal_policy(name):
 
 
 def test_ties_may_be_broken_either_way():
-    policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), 25)
+    policy, _ = exact.bandit.bayes_optimal(exact.bandit.independent(), 25)
     left = [np.where(table == 0.5, 1.0, table) for table in policy]
     trials = played(TASKS["independent"][0], agents.TablePolicy(left))
     assert (policy_divergence(trials, policy).total_variation == 0).all()
@@ -126,7 +126,7 @@ def test_ties_may_be_broken_either_way():
 
 
 def test_a_uniform_policy_is_half_away_from_every_sure_choice():
-    policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), 25)
+    policy, _ = exact.bandit.bayes_optimal(exact.bandit.independent(), 25)
     found = policy_divergence(played(TASKS["independent"][0], agents.RandomChoice()), policy)
     sure = ~found.tie
     np.testing.assert_allclose(found.total_variation, xr.where(sure, 0.5, 0))
@@ -138,7 +138,7 @@ def test_a_uniform_policy_is_half_away_from_every_sure_choice():
 
 
 def test_a_divergence_worked_out_by_hand():
-    policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), 2)
+    policy, _ = exact.bandit.bayes_optimal(exact.bandit.independent(), 2)
     trials = made([[0, 0], [1, 1]], [[1, 1], [1, 0]])
     logits = np.log(np.array([[[0.5, 0.5], [0.8, 0.2]], [[0.5, 0.5], [0.4, 0.6]]]))
     found = policy_divergence(trials.assign(logits=(("episode", "trial", "option"), logits)), policy)
@@ -148,7 +148,7 @@ def test_a_divergence_worked_out_by_hand():
 
 
 def test_a_missed_trial_has_no_divergence_and_leaves_the_counts_alone():
-    policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), 2)
+    policy, _ = exact.bandit.bayes_optimal(exact.bandit.independent(), 2)
     trials = made([[0, -1, 0]], [[1, np.nan, 1]])
     logits = np.log(np.full((1, 3, 2), [0.8, 0.2]))
     found = policy_divergence(trials.assign(logits=(("episode", "trial", "option"), logits)), policy)
@@ -175,7 +175,7 @@ def test_targets_are_those_of_the_runs_own_task():
         (lambda t: posterior_mean(t, prob=0.9), "independent arms have a uniform prior"),
         (lambda t: posterior_mean(t, world="anticorrelated", prob=1.0), "prob is 1.0"),
         (lambda t: log_odds(t.assign(choice=t.choice.assign_attrs(n_options=3))), "There are 3 arms"),
-        (lambda t: policy_divergence(t, exact.bandits.thompson(2)), "no variable 'logits'"),
+        (lambda t: policy_divergence(t, exact.bandit.thompson(2)), "no variable 'logits'"),
         (lambda t: targets(t), "known for independent"),
         (lambda t: targets(t, ["pupil"]), "There is no target 'pupil'"),
     ],
@@ -188,4 +188,4 @@ def test_bad_input_is_told_in_a_sentence(call, message):
 def test_a_policy_that_ends_before_the_episode_is_refused():
     trials = played(TASKS["independent"][0], agents.RandomChoice(), n_episodes=3)
     with pytest.raises(InputError, match="has 24 trials, but 25 were played"):
-        policy_divergence(trials, exact.bandits.thompson(24))
+        policy_divergence(trials, exact.bandit.thompson(24))

@@ -20,12 +20,13 @@ from scipy import stats
 from shell import neurometa
 
 from neurometa import dataset, runs, settings, sweep
+from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.sweep.rows import SCORE
 from neurometa.tasks import IndependentBandit
-from neurometa.training import Linear, a2c, curve
+from neurometa.training import Adam, Linear, a2c, curve
 
-SMALL = a2c.Config(IndependentBandit(10), n_units=6, n_updates=8, batch_size=4, step_size=Linear(5e-3, 0.0), seed=4)
+SMALL = a2c.Config(IndependentBandit(10), LSTM(6), optimizer=Adam(Linear(5e-3, 0.0)), n_updates=8, batch_size=4, seed=4)
 
 
 def table(**changes):
@@ -83,7 +84,10 @@ def test_every_row_is_the_run_that_its_settings_give(done):
     for row, about in enumerate(told["rows"]):
         config = runs.open_config(sweep.row_folder(done, row))
         values = about["values"]
-        assert (config.step_size, config.discount) == (Linear(values["step_size.start"], 0.0), values["discount"])
+        assert (config.optimizer.step_size, config.returns.discount) == (
+            Linear(values["step_size.start"], 0.0),
+            values["discount"],
+        )
         assert config.seed == about["seed"]
         expected = a2c.train(config).state_dict()
         found = runs.load_agent(sweep.row_folder(done, row)).state_dict()
@@ -238,7 +242,7 @@ def test_the_shell_trains_tells_the_best_and_lets_them_play(tmp_path):
     code, again, _ = neurometa(*asked, "--json")  # no settings: go on with what is there
     assert code == 0 and json.loads(again)["rows"] == 3
     code, _, err = neurometa(*asked, "--draws", 3, "--episodes", 8, *small, "--set", "discount=0.3")
-    assert code == 2 and "another table: discount is" in err
+    assert code == 2 and "another table: returns.discount is" in err
     neurometa(*asked, "--top", 2)
     code, shown, _ = neurometa("show", out)
     assert code == 0 and "3 of 3 done" in shown and f"Next: neurometa rollout {out}" in shown.replace("\n", "")
@@ -272,7 +276,7 @@ def test_slurm_gets_a_script_that_trains_one_row_per_task(tmp_path):
         (["--draw", "discount=0:2"], "discount is 2.0; it must be at least 0 and at most 1"),
         (["--draw", "discount"], "is not field=low:high"),
         (["--draw", "discount=0:1", "--draw", "discount=0:.5"], "discount.end is drawn twice"),
-        (["--draw", "optimizer=0:1"], "optimizer is 0.0; it must be text"),
+        (["--draw", "optimizer=0:1"], "optimizer is 0.0; it must be Adam or RMSProp"),
         (["--draw", "task.n_arms=1:3"], "n_arms is 1; there is nothing to choose below 2"),
         (["--set", "task.n_trials=0"], "n_trials is 0; it must be at least 1"),
         (["--draws", "0"], "--draws is 0; it must be at least 1"),

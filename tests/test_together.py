@@ -8,9 +8,10 @@ import pytest
 import torch
 from test_training import exact_gradients, network
 
-from neurometa.agents import SeparateActorCritic
+from neurometa.agents import LSTM, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
+from neurometa.settings import replace
 from neurometa.streams import Streams
 from neurometa.tasks import (
     Foraging,
@@ -22,11 +23,11 @@ from neurometa.tasks import (
     TwoStep,
     Volatility,
 )
-from neurometa.training import Linear, a2c, checkpoint, curve
+from neurometa.training import Adam, RMSProp, a2c, checkpoint, curve
 from neurometa.training.replay import replay
 from neurometa.training.together import COMPILED, Together
 
-SMALL = a2c.Config(RestlessBandit(6), n_units=5, n_updates=5, batch_size=3, step_size=1e-2)
+SMALL = a2c.Config(RestlessBandit(6), LSTM(5), optimizer=Adam(1e-2), n_updates=5, batch_size=3)
 SEEDS = (5, 6)
 
 
@@ -130,12 +131,12 @@ def _gradients(together, n):
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
 @pytest.mark.parametrize("batch_size", [1, 32])
-@pytest.mark.parametrize("settings", [{"learned_start": True, "gae_lambda": 0.8}, {"inputs": ("action", "time")}])
+@pytest.mark.parametrize("settings", [["learned_start=true", "returns=gae", "gae_lambda=0.8"], ["inputs=action,time"]])
 def test_one_of_many_learns_what_plain_autograd_learns(optimizer, batch_size, settings):
-    settings = {"optimizer": optimizer, "batch_size": batch_size, "step_size": Linear(1e-2, 1e-3)} | settings
-    config = dataclasses.replace(SMALL, optimizer_epsilon=1e-3, max_grad_norm=0.05, **settings)
+    how = [f"optimizer={optimizer}", "step_size=0.01:0.001", "epsilon=0.001", "max_grad_norm=0.05"]
+    config = replace(SMALL, [f"batch_size={batch_size}", *how, *settings])
     agent, rng = a2c.build(config), streams((config.seed,), batch_size)
-    optimizer = a2c._optimizer(config, agent)
+    optimizer = config.optimizer.make(agent.parameters())
     for update in range(config.n_updates):
         rng.start()
         played = own(unroll(config.task, agent, rng.n_episodes, rng), batch_size)
@@ -143,10 +144,10 @@ def test_one_of_many_learns_what_plain_autograd_learns(optimizer, batch_size, se
         share = update / config.n_updates
         optimizer.zero_grad()
         a2c.loss(*replay(agent, played), action, reward, config, share)[0].backward()
-        torch.nn.utils.clip_grad_norm_(agent.parameters(), config.max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(agent.parameters(), config.optimizer.max_grad_norm)
         optimizer.param_groups[0]["lr"] = 1e-2 + (1e-3 - 1e-2) * share
         optimizer.step()
-    others = [dataclasses.replace(config, seed=3, discount=0.1), dataclasses.replace(config, seed=4, step_size=0.1)]
+    others = [replace(config, ["seed=3", "discount=0.1"]), replace(config, ["seed=4", "step_size=0.1"])]
     _, many, _ = a2c.train_together([others[0], config, others[1]], [None] * 3)
     for (name, plain), quick in zip(agent.named_parameters(), many.parameters(), strict=True):
         torch.testing.assert_close(quick, plain, rtol=0, atol=1e-5, msg=name)
@@ -157,36 +158,32 @@ def bits(agent):
 
 
 W18 = a2c.Config(
-    TwoStep(5, form="fixation"), inputs=("observation", "action", "reward"), learned_start=True, n_updates=4, n_units=9
+    TwoStep(5, form="fixation"), LSTM(9, ("observation", "action", "reward"), learned_start=True), n_updates=4
 )
 ROWS = [
-    {},
-    {"optimizer": "rmsprop"},
-    {"learned_start": True, "gae_lambda": 0.5},
-    {"inputs": ("action", "time"), "horizon": 2},
-    {"rpe_noise": 0.3, "rpe_gain": 0.5, "rpe_delay": 1},
-    {"task": RiskySafe(6, n_forced=2), "separate": True},
-    {"task": Foraging(7, fixation=True)},
-    {"task": Volatility(5)},
-    {"task": Harlow(2, partner="new")},
-    {"task": InformativeBandit()},
-    {"n_units": 48},
+    SMALL,
+    replace(SMALL, ["optimizer=rmsprop"]),
+    replace(SMALL, ["learned_start=true", "returns=gae", "gae_lambda=0.5"]),
+    replace(SMALL, ["inputs=action,time", "horizon=2"]),
+    replace(SMALL, ["noise_sd=0.3", "gain=0.5", "delay=1"]),
+    dataclasses.replace(SMALL, task=RiskySafe(6, n_forced=2), network=LSTM(5, separate=True)),
+    dataclasses.replace(SMALL, task=Foraging(7, fixation=True)),
+    dataclasses.replace(SMALL, task=Volatility(5)),
+    dataclasses.replace(SMALL, task=Harlow(2, partner="new")),
+    dataclasses.replace(SMALL, task=InformativeBandit()),
+    replace(SMALL, ["n_units=48"]),
 ]
 
 
-@pytest.mark.parametrize("settings", ROWS)
+@pytest.mark.parametrize("config", ROWS)
 @pytest.mark.parametrize("batch_size", [1, 32, COMPILED + 6])
-def test_company_makes_no_difference_to_the_bit(settings, batch_size):
-    config = dataclasses.replace(SMALL, **settings, batch_size=batch_size, n_updates=3)
+def test_company_makes_no_difference_to_the_bit(config, batch_size):
+    config = dataclasses.replace(config, batch_size=batch_size, n_updates=3)
     different = itertools.cycle([1e-3, 3e-2, 0.1])
     rows = [
-        dataclasses.replace(
-            config,
-            seed=seed,
-            step_size=next(different),
-            discount=Linear(0.1 * seed, 0.9),
-            entropy_weight=0.02 * seed,
-            value_weight=0.3 * seed,
+        replace(
+            dataclasses.replace(config, seed=seed, entropy_weight=0.02 * seed, value_weight=0.3 * seed),
+            [f"step_size={next(different)}", f"discount={0.1 * seed}:0.9"],
         )
         for seed in range(4)
     ]
@@ -202,7 +199,7 @@ def test_company_makes_no_difference_to_the_bit(settings, batch_size):
 
 def test_one_that_diverges_is_told_and_harms_no_other():
     rows = [dataclasses.replace(W18, batch_size=2, seed=seed) for seed in range(3)]
-    rows[1] = dataclasses.replace(rows[1], step_size=1e30)
+    rows[1] = replace(rows[1], ["step_size=1e30"])
     told = []
     first, wild, last = a2c.train_together(rows, [None] * 3, progress=told.append)
     assert isinstance(wild, a2c.DivergedError)
@@ -212,7 +209,7 @@ def test_one_that_diverges_is_told_and_harms_no_other():
     assert [sorted(rows) for rows in told] == [[0, 1, 2], [0, 2], [0, 2], [0, 2]]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize("optimizer", [Adam(), RMSProp()])
 def test_rows_that_were_interrupted_at_different_updates_go_on_to_the_same_bits(tmp_path, monkeypatch, optimizer):
     monkeypatch.setattr(a2c, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     monkeypatch.setattr(a2c, "SHARE_OF_CHECKPOINTS", 1e9)
@@ -238,22 +235,20 @@ def test_rows_that_were_interrupted_at_different_updates_go_on_to_the_same_bits(
     for folder in folders:
         assert [row["update"] for row in curve.read(folder)] == [1, 2, 3, 4, 5, 6]
         assert (folder / checkpoint.CHECKPOINT).exists()  # goes once the weights are written, by `runs`
-    other = {"adam": "rmsprop", "rmsprop": "adam"}[optimizer]
+    other = RMSProp() if optimizer == Adam() else Adam()
     with pytest.raises(InputError, match=r"is no checkpoint of this training \(its optimiser was another\)"):
         a2c.train(dataclasses.replace(rows[1], optimizer=other, n_updates=9), folders[1])
 
 
-@pytest.mark.parametrize(
-    "settings", [{"n_units": 6}, {"task": RestlessBandit(7)}, {"gae_lambda": 0.5}, {"batch_size": 2}]
-)
-def test_rows_of_different_shapes_are_refused_in_a_sentence(settings):
+@pytest.mark.parametrize("setting", ["n_units=6", "n_trials=7", "returns=gae", "batch_size=2", "inputs=action"])
+def test_rows_of_different_shapes_are_refused_in_a_sentence(setting):
     with pytest.raises(InputError, match="not of one shape, so that they cannot be trained together") as caught:
-        a2c.train_together([SMALL, dataclasses.replace(SMALL, **settings)], [None] * 2)
+        a2c.train_together([SMALL, replace(SMALL, [setting])], [None] * 2)
     assert "\n" not in str(caught.value)
 
 
 def test_a_network_without_memory_is_trained_by_itself():
-    config = dataclasses.replace(SMALL, recurrent=False)
+    config = replace(SMALL, ["recurrent=false"])
     assert a2c.company(config) is None
     with pytest.raises(InputError, match="must be recurrent"):
         a2c.train_together([config], [None])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neurometa import agents, baselines, dataset, exact, rollout, runs
+from neurometa.agents import LSTM
 from neurometa.agents.two_step import _look
 from neurometa.behaviour import mean_interval, regret
 from neurometa.errors import InputError
@@ -360,7 +361,7 @@ def test_baselines_come_to_their_exact_regret(form):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "two-step"
-    runs.train(a2c.Config(two_step(8, form="fixation"), n_units=4, n_updates=2, batch_size=4), folder)
+    runs.train(a2c.Config(two_step(8, form="fixation"), LSTM(4), n_updates=2, batch_size=4), folder)
     return folder
 
 
@@ -378,7 +379,7 @@ def test_a_run_can_be_played_and_shown_and_regret_says_what_to_use_instead(run):
 
 
 def test_a_run_of_daws_task_says_that_it_has_no_regret(tmp_path):
-    runs.train(a2c.Config(DawTwoStep(5), n_units=4, n_updates=2, batch_size=4), tmp_path)
+    runs.train(a2c.Config(DawTwoStep(5), LSTM(4), n_updates=2, batch_size=4), tmp_path)
     assert neurometa("rollout", tmp_path, "--episodes", 5)[0] == 0
     assert "no choice of DawTwoStep has a regret" in neurometa("regret", tmp_path)[2]
     assert "There are no baselines for DawTwoStep" in neurometa("baselines", tmp_path)[2]

@@ -323,9 +323,9 @@ def test_the_command_saves_the_fit_and_refuses_priors_of_another_model(tmp_path)
     assert code == 0, err
     record = json.loads(out)
     kept = dataset.read(record["file"])
-    assert record["file"].endswith("fit_model_based.nc") and kept.attrs["method"] == "MAP" and record["fits"] == 3
+    assert record["file"].endswith("fit_model_based_map.nc") and kept.attrs["method"] == "MAP" and record["fits"] == 3
     assert record["learning_rate"]["median"] == pytest.approx(kept.learning_rate.median().item())
     code, out, err = neurometa("fit", file.parent, "--model", "hybrid", "--priors", "kool")
     assert code == 2 and "those of the model kool-hybrid" in err
     code, out, err = neurometa("fit", file.parent, "--model", "model-free")
-    assert code == 0 and "eligibility" in out and "median s.e." in out
+    assert code == 0 and "eligibility" in out and "median s.e." in out and "Of 10 starts" in out

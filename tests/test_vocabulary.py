@@ -26,6 +26,7 @@ SAY_INSTEAD = {
     r"inner_\w+|outer_\w+": "adaptation or training",
 }
 MEASURES = {"stay_probability"}  # results that are named in full
+SETTINGS = {"Training": {"network"}}  # the settings from which an agent is made, which is not the agent
 
 
 def public(path: Path) -> Iterator[tuple[str, str]]:
@@ -36,7 +37,8 @@ def public(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((node.name, argument.arg) for argument in arguments)
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             fields = [line.target for line in node.body if isinstance(line, ast.AnnAssign)]
-            yield from ((node.name, field.id) for field in fields if isinstance(field, ast.Name))
+            names = {field.id for field in fields if isinstance(field, ast.Name)} - SETTINGS.get(node.name, set())
+            yield from ((node.name, name) for name in names)
 
 
 def advice(name: str) -> str | None:

@@ -1,30 +1,35 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
-from neurometa.agents.bandits import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice, Thompson
+from neurometa.agents.bandit import (
+    UCB,
+    AskThenExploit,
+    EpsilonGreedy,
+    Gittins,
+    Greedy,
+    MajorityRule,
+    OptimisticThompson,
+    RandomChoice,
+    TablePolicy,
+    Thompson,
+    ThompsonTarget,
+)
 from neurometa.agents.base import Agent, Output, State
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
-from neurometa.agents.observers import (
-    AskThenExploit,
-    GreedyWalk,
-    ThompsonTarget,
-    ThompsonWalk,
-    WalkFilter,
-    ideal_observer,
-)
-from neurometa.agents.planned import Gittins, TablePolicy
+from neurometa.agents.networks import LSTM, Network
 from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
 from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObserver
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
-from neurometa.agents.voting import OptimisticThompson
 
 __all__ = [
+    "LSTM",
     "UCB",
     "Agent",
     "AskThenExploit",
@@ -44,6 +49,7 @@ __all__ = [
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
+    "Network",
     "OptimisticThompson",
     "Output",
     "RandomChoice",

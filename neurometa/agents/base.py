@@ -3,8 +3,10 @@
 import abc
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
 State = dict[str, Tensor]  # every tensor is (episode, ...)
 
 
@@ -56,3 +58,20 @@ class Agent(nn.Module, abc.ABC):
         state : dict of Tensor
             What `begin` or the previous step returned.
         """
+
+
+def greedy(worth: Tensor) -> Tensor:
+    """Logits that take the best option, and each of the best equally often where they tie.
+
+    Parameters
+    ----------
+    worth : Tensor (..., option)
+        What each option is worth; within 1e-6 of the best counts as a tie.
+
+    Returns
+    -------
+    Tensor (..., option)
+        0 for the best, ``-inf`` for the others.
+    """
+    best = worth >= worth.amax(-1, keepdim=True) - 1e-6
+    return torch.where(best, 0.0, -torch.inf)

@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from neurometa import exact
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import NEGLIGIBLE, Agent, Output, State, greedy
 from neurometa.errors import InputError
-
-TOTAL = 0.5  # base probabilities of the two arms sum to this
-NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
+from neurometa.exact.foraging import TOTAL
 
 
 class ForagingObserver(Agent):

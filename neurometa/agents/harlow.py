@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import Agent, Output, State, greedy
 from neurometa.errors import InputError
 
 

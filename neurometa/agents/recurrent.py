@@ -88,7 +88,7 @@ class LSTMAgent(Agent):
         return Output(out[:, :-1], out[:, -1], state, {"hidden": hidden, "cell": cell})
 
 
-def check_inputs(inputs: tuple[str, ...], n_features: int) -> None:
+def check_inputs(inputs: tuple[str, ...], n_features: int = 1) -> None:
     """Raise unless `inputs` names inputs of the network, each once, and they tell it something."""
     for name in inputs:
         if name not in INPUTS:

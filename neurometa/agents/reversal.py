@@ -7,10 +7,10 @@ from torch import Tensor
 
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
+from neurometa.exact.reversal import N_FEATURES, STEPS
 
-STEPS = 4  # of a trial: fixation, cue, response, outcome
+N_STEPS = len(STEPS)
 MEAN = 0.5  # what a cue that is yet to come pays: either is as likely, and one of them is rewarded
-N_FEATURES = 6  # one-hot: fixation, cue 0, cue 1, response to cue 0, to cue 1, outcome
 
 
 class ReversalObserver(Agent):
@@ -78,7 +78,7 @@ class ReversalObserver(Agent):
         place = _look(observation, action, state)
         told = torch.where((state["cue"] == 0) == (reward > 0), 1.0, 0.0).to(self.start.dtype)
         belief = torch.where(place.paid, told, state["belief"])
-        hazard = self._hazard(torch.div(place.time, STEPS, rounding_mode="floor"))
+        hazard = self._hazard(torch.div(place.time, N_STEPS, rounding_mode="floor"))
         belief = torch.where(place.begins, belief * (1 - hazard) + (1 - belief) * hazard, belief)
         worth = torch.stack([belief, 1 - belief], -1)
         value = _value(worth, place, self.discount, self.n_trials).to(reward.dtype)
@@ -179,16 +179,16 @@ def _look(observation: Tensor, action: Tensor, state: State) -> _Place:
 
 def _value(worth: Tensor, place: _Place, discount: float, n_trials: int | None) -> Tensor:
     """Discounted reward expected of this trial, its cue paying as `worth` (episode, 2), and of those after it."""
-    to_outcome = STEPS - 1 - place.step
+    to_outcome = N_STEPS - 1 - place.step
     shown = worth.gather(1, place.cue.clamp(min=0)[:, None])[:, 0]
     here = torch.where(place.begins, MEAN, shown)
-    here = torch.where((place.step == STEPS - 1) & ~place.answered, 0.0, here)
+    here = torch.where((place.step == N_STEPS - 1) & ~place.answered, 0.0, here)
     gamma = torch.tensor(discount, dtype=worth.dtype, device=worth.device)
-    each = MEAN * gamma ** (STEPS + to_outcome)  # the next trial, and then one every four steps
-    decay = gamma**STEPS
+    each = MEAN * gamma ** (N_STEPS + to_outcome)  # the next trial, and then one every four steps
+    decay = gamma**N_STEPS
     if n_trials is None:
         return here * gamma**to_outcome + each / (1 - decay)
-    left = (n_trials - 1 - torch.div(place.time, STEPS, rounding_mode="floor")).clamp(min=0)
+    left = (n_trials - 1 - torch.div(place.time, N_STEPS, rounding_mode="floor")).clamp(min=0)
     later = left if discount == 1 else (1 - decay**left) / (1 - decay)
     return here * gamma**to_outcome + each * later
 

@@ -6,8 +6,7 @@ from torch import Tensor
 from neurometa import exact
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
-
-RISKY_REWARD = 4.0
+from neurometa.exact.risky_safe import RISKY_PROBS, RISKY_REWARD, SAFE_REWARD
 
 
 class RiskySafeObserver(Agent):
@@ -36,7 +35,7 @@ class RiskySafeObserver(Agent):
         super().__init__()
         if n_forced < 2:
             raise InputError(f"n_forced is {n_forced}; without a forced pull of each arm none is known to be risky.")
-        policy, _ = exact.risky.bayes_optimal(n_free, n_forced // 2)
+        policy, _ = exact.risky_safe.bayes_optimal(n_free, n_forced // 2)
         self.n_free, self.n_before = n_free, n_forced // 2
         table = torch.zeros(n_free, n_free, self.n_before + n_free)
         for trial, take in enumerate(policy):
@@ -53,17 +52,17 @@ class RiskySafeObserver(Agent):
         """Answer one step; nothing to record."""
         cue = _cue(observation)
         pulled = action[:, :2] * (reward >= 0)[:, None]
-        safe = (reward == 1)[:, None]
+        safe = (reward == SAFE_REWARD)[:, None]
         is_risky = (state["is_risky"] + pulled * ~safe + pulled.flip(-1) * safe).clamp(max=1)
-        risked = pulled.sum(-1) * (reward != 1)
+        risked = pulled.sum(-1) * (reward != SAFE_REWARD)
         pulls, wins = state["pulls"] + risked, state["wins"] + risked * (reward == RISKY_REWARD)
         trial, free_pulls = state["free"].long(), pulls.long() - self.n_before
         # in forced trials there is nothing to look up, and what would be is not there
         at = (trial.clamp(max=self.n_free - 1), free_pulls.clamp(0, self.n_free - 1), wins.long())
         take = self.table[at][:, None]
         wish = take * is_risky + (1 - take) * (1 - is_risky)
-        low, high = (p**wins * (1 - p) ** (pulls - wins) for p in exact.risky.RISKY_PROBS)
-        win = (exact.risky.RISKY_PROBS[0] * low + exact.risky.RISKY_PROBS[1] * high) / (low + high)
+        low, high = (p**wins * (1 - p) ** (pulls - wins) for p in RISKY_PROBS)
+        win = (RISKY_PROBS[0] * low + RISKY_PROBS[1] * high) / (low + high)
         worth = is_risky * RISKY_REWARD * win[:, None] + (1 - is_risky)
         prob = _obey(wish, cue)
         value = (prob * worth).sum(-1)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
-from neurometa.agents.observers import _midpoints, _reflected_steps
+from neurometa.agents.base import Agent, Output, State, greedy
+from neurometa.agents.restless import midpoints, reflected_steps
 from neurometa.errors import InputError
 
 
@@ -192,8 +191,8 @@ class DawObserver(Agent):
             raise InputError(f"n_bins is {n_bins}; it must be at least 2.")
         self.p_common = p_common
         width = high - low
-        steps = _reflected_steps(torch.tensor([drift_sd / width], dtype=torch.float64), n_bins)[0]
-        for name, x in (("prob", low + width * _midpoints(n_bins)), ("transition", steps), ("start", torch.zeros(2))):
+        steps = reflected_steps(torch.tensor([drift_sd / width], dtype=torch.float64), n_bins)[0]
+        for name, x in (("prob", low + width * midpoints(n_bins)), ("transition", steps), ("start", torch.zeros(2))):
             self.register_buffer(name, x.float(), persistent=False)
 
     def begin(self, n_episodes: int) -> State:

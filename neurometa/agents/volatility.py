@@ -7,14 +7,9 @@ training process, and a learner at a rate that never changes.
 import torch
 from torch import Tensor
 
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import NEGLIGIBLE, Agent, Output, State, greedy
 from neurometa.errors import InputError
-
-FAST = 0.2  # v of a volatile world, per trial
-LOG_SWITCH = (-4.5, -3.5)  # natural logarithm of k
-PROB = ((0.25, 0.75), (0.0, 1.0))  # reward probability of arm 0: by volatility, then side
-NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
+from neurometa.exact.volatility import FAST, LOG_SWITCH, PROB
 
 
 class VolatilityObserver(Agent):

@@ -39,6 +39,8 @@ DECODE = Analysis(
     asks="Read from activity what an ideal learner would remember.",
     compute=_decode,
     drawing=Drawing("What can be read from activity", _draw_decode, "r_squared", ("target",)),
+    reads_activity=True,
+    seconds=8.0,
 )
 
 
@@ -66,6 +68,8 @@ ENCODE = Analysis(
     asks="Ask of every unit which factors it codes.",
     compute=_encode,
     drawing=Drawing("What units code", _draw_encode, "spearman", ("factor", "unit")),
+    reads_activity=True,
+    seconds=12.0,
 )
 
 

@@ -133,6 +133,7 @@ BLOCKS = Analysis(
     compute=_blocks,
     drawing=Drawing("Learning rate by block", _draw_blocks, "learning_rate", ("block",)),
     suits="magnitude",
+    seconds=8.0,
 )
 
 

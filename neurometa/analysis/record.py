@@ -64,6 +64,10 @@ class Analysis:
     beside : str
         Other trials of the run that are set beside, as a pattern of file names, e.g. ``"perturbation-*.nc"``:
         `compute` is given them, too, by what stands in place of the ``*``.
+    reads_activity : bool
+        Whether it reads the hidden state, which trials hold only where it was logged.
+    seconds : float
+        About how long it takes for a thousand episodes on one core.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Analysis:
     drawing: Drawing | str
     suits: str = ""
     beside: str = ""
+    reads_activity: bool = False
+    seconds: float = 1.0
 
     def answer(self, trials: "xr.Dataset", folder: Path) -> "xr.Dataset":
         """Work the answer out from trials, and from those that lie beside them in the run folder where it takes some.

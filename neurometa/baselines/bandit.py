@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from neurometa import agents, exact
 from neurometa.baselines.base import baselines, exact_regret
+from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.exact.gittins import LONGEST
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit
-from neurometa.tasks.bandit import DIFFICULTIES
 
 PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
 EPSILON = 0.05  # Duan et al. 2016 tuned theirs by task
@@ -28,9 +28,9 @@ def _(task: InformativeBandit) -> dict[str, agents.Agent]:
 def _(task: InformativeBandit) -> dict[str, float]:
     n_trials = task.n_trials
     by_chance = n_trials * (5 + 9 + 0.55) / 11
-    earned = {"Thompson": exact.bandits.informative_thompson(n_trials), "random": by_chance}
+    earned = {"Thompson": exact.bandit.informative_thompson(n_trials), "random": by_chance}
     if n_trials > 1:
-        earned["Bayes-optimal"] = exact.bandits.informative_optimal(n_trials)
+        earned["Bayes-optimal"] = exact.bandit.informative_optimal(n_trials)
     if n_trials <= task.n_actions:  # UCB has just tried each arm once by then
         earned["UCB"] = by_chance
     return {name: 5 * n_trials - value for name, value in earned.items()}
@@ -43,7 +43,7 @@ def _(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
     if n_arms == 2 and isinstance(task, DependentBandit):
         learners["Bayes-optimal"] = agents.MajorityRule()
     elif n_arms == 2 and n_trials <= MOST_PLANNED:
-        policy, _ = exact.bandits.bayes_optimal(exact.bandits.independent(), n_trials)
+        policy, _ = exact.bandit.bayes_optimal(exact.bandit.independent(), n_trials)
         learners["Bayes-optimal"] = agents.TablePolicy(policy)
     if n_trials <= LONGEST:
         learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
@@ -64,27 +64,27 @@ def _(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
 def _(task: IndependentBandit | DependentBandit) -> dict[str, float]:
     if task.n_arms > 2 or task.n_trials > MOST_PLANNED:
         return {}
-    known = exact.bandits.independent()
+    known = exact.bandit.independent()
     if isinstance(task, DependentBandit):
-        known = exact.bandits.anticorrelated(DIFFICULTIES[task.difficulty])
+        known = exact.bandit.anticorrelated(DIFFICULTIES[task.difficulty])
     lost = {
-        name: float(exact.bandits.evaluate(make(), known)[-1]) for name, make in _policies(task.n_trials, known).items()
+        name: float(exact.bandit.evaluate(make(), known)[-1]) for name, make in _policies(task.n_trials, known).items()
     }
     return lost | {"random": task.n_trials * (known.best - 0.5)}
 
 
-def _policies(n_trials: int, known: exact.bandits.Prior) -> dict[str, Callable[[], exact.bandits.Policy]]:
+def _policies(n_trials: int, known: exact.bandit.Prior) -> dict[str, Callable[[], exact.bandit.Policy]]:
     """The learners of two arms that keep still, as policies, made one by one for they are large."""
-    uniform = exact.bandits.independent()
+    uniform = exact.bandit.independent()
     return {
-        "Bayes-optimal": lambda: exact.bandits.bayes_optimal(known, n_trials)[0],
-        "Gittins": lambda: exact.bandits.gittins_index(n_trials),
-        f"Gittins {DISCOUNT}": lambda: exact.bandits.gittins_index(n_trials, discount=DISCOUNT),
-        "UCB, tuned": lambda: exact.bandits.ucb(n_trials, bonus=TUNED, prior=1.0),
-        "optimistic Thompson": lambda: exact.bandits.optimistic_thompson(n_trials),
-        "greedy": lambda: exact.bandits.greedy(uniform, n_trials),
-        "epsilon-greedy": lambda: exact.bandits.lapsing(exact.bandits.greedy(uniform, n_trials), EPSILON),
-        "Thompson": lambda: exact.bandits.thompson(n_trials),
-        "UCB": lambda: exact.bandits.ucb(n_trials, bonus=PYMABANDITS),
-        "UCB1": lambda: exact.bandits.ucb(n_trials, bonus=UCB1),
+        "Bayes-optimal": lambda: exact.bandit.bayes_optimal(known, n_trials)[0],
+        "Gittins": lambda: exact.bandit.gittins_index(n_trials),
+        f"Gittins {DISCOUNT}": lambda: exact.bandit.gittins_index(n_trials, discount=DISCOUNT),
+        "UCB, tuned": lambda: exact.bandit.ucb(n_trials, bonus=TUNED, prior=1.0),
+        "optimistic Thompson": lambda: exact.bandit.optimistic_thompson(n_trials),
+        "greedy": lambda: exact.bandit.greedy(uniform, n_trials),
+        "epsilon-greedy": lambda: exact.bandit.lapsing(exact.bandit.greedy(uniform, n_trials), EPSILON),
+        "Thompson": lambda: exact.bandit.thompson(n_trials),
+        "UCB": lambda: exact.bandit.ucb(n_trials, bonus=PYMABANDITS),
+        "UCB1": lambda: exact.bandit.ucb(n_trials, bonus=UCB1),
     }

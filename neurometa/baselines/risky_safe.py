@@ -23,10 +23,10 @@ def _(task: RiskySafe) -> dict[str, agents.Agent]:
 @exact_regret.register
 def _(task: RiskySafe) -> dict[str, float]:
     n_free = task.n_trials - task.n_forced
-    worth = [exact.risky.RISKY_REWARD * p for p in exact.risky.RISKY_PROBS]
-    best = sum(max(x, exact.risky.SAFE_REWARD) for x in worth) / 2
-    by_chance = sum(x + exact.risky.SAFE_REWARD for x in worth) / 4
+    worth = [exact.risky_safe.RISKY_REWARD * p for p in exact.risky_safe.RISKY_PROBS]
+    best = sum(max(x, exact.risky_safe.SAFE_REWARD) for x in worth) / 2
+    by_chance = sum(x + exact.risky_safe.SAFE_REWARD for x in worth) / 4
     lost = {"random": n_free * (best - by_chance)}
     if n_free and task.n_forced:
-        lost["Bayes-optimal"] = n_free * best - exact.risky.bayes_optimal(n_free, task.n_forced // 2)[1]
+        lost["Bayes-optimal"] = n_free * best - exact.risky_safe.bayes_optimal(n_free, task.n_forced // 2)[1]
     return lost

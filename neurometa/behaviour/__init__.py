@@ -21,6 +21,7 @@ from neurometa.behaviour.volatility import block_learning_rate, sliding_learning
 from neurometa.fitting import (
     aic,
     bic,
+    compare_fits,
     compare_models,
     drifting_rewards,
     fit,
@@ -39,6 +40,7 @@ __all__ = [
     "block_learning_rate",
     "coding_factors",
     "common_transition",
+    "compare_fits",
     "compare_groups",
     "compare_models",
     "counts",

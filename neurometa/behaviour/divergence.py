@@ -15,7 +15,7 @@ from neurometa.errors import InputError
 
 def policy_divergence(
     trials: xr.Dataset,
-    policy: exact.bandits.Policy,
+    policy: exact.bandit.Policy,
     *,
     step: str | None = None,
     ties: Literal["any", "half"] = "any",
@@ -38,7 +38,7 @@ def policy_divergence(
     ties : {"any", "half"}
         A cell of exactly 1/2 in an optimal policy says that both arms are worth the same, so that every mixture of
         them is optimal: with "any" the divergence there is that to the nearest optimal policy, 0. With "half"
-        the 1/2 is meant, as in `neurometa.exact.bandits.thompson`.
+        the 1/2 is meant, as in `neurometa.exact.bandit.thompson`.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def _at_step(logits: xr.DataArray, step: str | None) -> xr.DataArray:
     return logits.sel(step=step, drop=True)
 
 
-def _looked_up(policy: exact.bandits.Policy, counted: xr.Dataset) -> xr.DataArray:
+def _looked_up(policy: exact.bandit.Policy, counted: xr.Dataset) -> xr.DataArray:
     """Probability of arm 0 in the policy's cell of each history."""
     pulls = counted.wins + counted.losses
     before = pulls.sum("arm")
@@ -106,7 +106,7 @@ def _looked_up(policy: exact.bandits.Policy, counted: xr.Dataset) -> xr.DataArra
     if len(policy) < longest:
         raise InputError(f"The policy has {len(policy)} trials, but {longest} were played; plan for the whole episode.")
     for trial, table in enumerate(policy):
-        exact.bandits.check_shape(trial, table)
+        exact.bandit.check_shape(trial, table)
     n, (wins0, wins1) = pulls.isel(arm=0).values, (counted.wins.isel(arm=arm).values for arm in (0, 1))
     reference, now = np.empty(before.shape), before.values
     for trial in range(longest):

@@ -7,11 +7,8 @@ import xarray as xr
 
 from neurometa.dataset import n_options, played, require, valid
 from neurometa.errors import InputError
+from neurometa.exact.volatility import FAST, LOG_SWITCH, PROB
 from neurometa.fitting.outcome_filter import World, expectations
-
-FAST = 0.2  # v of a volatile world, per trial
-LOG_SWITCH = (-4.5, -3.5)  # natural logarithm of k
-PROB = ((0.25, 0.75), (0.0, 1.0))  # reward probability of arm 0: by volatility (0, FAST), then side
 
 
 def posterior_volatility(

@@ -10,12 +10,7 @@ from scipy import special
 
 from neurometa.dataset import require
 from neurometa.errors import InputError
-
-BANDS: Mapping[str, tuple[float, float]] = {  # per trial; "unseen" was left out of training
-    "low": (0.0, 1 / 15),
-    "unseen": (1 / 15, 2 / 15),
-    "high": (2 / 15, 3 / 15),
-}
+from neurometa.exact.restless import BANDS
 
 
 def follow_volatility(fitted: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:

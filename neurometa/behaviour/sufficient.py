@@ -98,7 +98,7 @@ def posterior_mean(
     if world == "independent":
         mean = (counted.wins + 1) / (counted.wins + counted.losses + 2)
     else:
-        mean0, mean1 = exact.bandits.anticorrelated(prob).predict(_two(counted))
+        mean0, mean1 = exact.bandit.anticorrelated(prob).predict(_two(counted))
         mean = counted.wins.astype(float).copy(data=np.stack([mean0, mean1], -1))
     return mean.rename("posterior_mean").assign_attrs(long_name="expected reward probability")
 
@@ -162,9 +162,9 @@ def _log_better(wins0: np.ndarray, losses0: np.ndarray, wins1: np.ndarray, losse
     return total
 
 
-def _two(counted: xr.Dataset) -> exact.bandits.Counts:
+def _two(counted: xr.Dataset) -> exact.bandit.Counts:
     by_arm = (counted[name].isel(arm=arm).values for arm in (0, 1) for name in ("wins", "losses"))
-    return exact.bandits.Counts(*by_arm)
+    return exact.bandit.Counts(*by_arm)
 
 
 def _check_world(world: str, prob: float | None, n_arms: int) -> None:

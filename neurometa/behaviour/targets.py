@@ -11,6 +11,7 @@ from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
 from neurometa.dataset import played, require
 from neurometa.errors import InputError, nearest
+from neurometa.settings import modern
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
 CATEGORIES = ("choice", "target", "action")  # integers that stand for options
@@ -73,11 +74,11 @@ def world(trials: xr.Dataset) -> Prior:
         The run does not name its task, or the task's arms do not keep their probabilities.
     """
     text = str(trials.attrs.get("task", ""))
-    task = json.loads(text) if text[:1] == "{" else {}
+    task = modern(json.loads(text)) if text[:1] == "{" else {}
     kind = task.get("type")
-    if kind == "IndependentBandit":
+    if kind == "tasks.IndependentBandit":
         return {"world": "independent", "prob": None}
-    if kind == "DependentBandit" and task.get("n_arms", 2) == 2:
+    if kind == "tasks.DependentBandit" and task.get("n_arms", 2) == 2:
         if task.get("difficulty") == "uniform":
             return {"world": "anticorrelated", "prob": None}
         require(trials, reward_prob=("arm",))

@@ -27,10 +27,10 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 COMMANDS = {  # by what one wants to do; analyses join by their records
     "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
     "Bring data": ("import", "export"),
-    FIT: ("fit", "groups"),
+    FIT: ("fit", "groups", "models"),
     BEHAVIOUR: (),
     ACTIVITY: (),
-    "Show and share": ("show", "figure", "report", "compare"),
+    "Show and share": ("show", "figure", "report", "compare", "reproduce"),
 }
 
 

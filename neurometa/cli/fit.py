@@ -8,9 +8,9 @@ import typer
 
 from neurometa.cli.fits import estimated, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical, Start
+from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Start
 from neurometa.cli.printing import interval, number, say, say_json, table
-from neurometa.cli.saving import save_beside
+from neurometa.cli.saving import save_fit
 from neurometa.errors import InputError, nearest
 
 EXAMPLE = "neurometa fit runs/two-step --model hybrid --hierarchical"
@@ -28,14 +28,15 @@ def fit(
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
     hierarchical: Hierarchical = False,
     group: Group = None,
+    overwrite: Overwrite = False,
     as_json: JSON = False,
 ) -> None:
     """Fit another learning model, with or without priors.
 
-    Fits are of each episode's choices, by maximum likelihood or with priors. Writes fit_MODEL.nc:
-    parameters with standard errors, log-likelihood, how many starts reached the best, and what the choices
-    leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's means and SDs, and each member's
-    estimate.
+    Fits are of each episode's choices. Writes fit_MODEL_ml.nc (maximum likelihood) or fit_MODEL_map.nc (with
+    priors): parameters with standard errors, log-likelihood, how many starts reached the best, and what the
+    choices leave open. With --hierarchical, fit_MODEL_hierarchical.nc: the group's means and SDs, and each
+    member's estimate. The command models compares what is there.
     """
     from neurometa import behaviour, dataset
 
@@ -45,12 +46,14 @@ def fit(
         if priors != "none":
             raise InputError("--hierarchical has the group as its prior; leave out --priors.")
         name = f"fit_{model.replace('-', '_')}_hierarchical.nc"
-        fit_group(kind, data, trials, name, group=group, pool=pool, start=start, seed=seed, as_json=as_json)
+        asked = {"group": group, "pool": pool, "start": start, "seed": seed}
+        fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
+    name = f"fit_{model.replace('-', '_')}_{'ml' if priors == 'none' else 'map'}.nc"
     options = {"priors": _priors(priors, kind), "start": start_of(start), "n_starts": starts, "seed": seed}
     with noted():
         fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), **options)
-    file = save_beside(fitted, data.assign_attrs(seed=seed), trials, f"fit_{model.replace('-', '_')}.nc")
+    file = save_fit(fitted, data.assign_attrs(seed=seed), trials, name, overwrite=overwrite)
     _tell(kind, fitted, file, as_json=as_json)
 
 
@@ -77,6 +80,7 @@ def _priors(name: str, kind: Any) -> Any:
 
 
 def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
+    import numpy as np
     import xarray as xr
 
     from neurometa import behaviour
@@ -87,6 +91,10 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     errors = {name: float(fitted[f"{name}_se"].median()) for name in shown}
     n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
+    if "n_reached" in fitted:
+        reached = fitted.n_reached.values[fitted.n_trials.values > 0]
+        record["n_reached"] = {"median": float(np.median(reached)), "once": int((reached == 1).sum())} if n else {}
+        record["n_starts"] = int(fitted.attrs["n_starts"])
     record |= {"at_bound": int(fitted.at_bound.sum()), "log_likelihood": float(fitted.log_likelihood.sum(min_count=1))}
     for name, found in medians.items():
         record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")} | {"median_se": errors[name]}
@@ -104,6 +112,10 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     ]
     table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")
     say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
+    if record.get("n_reached"):
+        found, asked = record["n_reached"], record["n_starts"]
+        line = f"Of {asked} starts {found['median']:g} reached the best (median of the fits)"
+        say(f"{line}; in {found['once']} of {n} only one did." + " Try more --starts." * (found["once"] > n / 2))
     if failed:
         say(f"Without an estimate of every parameter: {failed}; the variable 'reason' says why.")
     say(f"Everything is in {file}.")

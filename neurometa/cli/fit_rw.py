@@ -8,9 +8,9 @@ import typer
 
 from neurometa.cli.fits import estimated, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical, Start, Trials
+from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Start, Trials
 from neurometa.cli.printing import interval, number, say, say_json, table
-from neurometa.cli.saving import save_beside
+from neurometa.cli.saving import save_fit
 from neurometa.errors import InputError, nearest
 
 EXAMPLE = "neurometa fit-rw runs/mice --hierarchical"
@@ -29,23 +29,28 @@ def fit_rw(
     start: Start = None,
     hierarchical: Hierarchical = False,
     group: Group = None,
+    overwrite: Overwrite = False,
     as_json: JSON = False,
 ) -> None:
     """Fit a Rescorla-Wagner learner to the choices of each episode.
 
-    Fits are exact maxima of the likelihood. Writes fit_rw.nc: parameters with standard errors,
-    log-likelihood, what sits on a bound; and, where the trials carry the drift of their world, the
-    regression of the learning rate on it. With --hierarchical, fit_rw_hierarchical.nc: the group's means
-    and SDs, and each member's estimate.
+    Fits are exact maxima of the likelihood. Writes fit_rw.nc, for another --model fit_MODEL_ml.nc:
+    parameters with standard errors, log-likelihood, what sits on a bound; and, where the trials carry the
+    drift of their world, the regression of the learning rate on it. With --hierarchical, fit_rw_hierarchical.nc:
+    the group's means and SDs, and each member's estimate. With --window 10, fit_rw_window_10.nc. The command
+    models compares what is there.
     """
     from neurometa import behaviour, dataset
 
     kind = _model(model)
     data = dataset.open_run(trials)
-    if hierarchical or group is not None:
+    grouped = hierarchical or group is not None
+    name = _file(model, grouped=grouped, window=window)
+    if grouped:
         if window is not None or intervals:
             raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
-        fit_group(kind, data, trials, "fit_rw_hierarchical.nc", group=group, pool=pool, start=start, as_json=as_json)
+        asked = {"group": group, "pool": pool, "start": start}
+        fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
     with noted():
         fitted = behaviour.fit(
@@ -54,8 +59,16 @@ def fit_rw(
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
         fitted = fitted.merge(behaviour.follow_volatility(fitted, data))
-    file = save_beside(fitted, data, trials, "fit_rw.nc")
+    file = save_fit(fitted, data, trials, name, overwrite=overwrite)
     _tell(kind, fitted, file, as_json=as_json)
+
+
+def _file(model: str, *, grouped: bool, window: int | None) -> str:
+    """Name of the file: every model and way of fitting has its own."""
+    plain = model == "rescorla-wagner"
+    which = "fit_rw" if plain else f"fit_{model.replace('-', '_')}"
+    how = "_hierarchical" if grouped else f"_window_{window}" if window is not None else "" if plain else "_ml"
+    return f"{which}{how}.nc"
 
 
 def _model(name: str) -> Any:

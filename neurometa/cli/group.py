@@ -5,7 +5,7 @@ from typing import Any
 
 from neurometa.cli.fits import noted, start_of
 from neurometa.cli.printing import interval, number, say, say_json, table
-from neurometa.cli.saving import save_beside
+from neurometa.cli.saving import save_fit
 from neurometa.errors import InputError
 
 
@@ -19,6 +19,7 @@ def fit_group(
     pool: list[str] | None,
     start: str | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     as_json: bool,
 ) -> None:
     """Fit a group, write it beside the trials, and print means with intervals, SDs and the integrated BIC."""
@@ -31,7 +32,7 @@ def fit_group(
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
     with noted():
         fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
-    file = save_beside(fitted, data, trials, name)
+    file = save_fit(fitted, data, trials, name, overwrite=overwrite)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "group": members, "method": fitted.method}
@@ -55,6 +56,8 @@ def fit_group(
         table(heads, rows, f"{kind.__name__}, {one['n_members']} members along {members}{which}")
         line = f"Log marginal likelihood {one['log_marginal_likelihood']:.2f} nats"
         say(f"{line}, integrated BIC {one['integrated_bic']:.2f}, {one['n_trials']} choices.")
+        if one["reason"]:
+            say(f"Note: {one['reason']}.")
         if not one["converged"]:
             say("Finer integration still moved this group: trust its intervals less.")
     links = ", ".join(f"the {x['link']} of {name}" for name, x in record["groups"][0]["parameters"].items())
@@ -91,4 +94,5 @@ def _told(one: Any) -> dict[str, Any]:
         "n_members": int(one.n_members),
         "n_trials": int(one.n_trials.sum()),
         "converged": bool(one.converged),
+        "reason": str(one.reason.item()),
     }

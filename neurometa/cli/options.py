@@ -40,3 +40,6 @@ Start = Annotated[
         show_default=".5, or 0 if rewards are points",
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a fit of the same model that was made with other options.")
+]

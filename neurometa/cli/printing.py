@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def bar(what: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Ca
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # this one, wherever a step that runs meanwhile sends its words
     columns = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -68,7 +69,7 @@ def bar(what: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Ca
 
         def update(done: int, note: str = "") -> None:
             speed = progress.tasks[0].speed
-            rate = f"{_short(speed)} {unit}/s" if speed else ""
+            rate = f"{_short(speed)} {unit}/s" if speed and unit else ""
             progress.update(shown, completed=done, rate=rate, note=note)
 
         yield update

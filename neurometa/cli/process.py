@@ -2,9 +2,13 @@
 
 import contextlib
 import dataclasses
+import io
+import shlex
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
+
+from neurometa.errors import InputError
 
 
 class Interrupted(Exception):
@@ -31,6 +35,22 @@ def called(given: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         CALL.reset(before)
+
+
+def execute(command: str) -> str:
+    """Run a command as if it had been typed, without its words; return why it failed, or nothing."""
+    from neurometa import cli
+
+    out = io.StringIO()
+    TYPED.set(command)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            cli.app(shlex.split(command)[1:], standalone_mode=False)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # one step that fails must not take the others with it
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def one_thread() -> None:

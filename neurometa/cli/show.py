@@ -90,11 +90,12 @@ def _sweep(run: Path) -> dict[str, Any]:
 
 def _training(run: Path) -> dict[str, Any]:
     """What ``config.json`` and the learning curve say, without torch."""
+    from neurometa.settings import modern
     from neurometa.storage import read_json, read_lines
 
     told = read_json(run / "config.json")
     try:
-        settings = dict(told["config"])
+        settings = modern(dict(told["config"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{run / 'config.json'} is damaged ({error}).") from error
     record: dict[str, Any] = {

@@ -9,12 +9,14 @@ from neurometa.fitting.group_comparison import compare_models
 from neurometa.fitting.latents import latents, log_likelihood
 from neurometa.fitting.nuts import sample_group
 from neurometa.fitting.predictive import posterior_predictive
+from neurometa.fitting.side_by_side import compare_fits
 from neurometa.fitting.simulation import simulate
 from neurometa.fitting.two_step_world import drifting_rewards
 
 __all__ = [
     "aic",
     "bic",
+    "compare_fits",
     "compare_models",
     "drifting_rewards",
     "fit",

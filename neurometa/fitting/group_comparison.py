@@ -23,7 +23,8 @@ def compare_models(log_evidence: xr.DataArray, dim: str = "subject", *, model: s
     ----------
     log_evidence : DataArray
         Log evidence in nats of each model for each member, e.g. ``log_evidence`` of hierarchical fits
-        put together with `xarray.concat`, or minus half the BIC. Members at which any is NaN are left out.
+        put together with `xarray.concat`, or minus half the BIC. Minus infinity says that the member cannot have
+        used the model. Members at which any is NaN, or no model is possible, are left out.
     dim : str
         The dim of the members.
     model : str
@@ -61,7 +62,7 @@ def compare_models(log_evidence: xr.DataArray, dim: str = "subject", *, model: s
         raise InputError("A log evidence is infinite; it must be finite, or NaN where there is none.")
     rows = []
     for one in flat:
-        known = np.isfinite(one).all(1)
+        known = ~np.isnan(one).any(1) & np.isfinite(one).any(1)
         if not known.any():
             raise InputError(f"No member along {dim!r} has a log evidence of every model.")
         rows.append(_compare(one, known))
@@ -118,7 +119,8 @@ def _free_energy(evidence: np.ndarray, share: np.ndarray, count: np.ndarray) -> 
     """Lower bound on the log evidence of unequal frequencies, in nats (Rigoux et al. 2014, appendix)."""
     n_models = len(count)
     log_frequency = special.psi(count) - special.psi(count.sum())
-    joint = special.gammaln(n_models) + (share * (evidence + log_frequency)).sum()
+    possible = np.where(share > 0, evidence, 0.0)  # minus infinity has no share
+    joint = special.gammaln(n_models) + (share * (possible + log_frequency)).sum()
     of_frequencies = special.gammaln(count).sum() - special.gammaln(count.sum()) - ((count - 1) * log_frequency).sum()
     return float(joint + of_frequencies + special.entr(share).sum())
 

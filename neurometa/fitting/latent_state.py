@@ -10,9 +10,11 @@ import numpy as np
 from scipy import special
 
 from neurometa.fitting.multistart import BEYOND, peaks
+from neurometa.models import LatentState
 
 MOVES = np.linspace(0, 1, 28) ** 2  # of the way between the bounds of the better arm's probability, in log-odds
 CAPS = np.concatenate([30 * np.linspace(0, 1, 61) ** 1.5, np.geomspace(32, BEYOND, 16)])  # minus the hazard's log-odds
+FIRST = np.array([0.1, 0.5, 0.9])  # of the way between the bounds of a first belief
 RATES = ("hazard_rate", "better_prob")
 
 
@@ -31,15 +33,15 @@ def sequence(choice: np.ndarray, reward: np.ndarray) -> Sequence:
     return Sequence(fresh[played], choice[played].astype(float), reward[played].astype(float))
 
 
-def score(trials: Sequence, points: np.ndarray) -> np.ndarray:
-    """Log-likelihood (point,) of hazard rates, better probabilities and slopes (point, 3), in nats."""
+def score(model: type[LatentState], trials: Sequence, points: np.ndarray) -> np.ndarray:
+    """Log-likelihood (point,) at the model's parameters (point, parameter), in nats."""
     from neurometa.fitting import latent_state_kernel  # loads numba, of which other fits have no need
 
-    return latent_state_kernel.value(np.ascontiguousarray(points), *trials)
+    return latent_state_kernel.value(_with_first(model, points), *trials)
 
 
-def starts(trials: Sequence, lower: np.ndarray, upper: np.ndarray, most: int) -> np.ndarray:
-    """Nodes of the scan that no neighbour tops (point, 3), the most probable first, at most so many."""
+def starts(model: type[LatentState], trials: Sequence, lower: np.ndarray, upper: np.ndarray, most: int) -> np.ndarray:
+    """Nodes of the scan that no neighbour tops (point, parameter), the most probable first, at most so many."""
     from neurometa.fitting import latent_state_kernel
 
     low, high = (np.clip(special.logit(bound[:2]), -BEYOND, BEYOND) for bound in (lower, upper))
@@ -48,6 +50,20 @@ def starts(trials: Sequence, lower: np.ndarray, upper: np.ndarray, most: int) ->
     rates = special.expit(np.stack(np.meshgrid(caps, moves, indexing="ij"), -1)).reshape(-1, 2)
     rates = np.clip(rates, lower[:2], upper[:2])
     middle = np.full(len(rates), np.clip(3.0, lower[2], upper[2]))
-    slope, value = latent_state_kernel.scan(rates, middle, lower[2], upper[2], *trials)
-    top = peaks(value.reshape(len(caps), len(moves)))[:most]
-    return np.column_stack([rates[top], slope[top]])
+    firsts = np.unique(lower[3:] + (upper[3:] - lower[3:]) * FIRST[:, None], axis=0)  # of a first belief that is fitted
+    found, value = [], []
+    for first in firsts:
+        points = np.column_stack([rates, middle, np.tile(first, (len(rates), 1))])
+        points[:, 2], reached = latent_state_kernel.scan(_with_first(model, points), lower[2], upper[2], *trials)
+        top = peaks(reached.reshape(len(caps), len(moves)))[:most]
+        found.append(points[top])
+        value.append(reached[top])
+    order = np.argsort(-np.concatenate(value), kind="stable")[:most]
+    return np.concatenate(found)[order]
+
+
+def _with_first(model: type[LatentState], points: np.ndarray) -> np.ndarray:
+    """Hazard rate, better probability, slope and the first belief that option 1 is the better one (point, 4)."""
+    rates = [points[:, model.parameters().index(name)] for name in model.rates()]
+    first = np.broadcast_to(model.first(np.ones(len(points)), *rates)[0], len(points))
+    return np.column_stack([points[:, :3], first])

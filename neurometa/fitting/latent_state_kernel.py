@@ -13,18 +13,20 @@ from neurometa.models import LatentState
 
 compiled = numba.njit(error_model="numpy", nogil=True)
 learn = compiled(LatentState.learn)
-START = LatentState.start
 STEPS = 60  # of Newton's method for the slope; some five are the rule
 STILL = 1e-9  # nats that another step must promise
 
 
 @compiled
-def leads(fresh, chosen, reward, hazard_rate, better_prob, lead):
-    """Fill `lead` (trial,) with the belief in the chosen arm minus that in the other, before each trial."""
-    state = START
+def leads(fresh, chosen, reward, hazard_rate, better_prob, first, lead):
+    """Fill `lead` (trial,) with the belief in the chosen arm minus that in the other, before each trial.
+
+    Option 1 is believed to be the better one with probability `first` before the first trial.
+    """
+    state = (first, 1 - first)
     for t in range(len(lead)):
         if fresh[t]:
-            state = START
+            state = (first, 1 - first)
         sign = 2 * chosen[t] - 1
         lead[t] = sign * (state[0] - state[1])
         state = learn(state, chosen[t], reward[t], hazard_rate, better_prob)
@@ -68,19 +70,19 @@ def best_slope(lead, slope, lower, upper):
 
 @compiled
 def value(points, fresh, chosen, reward):
-    """Log-likelihood (point,) at hazard rates, better probabilities and slopes (point, 3)."""
+    """Log-likelihood (point,) at hazard rates, better probabilities, slopes and first beliefs (point, 4)."""
     total, lead = np.empty(len(points)), np.empty(len(chosen))
     for i in range(len(points)):
-        leads(fresh, chosen, reward, points[i, 0], points[i, 1], lead)
+        leads(fresh, chosen, reward, points[i, 0], points[i, 1], points[i, 3], lead)
         total[i] = scored(lead, points[i, 2])[0]
     return total
 
 
 @compiled
-def scan(rates, slopes, lower, upper, fresh, chosen, reward):
-    """Best slopes (point,), begun at `slopes`, and log-likelihoods there, at hazard rates and better probabilities."""
-    best, total, lead = np.empty(len(rates)), np.empty(len(rates)), np.empty(len(chosen))
-    for i in range(len(rates)):
-        leads(fresh, chosen, reward, rates[i, 0], rates[i, 1], lead)
-        best[i], total[i] = best_slope(lead, slopes[i], lower, upper)
+def scan(points, lower, upper, fresh, chosen, reward):
+    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`; their slopes are begun at."""
+    best, total, lead = np.empty(len(points)), np.empty(len(points)), np.empty(len(chosen))
+    for i in range(len(points)):
+        leads(fresh, chosen, reward, points[i, 0], points[i, 1], points[i, 3], lead)
+        best[i], total[i] = best_slope(lead, points[i, 2], lower, upper)
     return best, total

@@ -35,6 +35,8 @@ class Members(NamedTuple):
         Those that are left, apart from the group's.
     n_scored : int array (cell, member)
         Trials that count.
+    chance : float array (cell, member)
+        Log-likelihood of choices at random, in nats.
     absent : tuple of str
         Parameters that such trials do not have.
     search : callable
@@ -45,6 +47,7 @@ class Members(NamedTuple):
     dims: list[str]
     sizes: list[int]
     n_scored: np.ndarray
+    chance: np.ndarray
     absent: tuple[str, ...]
     search: Callable[..., tuple[Nodes, Group, bool]]
 
@@ -61,7 +64,8 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
         one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
         return grid_group(model, one, linked, held)
 
-    return Members(dims, sizes, (choice >= 0).sum((0, 3)), (), search)
+    n_scored = (choice >= 0).sum((0, 3))
+    return Members(dims, sizes, n_scored, -n_scored * np.log(played.choice.attrs["n_options"]), (), search)
 
 
 def at_draws(
@@ -83,7 +87,8 @@ def at_draws(
     def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
         return drawn_group([_score(columns[place[cell, i]], model, linked, held) for i in some], linked, rng)
 
-    return Members(dims, sizes, n_scored, absent, search)
+    chance = np.array([column.chance for column in columns]).reshape(-1)[place]
+    return Members(dims, sizes, n_scored, chance, absent, search)
 
 
 class Searched(NamedTuple):
@@ -155,7 +160,8 @@ def by_member(
     Returns
     -------
     trials : Dataset
-        What a fit reads. Members with fewer entries along the other dim are padded, with ``valid`` False.
+        What a fit reads, and coordinates that are the same all over a member, such as its scores. Members with fewer
+        entries along the other dim are padded, with ``valid`` False.
     pool : tuple of str
         As given, and that other dim.
 
@@ -188,7 +194,18 @@ def by_member(
     present = at >= 0
     moved = kept.assign(valid=dataset.valid(kept)).isel({dim: at.clip(min=0)})
     moved["valid"] = moved.valid & present
-    return moved.assign_coords({group: members}), tuple(dict.fromkeys([*pool, dim]))
+    shared = {
+        str(name): (group, each.values[index[:, 0]], each.attrs)
+        for name, each in trials.coords.items()
+        if each.dims == (dim,) and name not in (dim, group) and _constant(each.values, code)
+    }
+    return moved.assign_coords({group: members, **shared}), tuple(dict.fromkeys([*pool, dim]))
+
+
+def _constant(values: np.ndarray, code: np.ndarray) -> bool:
+    """Whether values are the same all over each member; missing ones equal each other."""
+    table = pd.DataFrame({"member": code, "value": pd.factorize(values, use_na_sentinel=False)[0]})
+    return bool((table.groupby("member").value.nunique() == 1).all())
 
 
 def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]) -> Any:

@@ -54,7 +54,7 @@ def grid_group(
     limits = np.array([link.limits for link in links.values()])
     most = max(count, int((BUDGET / n_members) ** (1 / n)))
     edges = np.repeat(limits[:, :, None], n_members, axis=2)
-    nodes = make_grid(model, choices, links, held, edges, count)
+    nodes = wide = make_grid(model, choices, links, held, edges, count)
     group = Group(*np.array([link.centre for link in links.values()]).T)
     group = best_group(nodes, group, limits)
     wider, settled = np.exp(WIDE / np.sqrt(2 * n_members)), False
@@ -69,7 +69,7 @@ def grid_group(
         settled = bool(shrunk < 1.5 and moved(old, group, np.full(n, NARROWEST)) < STILL)
         if settled:
             break
-    return nodes, group, settled
+    return nodes._replace(wide=wide), group, settled
 
 
 def make_grid(

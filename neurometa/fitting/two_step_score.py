@@ -11,7 +11,7 @@ import numpy as np
 from neurometa.fitting.multistart import peaks
 from neurometa.models import TwoStepModel, two_step
 
-ANGLES = np.pi * np.linspace(0, 1, 13) ** 1.5  # at which learning rates are scanned, finest near 0
+ANGLES = np.pi * np.linspace(0, 1, 16) ** 1.5  # at which learning rates are scanned, finest near 0
 STEEPEST, HABIT = 20.0, 40.0  # bounds of weights in the scan
 
 

@@ -193,7 +193,13 @@ class Model(Softmax):
     @classmethod
     def first(cls, arm: Array, *rates: Array) -> tuple:
         """Each feature of the arms of these indices before the first trial, at given rates."""
-        return tuple(_of_arm(each, arm) if isinstance(each, tuple) else each for each in cls.start)
+        first = _of_arm(cls.start[0], arm)
+        return (first, *cls.rest(first, arm))
+
+    @classmethod
+    def rest(cls, first: Array, arm: Array) -> tuple:
+        """Every other feature of the arms before the first trial, beside a first one of that value."""
+        return tuple(_of_arm(each, arm) for each in cls.start[1:])
 
     @classmethod
     def of(cls, fitted: Mapping[str, Any]) -> Self:
@@ -253,7 +259,7 @@ def _start_fitted(plain: type[Model]) -> type[Model]:
 
     def first(cls: type[Model], arm: Array, *rates: Array) -> tuple:
         start = rates[-1] + (1 - 2 * rates[-1]) * (arm == 1) if plain.mirrored else rates[-1]
-        return (start, *plain.start[1:])
+        return (start, *plain.rest(start, arm))
 
     own = {"bounds": {**plain.bounds, name: (0.0, 1.0)}, "initial": name, "stated": True}
     own |= {"learn": staticmethod(learn), "first": classmethod(first)}
@@ -266,6 +272,6 @@ def _same_names(plain: type) -> dict[str, Any]:
     return {name: getattr(plain, name) for name in ("__module__", "__qualname__", "__doc__")}
 
 
-def _of_arm(start: tuple[float, ...], arm: Array) -> Array:
-    """The start of each arm."""
-    return sum(each * (arm == k) for k, each in enumerate(start))
+def _of_arm(start: float | tuple[float, ...], arm: Array) -> Array:
+    """The start of each arm: the same for all, or one for each."""
+    return sum(each * (arm == k) for k, each in enumerate(start)) if isinstance(start, tuple) else start

@@ -51,6 +51,11 @@ class LatentState(Model):
     rewards: ClassVar = (0.0, 1.0)
     scanned: ClassVar = False
 
+    @classmethod
+    def rest(cls, first, arm):
+        """The doubt is what the belief leaves."""
+        return (1 - first,)
+
     @staticmethod
     def learn(features, chosen, reward, hazard_rate, better_prob):
         """Take in the outcome, then allow for a swap."""

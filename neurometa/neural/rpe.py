@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from neurometa import settings
 from neurometa.behaviour import reference_rpes
 from neurometa.dataset import require
 from neurometa.errors import InputError
@@ -97,14 +98,15 @@ def training_discount(run: xr.Dataset) -> float:
         The run does not say: it is not of one trained agent.
     """
     text = str(run.attrs.get("config", ""))
-    config: Any = json.loads(text) if text[:1] == "{" else {}
-    found = config.get("discount")
-    found = found.get("end") if isinstance(found, dict) else found
-    if found is None:
+    config = settings.modern(json.loads(text)) if text[:1] == "{" else {}
+    try:
+        found: Any = settings.find(config, settings.locate(config, "discount"))
+        found = found["end"] if isinstance(found, dict) else found
+    except (InputError, KeyError):
         raise InputError(
             "The run's attrs hold no 'config' with a discount, so it must be stated: discount=0.9, "
             "at the shell --discount 0.9."
-        )
+        ) from None
     return float(found)
 
 

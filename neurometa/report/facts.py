@@ -10,6 +10,7 @@ import xarray as xr
 from neurometa import behaviour, dataset
 from neurometa.report.source import Source
 from neurometa.report.words import interval, number, plural, told
+from neurometa.settings import modern
 from neurometa.storage import read_line
 
 PROVENANCE = {  # of config.json
@@ -111,9 +112,9 @@ def rows(source: Source) -> list[tuple[str, str]]:
         found.append(("training seed", str(source.run.seed)))
     if "agent" in attrs:
         found.append(("agent", attrs["agent"]))
-    if source.run is not None and "n_units" in source.run.config:
-        found.append(("units", source.run.config["n_units"]))
-        found.append(("its inputs", source.run.config.get("inputs")))
+    if source.run is not None and source.run.setting("n_units"):
+        found.append(("units", source.run.setting("n_units")))
+        found.append(("its inputs", source.run.setting("inputs")))
     budget = budget_of(source)
     if budget:
         found.append(("environment steps", budget))
@@ -135,7 +136,7 @@ def settings(source: Source) -> list[tuple[str, str]]:
     found = list(_flat(config))
     task = "" if source.trials is None else str(source.trials.attrs.get("task", ""))
     if task.startswith("{"):
-        played = json.loads(task)
+        played = modern(json.loads(task))
         if played != config.get("task"):
             found += list(_flat({"test task": played}))
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from neurometa import settings
 from neurometa.errors import InputError
 from neurometa.storage import only_writer, read_json, write_json
-from neurometa.training import Linear, a2c
+from neurometa.training import Linear, Training
 
 TABLE = "draws.json"
 
@@ -23,8 +23,9 @@ class Draw:
     Parameters
     ----------
     field : str
-        A field of the settings, e.g. ``"step_size"`` or ``"task.n_trials"``. Of a schedule its larger end is
-        drawn, so that a step size still falls to 0; ``"discount.start"`` names an end.
+        A field of the settings, e.g. ``"optimizer.step_size"``, ``"step_size"`` or ``"task.n_trials"``: see
+        `settings.locate`. Of a schedule its larger end is drawn, so that a step size still falls to 0;
+        ``"discount.start"`` names an end.
     low, high : float
         Range, ends included; of a whole-numbered field, whole numbers.
     log : bool
@@ -76,7 +77,7 @@ DEFAULT_DRAWS = (Draw("step_size", 1e-4, 1e-2, log=True), Draw("discount", 0.0, 
 
 def make_table(
     experiment: str,
-    config: a2c.Config,
+    config: Training,
     draws: tuple[Draw, ...] = DEFAULT_DRAWS,
     *,
     n_draws: int = 100,
@@ -91,8 +92,8 @@ def make_table(
     ----------
     experiment : str
         Name of the experiment.
-    config : a2c.Config
-        What the rows have in common; its seed fixes the table.
+    config : Training
+        Of any algorithm: what the rows have in common; its seed fixes the table.
     draws : tuple of Draw
         What is drawn.
     n_draws : int
@@ -119,7 +120,8 @@ def make_table(
         if number < least:
             raise InputError(f"--{name} is {number}; it must be at least {least}.")
     ends = [_end(config, draw) for draw in draws]
-    twice = [path for i, path in enumerate(ends) if path in ends[:i]]
+    places = [settings.locate(config, path) for path in ends]
+    twice = [path for i, path in enumerate(ends) if places[i] in places[:i]]
     if twice:
         raise InputError(f"{twice[0]} is drawn twice; give each field one range.")
     rows = []
@@ -174,7 +176,7 @@ def open_table(folder: Path) -> dict[str, Any]:
         _ = [(row["draw"], row["seed"], row["values"]) for row in found["rows"]]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error!r}); begin the sweep anew in another folder.") from error
-    return found
+    return found | {"config": settings.modern(found["config"])}
 
 
 def row_folder(folder: Path, row: int) -> Path:
@@ -182,7 +184,7 @@ def row_folder(folder: Path, row: int) -> Path:
     return Path(folder) / f"{row:03}"
 
 
-def row_config(table: dict[str, Any], row: int) -> a2c.Config:
+def row_config(table: dict[str, Any], row: int) -> Training:
     """Settings of a row.
 
     Raises
@@ -193,17 +195,14 @@ def row_config(table: dict[str, Any], row: int) -> a2c.Config:
     rows = table["rows"]
     if not 0 <= row < len(rows):
         raise InputError(f"--row is {row}; the sweep has the rows 0 to {len(rows) - 1}.")
-    shared = settings.from_json([a2c.Config], table["config"], f"{TABLE}: config")
+    shared = settings.from_json([Training], table["config"], f"{TABLE}: config")  # type: ignore[type-abstract]
     drawn = [f"{path}={json.dumps(value)}" for path, value in rows[row]["values"].items()]
     return settings.replace(shared, [*drawn, f"seed={rows[row]['seed']}"])
 
 
-def _end(config: a2c.Config, draw: Draw) -> str:
+def _end(config: Training, draw: Draw) -> str:
     """The field that a draw sets: itself, or the larger end of its schedule; both ends of the range are tried."""
-    path = draw.field
-    found: Any = config
-    for name in path.split("."):
-        found = getattr(found, name, None)
+    path, found = draw.field, _value(config, draw.field)
     if isinstance(found, Linear):
         path += ".start" if found.start >= found.end else ".end"
     for share in (0.0, 1.0):
@@ -211,11 +210,9 @@ def _end(config: a2c.Config, draw: Draw) -> str:
     return path
 
 
-def _drawn(config: a2c.Config, path: str, draw: Draw, share: float) -> float | int:
+def _drawn(config: Training, path: str, draw: Draw, share: float) -> float | int:
     """The value at `share`, in [0, 1], of the range; whole where the field is."""
-    found: Any = config
-    for name in path.split("."):
-        found = getattr(found, name, None)
+    found = _value(config, path)
     if isinstance(found, int) and not isinstance(found, bool):
         low, high = math.ceil(draw.low), math.floor(draw.high)
         value = low + share * (high + 1 - low) if not draw.log else low * ((high + 1) / low) ** share
@@ -223,6 +220,13 @@ def _drawn(config: a2c.Config, path: str, draw: Draw, share: float) -> float | i
     if draw.log:
         return float(draw.low * (draw.high / draw.low) ** share)
     return float(draw.low + share * (draw.high - draw.low))
+
+
+def _value(config: Training, path: str) -> Any:
+    try:
+        return settings.find(config, settings.locate(config, path))
+    except (InputError, KeyError):  # `replace` says what is wrong with the path
+        return None
 
 
 def _agree(before: dict[str, Any], table: dict[str, Any], folder: Path) -> None:
@@ -235,10 +239,8 @@ def _agree(before: dict[str, Any], table: dict[str, Any], folder: Path) -> None:
     for key in ("experiment", "n_episodes"):
         if before[key] != table[key]:
             raise differs(key, before[key], table[key])
-    for name in dict.fromkeys([*before["config"], *table["config"]]):
-        there, here = before["config"].get(name), table["config"].get(name)
-        if there != here:
-            raise differs(name, there, here)
+    for name, there, here in settings.differences(before["config"], table["config"]):
+        raise differs(name or "the algorithm", there, here)
     if before["draws"] != table["draws"]:
         raise differs("what is drawn", _ranges(before), _ranges(table))
     if len(table["rows"]) < len(before["rows"]):

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.streams import Rng, integers, uniform
 from neurometa.tasks.base import Task
-
-# p of the better arm; None draws it uniformly (Wang et al. 2016, section 3.1.2)
-DIFFICULTIES = {"uniform": None, "easy": 0.9, "medium": 0.75, "hard": 0.6}
 
 
 def _pay(prob: Tensor, action: Tensor, rng: Rng) -> Tensor:

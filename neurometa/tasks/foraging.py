@@ -4,12 +4,12 @@ import dataclasses
 
 import torch
 
+from neurometa.exact.foraging import TOTAL
 from neurometa.streams import uniform
 from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
 from neurometa.tasks.ranges import Ranges, check_ranges, uniform_over
 
-TOTAL = 0.5  # base probabilities of the two arms sum to this
 TRAINING = ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5))  # base probabilities of an arm; those between are held out
 TESTING = ((0.0, 0.5),)
 

@@ -6,13 +6,11 @@ from typing import ClassVar
 import torch
 
 from neurometa.errors import InputError
+from neurometa.exact.restless import TESTING, TRAINING
 from neurometa.streams import normal, uniform
 from neurometa.tasks.bandit import _check_sizes, _pay
 from neurometa.tasks.base import Task
 from neurometa.tasks.ranges import check_ranges, uniform_over
-
-TRAINING = ((0.0, 1 / 15), (2 / 15, 3 / 15))  # ranges of the volatility nu; the band between is unseen
-TESTING = ((0.0, 3 / 15),)
 
 
 @dataclasses.dataclass(frozen=True)

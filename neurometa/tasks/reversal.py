@@ -5,6 +5,7 @@ import dataclasses
 import torch
 
 from neurometa.errors import InputError
+from neurometa.exact.reversal import N_FEATURES, STEPS
 from neurometa.streams import integers, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import CENTRE, Task
@@ -44,10 +45,10 @@ class Reversal(Task):
     block_length: int | None = None
     p_switch: float = 0.5
 
-    steps = ("fixation", "cue", "response", "outcome")
+    steps = STEPS
     choice_step = "response"
     latents = {"cue": (), "rewarded_cue": (), "reversed": (), "expected_reward": ("arm",)}
-    n_features = 6  # one-hot: fixation, cue 0, cue 1, response to cue 0, to cue 1, outcome
+    n_features = N_FEATURES
 
     def __post_init__(self) -> None:
         _check_sizes(self.n_trials, 2)

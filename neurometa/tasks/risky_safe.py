@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.exact.risky_safe import RISKY_PROBS, RISKY_REWARD, SAFE_REWARD, WRONG
 from neurometa.streams import integers, uniform
 from neurometa.tasks.base import State, Task
-
-SAFE_REWARD, RISKY_REWARD, WRONG = 1.0, 4.0, -1.0
-RISKY_PROBS = (0.125, 0.5)  # the safe arm is better, the risky arm is better
 
 Perturb = Callable[[State, Tensor, Tensor], Tensor]
 

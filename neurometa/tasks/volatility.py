@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError, nearest
+from neurometa.exact.volatility import FAST, LOG_SWITCH, STEADY, SWAPPING
 from neurometa.streams import Rng, uniform
 from neurometa.tasks.bandit import _check_sizes
 from neurometa.tasks.base import State, Task
 
-FAST = 0.2  # v of a volatile world: the probability with which its reward probabilities swap, per trial
-LOG_SWITCH = (-4.5, -3.5)  # natural logarithm of k, the probability with which v itself changes
-STEADY, SWAPPING = 0.25, 0.0  # reward probability of the worse arm where v = 0, and where v = .2
 TEST_STEADY, TEST_SWAPPING, PERIOD = 0.25, 0.2, 25  # at test: the worse arm's, and trials between two swaps
 
 

@@ -5,26 +5,29 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-from neurometa.agents import LSTMAgent, SeparateActorCritic
-from neurometa.agents.recurrent import INPUTS, check_inputs
-from neurometa.errors import InputError, nearest
+from neurometa.agents import LSTM, Agent
+from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.streams import Rng, Streams
-from neurometa.tasks import Task
-from neurometa.training import curve, kernels
+from neurometa.training import curve, kernels, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
+from neurometa.training.config import Training, build
 from neurometa.training.losses import Weights, actor_critic
+from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.replay import replay
-from neurometa.training.schedules import Linear, Scheduled, at
-from neurometa.training.together import Network, Together
+from neurometa.training.returns import GAE, Disturbance, NStep
+from neurometa.training.schedules import Scheduled, at, check_range
+from neurometa.training.together import Together
+
+__all__ = ["Config", "DivergedError", "build", "company", "loss", "train", "train_together"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
@@ -36,137 +39,45 @@ class DivergedError(InputError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Training):
     """All that fixes a training run; ``(config, seed)`` gives the same bits on one machine and thread count.
 
     Parameters
     ----------
-    task : Task
-        What is learned; tested on ``task.for_test()``.
-    n_units : int
-        LSTM units.
-    inputs : tuple of {"observation", "action", "reward", "time"}
-        What the network is given; leave out ``"reward"`` for the ablation.
-    learned_start : bool
-        Learn the state in which an episode begins.
-    n_updates, batch_size : int
-        Updates, and fresh episodes in each.
-    optimizer : {"adam", "rmsprop"}
-        Which optimiser steps the weights.
-    optimizer_decay : float
-        RMSProp's decay of the squared gradient; Adam keeps .9 and .999.
-    optimizer_epsilon : float
-        Added to the root of the squared gradient.
-    step_size : float or Linear
-        Of the optimiser; `learning_rate` always means the behavioural one.
-    discount : float or Linear
-        Gamma, in [0, 1].
-    gae_lambda : float or Linear
-        Lambda of the generalised advantage estimate; 1 gives n-step returns.
-    horizon : int or None
-        Cap on n of the n-step returns (t_max); None for the rest of the episode.
+    task, network, n_updates, batch_size, seed
+        As of every algorithm: see `training.config.Training`.
+    optimizer : Adam or RMSProp
+        Which optimiser steps the weights, and how far.
+    returns : NStep or GAE
+        From which rewards an action is judged.
+    disturbance : Disturbance
+        Of the prediction errors by which weights are changed.
     value_weight, entropy_weight : float or Linear
         Beta_v, on half the squared error of the value; beta_e, on the policy's entropy.
-    max_grad_norm : float
-        The gradient's norm is cut to this.
-    recurrent : bool
-        False cuts the state before every step: the feed-forward control.
-    separate : bool
-        Actor and critic are two LSTMs of `n_units` each, and the actor gets the critic's prediction
-        error where it would get the reward (Wang et al. 2018, simulation 6). Its discount is that
-        with which training ends.
-    rpe_gain, rpe_delay, rpe_noise : float, int, float
-        Disturb the prediction errors by which weights are changed (and no others): multiply them by
-        the gain, let each teach the step so many steps later, and add normal noise of this SD, in
-        units of reward (Wang et al. 2018, predictions). 1, 0 and 0 leave them alone.
-    seed : int
-        Fixes initial weights, tasks and choices.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range, or the network does not fit the task.
     """
 
-    task: Task
-    n_units: int = 48
-    inputs: tuple[str, ...] = INPUTS
-    learned_start: bool = False
-    n_updates: int = 1000
-    batch_size: int = 256
-    optimizer: str = "adam"
-    optimizer_decay: float = 0.99
-    optimizer_epsilon: float = 1e-8
-    step_size: Scheduled = 5e-3
-    discount: Scheduled = 0.9
-    gae_lambda: Scheduled = 1.0
-    horizon: int | None = None
+    optimizer: Adam | RMSProp = Adam()
+    returns: NStep | GAE = NStep()
+    disturbance: Disturbance = Disturbance()
     value_weight: Scheduled = 0.05
     entropy_weight: Scheduled = 0.05
-    max_grad_norm: float = 50.0
-    recurrent: bool = True
-    separate: bool = False
-    rpe_gain: float = 1.0
-    rpe_delay: int = 0
-    rpe_noise: float = 0.0
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_inputs(self.inputs, self.task.n_features)
-        if self.optimizer not in ("adam", "rmsprop"):
-            hint = nearest(self.optimizer, ["adam", "rmsprop"])
-            raise InputError(f"optimizer is {self.optimizer!r}; allowed are 'adam' and 'rmsprop'.{hint}")
-        for name in ("n_units", "n_updates", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if self.horizon is not None and (self.horizon < 1 or self.gae_lambda != 1.0):
-            raise InputError(f"horizon is {self.horizon}; it must be at least 1, and gae_lambda 1, or null.")
-        for name in ("discount", "gae_lambda", "optimizer_decay"):
-            _check_range(name, getattr(self, name), 1)
-        for name in ("step_size", "optimizer_epsilon", "value_weight", "entropy_weight"):
-            _check_range(name, getattr(self, name))
-        if not self.max_grad_norm > 0:
-            raise InputError(f"max_grad_norm is {self.max_grad_norm}; it must be above 0.")
-        for name in ("rpe_gain", "rpe_noise"):
-            _check_range(name, getattr(self, name))
-        if not 0 <= self.rpe_delay < self.n_steps:
-            raise InputError(
-                f"rpe_delay is {self.rpe_delay}; it must be at least 0 and below the episode's {self.n_steps} steps."
-            )
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
+        super().__post_init__()
+        for name in ("value_weight", "entropy_weight"):
+            check_range(name, getattr(self, name))
+        if self.disturbance.delay >= self.n_steps:
+            raise InputError(f"delay is {self.disturbance.delay}; it must be below the episode's {self.n_steps} steps.")
 
     @property
-    def n_steps(self) -> int:
-        """Steps in an episode."""
-        return self.task.n_trials * len(self.task.steps)
-
-    @property
-    def budget(self) -> int:
-        """Environment steps of the whole training."""
-        return self.n_updates * self.batch_size * self.n_steps
-
-
-def _check_range(name: str, setting: Scheduled, top: float = math.inf) -> None:
-    for value in (setting.start, setting.end) if isinstance(setting, Linear) else (setting,):
-        if not (0 <= value <= top and math.isfinite(value)):
-            raise InputError(
-                f"{name} is {value}; it must be at least 0 and {f'at most {top}' if top == 1 else 'finite'}."
-            )
-
-
-def build(config: Config, device: str = "cpu") -> Network:
-    """Make the untrained agent that `config` describes."""
-    task = config.task
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
-        torch.manual_seed(config.seed)
-        make = partial(SeparateActorCritic, discount=at(config.discount, 1.0)) if config.separate else LSTMAgent
-        agent = make(
-            task.n_features,
-            task.n_actions,
-            config.n_steps,
-            reward_levels=task.reward_levels,
-            n_units=config.n_units,
-            inputs=config.inputs,
-            learned_start=config.learned_start,
-            recurrent=config.recurrent,
-        )
-    return agent.to(device)
+    def last_discount(self) -> float:
+        """Gamma with which training ends, in [0, 1]."""
+        return at(self.returns.discount, 1.0)
 
 
 def train(
@@ -175,7 +86,7 @@ def train(
     *,
     device: str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> Network:
+) -> Agent:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
     Parameters
@@ -192,7 +103,7 @@ def train(
 
     Returns
     -------
-    LSTMAgent or SeparateActorCritic
+    Agent
         The trained agent.
 
     Raises
@@ -214,11 +125,16 @@ def company(config: Config) -> tuple[object, ...] | None:
 
     They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
     """
-    if not config.recurrent:
+    if not isinstance(config.network, LSTM) or not config.network.recurrent:
         return None
-    free = {"seed"} | {x.name for x in dataclasses.fields(config) if x.type in (Scheduled, float)}
-    same = [getattr(config, x.name) for x in dataclasses.fields(config) if x.name not in free]
-    return *same, config.gae_lambda == 1, config.rpe_noise > 0
+    parts = (config.network, config.optimizer, config.returns, config.disturbance)
+    shape = [(type(part), *(getattr(part, x.name) for x in _unscaled(part))) for part in parts]
+    return config.task, config.n_updates, config.batch_size, *shape, config.disturbance.noise_sd > 0
+
+
+def _unscaled(part: Any) -> list[dataclasses.Field[Any]]:
+    """Fields of settings that are no numbers along a scale."""
+    return [x for x in dataclasses.fields(part) if x.type not in (Scheduled, float)]
 
 
 def train_together(
@@ -226,7 +142,7 @@ def train_together(
     runs: Sequence[Path | None],
     *,
     progress: Callable[[dict[int, dict[str, float]]], None] | None = None,
-) -> list[Network | DivergedError]:
+) -> list[Agent | DivergedError]:
     """Train several agents side by side on one core, each to the same bits as if it were alone.
 
     At small batches this is many times quicker than one after another, because one step of all of them costs hardly
@@ -243,7 +159,7 @@ def train_together(
 
     Returns
     -------
-    list of LSTMAgent, SeparateActorCritic or DivergedError
+    list of Agent or DivergedError
         The trained agents, and why those that diverged are none.
 
     Raises
@@ -257,8 +173,8 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
-    agents = [build(config) for config in configs]
-    together = Together(agents, first.batch_size, first.optimizer)
+    agents: Any = [build(config) for config in configs]
+    together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
     done = np.zeros(len(configs), dtype=int)
     for n, run in enumerate(runs):
@@ -305,10 +221,8 @@ def _update_together(
     loss, terms = actor_critic(logits, value, action, reward, _side_by_side(weights, streams), streams)
     loss.backward(torch.full_like(loss, 1 / (first.batch_size * first.n_steps)))  # of the mean
     settings = {
-        "step_size": np.array([at(config.step_size, s) for config, s in zip(configs, share.tolist(), strict=True)]),
-        "max_grad_norm": np.array([config.max_grad_norm for config in configs]),
-        "decay": np.array([config.optimizer_decay for config in configs]),
-        "epsilon": np.array([config.optimizer_epsilon for config in configs]),
+        x.name: np.array([at(getattr(c.optimizer, x.name), s) for c, s in zip(configs, share.tolist(), strict=True)])
+        for x in dataclasses.fields(first.optimizer)
     }
     norm = together.learn(who, settings, done)
     means = np.empty((len(CURVE), len(configs)))
@@ -339,15 +253,15 @@ def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
 
 def _train_plainly(
     config: Config, run: Path | None, device: str, progress: Callable[[dict[str, float]], None] | None
-) -> Network:
+) -> Agent:
     """Train one agent by autograd, whatever it is made of and on any device."""
     agent = build(config, device)
-    optimizer = _optimizer(config, agent)
+    optimizer = config.optimizer.make(agent.parameters())
     rng = torch.Generator(device).manual_seed(config.seed)
     done = 0
     if run is not None and (run / CHECKPOINT).exists():
         moments, done = load_state(run / CHECKPOINT, agent, rng)
-        _put_moments(optimizer, moments)
+        optimizers.put_moments(optimizer, moments)
     with curve.writer(run, done) as rows:
         saved = time.monotonic()
         for update in range(done, config.n_updates):
@@ -357,24 +271,19 @@ def _train_plainly(
                 progress(row)
             if run is not None and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                 rows.flush()
-                save_state(run / CHECKPOINT, agent, _moments(optimizer), rng, update + 1)
+                save_state(run / CHECKPOINT, agent, optimizers.moments(optimizer), rng, update + 1)
                 saved = time.monotonic()
     return agent
 
 
-def _update(config: Config, agent: Network, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
+def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
     """Play a batch, step the weights, and return the row of the learning curve."""
     share = update / config.n_updates
     played = unroll(config.task, agent, config.batch_size, rng)
     logits, value = replay(agent, played)
     action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
     total, terms = loss(logits, value, action, reward, config, share, rng)
-    for group in optimizer.param_groups:
-        group["lr"] = at(config.step_size, share)
-    optimizer.zero_grad()
-    total.backward()
-    norm = nn.utils.clip_grad_norm_(agent.parameters(), config.max_grad_norm)
-    optimizer.step()
+    norm = optimizers.step(config.optimizer, optimizer, total, share)
     per_trial = reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
     if not math.isfinite(numbers[-1]):
@@ -405,32 +314,14 @@ def loss(
 
 def loss_weights(config: Config, share: float) -> Weights:
     """What `config` weighs how much when the fraction `share` of the updates is done."""
+    returns, disturbance = config.returns, config.disturbance
     return Weights(
-        discount=at(config.discount, share),
+        discount=at(returns.discount, share),
         value=at(config.value_weight, share),
         entropy=at(config.entropy_weight, share),
-        gae_lambda=None if config.gae_lambda == 1 else at(config.gae_lambda, share),
-        horizon=config.horizon,
-        rpe_gain=config.rpe_gain,
-        rpe_delay=config.rpe_delay,
-        rpe_noise=config.rpe_noise,
+        gae_lambda=at(returns.gae_lambda, share) if isinstance(returns, GAE) else None,
+        horizon=returns.horizon if isinstance(returns, NStep) else None,
+        rpe_gain=disturbance.gain,
+        rpe_delay=disturbance.delay,
+        rpe_noise=disturbance.noise_sd,
     )
-
-
-def _optimizer(config: Config, agent: nn.Module) -> Optimizer:
-    weights, step_size = list(agent.parameters()), at(config.step_size, 0.0)
-    if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(weights, step_size, alpha=config.optimizer_decay, eps=config.optimizer_epsilon)
-    return torch.optim.Adam(weights, step_size, eps=config.optimizer_epsilon)
-
-
-def _moments(optimizer: Optimizer) -> dict[str, Tensor]:
-    return {f"{i}/{k}": x for i, own in optimizer.state_dict()["state"].items() for k, x in own.items()}
-
-
-def _put_moments(optimizer: Optimizer, moments: dict[str, Tensor]) -> None:
-    whole = optimizer.state_dict()
-    for name, x in moments.items():
-        i, k = name.split("/")
-        whole["state"].setdefault(int(i), {})[k] = x
-    optimizer.load_state_dict(whole)

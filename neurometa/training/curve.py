@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from neurometa.errors import InputError
+from neurometa.settings import modern
 from neurometa.storage import as_line, read_json, read_lines, write_text
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
@@ -80,7 +81,10 @@ def read(run: Path) -> list[Row]:
     if not path.exists():
         raise InputError(f"{run} holds no {CURVE}.")
     finished = (path.parent / WEIGHTS).exists() and (path.parent / "config.json").exists()
-    return read_lines(path, read_json(path.parent / "config.json")["config"]["n_updates"] if finished else None)
+    if not finished:
+        return read_lines(path)
+    config = modern(read_json(path.parent / "config.json")["config"])
+    return read_lines(path, config["n_updates"])
 
 
 @contextlib.contextmanager

@@ -1,10 +1,97 @@
-"""Discounted returns and advantages: pure functions of rewards and values, time first."""
+"""Discounted returns and advantages: pure functions of rewards and values, time first, and their settings."""
+
+import dataclasses
 
 import torch
 from torch import Tensor
 
+from neurometa.errors import InputError
 from neurometa.streams import Rng, normal
 from neurometa.training import kernels
+from neurometa.training.schedules import Scheduled, check_range
+
+
+@dataclasses.dataclass(frozen=True)
+class NStep:
+    """Returns of the next n steps (Mnih et al. 2016, section 4).
+
+    Parameters
+    ----------
+    discount : float or Linear
+        Gamma, in [0, 1].
+    horizon : int or None
+        Largest n (t_max); None for the rest of the episode.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    discount: Scheduled = 0.9
+    horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        check_range("discount", self.discount, 1)
+        if self.horizon is not None and self.horizon < 1:
+            raise InputError(f"horizon is {self.horizon}; it must be at least 1, or null.")
+
+
+@dataclasses.dataclass(frozen=True)
+class GAE:
+    """The generalised advantage estimate (Schulman et al. 2016).
+
+    Parameters
+    ----------
+    discount : float or Linear
+        Gamma, in [0, 1].
+    gae_lambda : float or Linear
+        Lambda, in [0, 1]; 1 gives what `NStep` gives over the rest of the episode.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    discount: Scheduled = 0.9
+    gae_lambda: Scheduled = 0.95
+
+    def __post_init__(self) -> None:
+        for name in ("discount", "gae_lambda"):
+            check_range(name, getattr(self, name), 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Disturbance:
+    """What is done to the prediction errors by which weights are changed, and to no others (Wang et al. 2018).
+
+    1, 0 and 0 leave them alone.
+
+    Parameters
+    ----------
+    gain : float
+        They are multiplied by this.
+    delay : int
+        Each teaches the step so many steps later.
+    noise_sd : float
+        SD of the normal noise that is added, in units of reward.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    gain: float = 1.0
+    delay: int = 0
+    noise_sd: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "noise_sd"):
+            check_range(name, getattr(self, name))
+        if self.delay < 0:
+            raise InputError(f"delay is {self.delay}; it must be at least 0.")
 
 
 def n_step_returns(reward: Tensor, value: Tensor, discount: float | Tensor, horizon: int | None = None) -> Tensor:

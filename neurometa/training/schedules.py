@@ -1,6 +1,8 @@
 """Settings that change while an agent trains, as values."""
 
 import dataclasses
+import math
+from typing import ClassVar
 
 from neurometa.errors import InputError
 
@@ -23,6 +25,19 @@ class Linear:
     end: float
     over: float = 1.0
 
+    FORM: ClassVar = "start:end or start:end:over"  # as it is written at the shell
+
+    @classmethod
+    def of(cls, text: str) -> "Linear":
+        """Read ``start:end`` or ``start:end:over``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is written otherwise, or a part is no number or outside its range.
+        """
+        return cls(*(float(part) for part in text.split(":")))
+
     def __post_init__(self) -> None:
         if not 0 < self.over <= 1:
             raise InputError(f"A schedule's 'over' is {self.over}; it must be above 0 and at most 1.")
@@ -36,3 +51,12 @@ def at(setting: Scheduled, progress: float) -> float:
     if not isinstance(setting, Linear):
         return setting
     return setting.start + (setting.end - setting.start) * min(progress / setting.over, 1.0)
+
+
+def check_range(name: str, setting: Scheduled, top: float = math.inf) -> None:
+    """Raise unless every value of a setting lies in [0, `top`] and is finite."""
+    for value in (setting.start, setting.end) if isinstance(setting, Linear) else (setting,):
+        if not (0 <= value <= top and math.isfinite(value)):
+            raise InputError(
+                f"{name} is {value}; it must be at least 0 and {f'at most {top}' if top == 1 else 'finite'}."
+            )

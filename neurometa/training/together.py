@@ -12,6 +12,7 @@ from neurometa.errors import InputError
 from neurometa.streams import Streams, uniform
 from neurometa.tasks import Task
 from neurometa.training import kernels
+from neurometa.training.optimizers import Adam, RMSProp
 
 COMPILED = 64  # episodes per network up to which products are called from compiled code; above it torch's are quicker
 ROWS_AT_ONCE = 2048  # of the product for the weights' gradient: fewer waste its start, more leave the cache
@@ -34,15 +35,15 @@ class Together:
         Of one kind and shape, recurrent, float32. Their weights are copied, and given back by `unload`.
     n_each : int
         Episodes of each in a batch.
-    optimizer : {"adam", "rmsprop"}
-        Which optimiser steps the weights.
+    optimizer : type
+        Of the settings of the optimiser that steps the weights: `Adam` or `RMSProp`.
     """
 
-    def __init__(self, agents: Sequence[Network], n_each: int, optimizer: str) -> None:
+    def __init__(self, agents: Sequence[Network], n_each: int, optimizer: type[Adam | RMSProp]) -> None:
         self.agents, self.n_each = list(agents), n_each
         apart = isinstance(agents[0], SeparateActorCritic)
         parts = [[agent.critic for agent in agents], [agent.actor for agent in agents]] if apart else [list(agents)]
-        n_moments = 1 if optimizer == "rmsprop" else 2
+        n_moments = 1 if optimizer is RMSProp else 2
         self.parts = [Part(part, n_each, n_moments) for part in parts]  # the actor comes last
         self.optimizer = optimizer
         n_idle = Streams.rounded(len(agents) * n_each) - len(agents) * n_each
@@ -95,7 +96,7 @@ class Together:
         who : array of int
             Networks.
         settings : dict of array (network,)
-            ``step_size``, ``max_grad_norm``, ``decay`` and ``epsilon`` of this update.
+            The fields of the optimiser's settings, as they are in this update.
         done : array (network,), int
             Updates before this one.
 
@@ -114,7 +115,7 @@ class Together:
         size, least = settings["step_size"], settings["epsilon"].astype(np.float32)
         for part in self.parts:
             place = (who, part.parameters, part.gradient, part.n_trained, scale)
-            if self.optimizer == "rmsprop":
+            if self.optimizer is RMSProp:
                 size, decay = size.astype(np.float32), settings["decay"].astype(np.float32)
                 kernels.rmsprop(*place, size, decay, least, *part.moments)
             else:

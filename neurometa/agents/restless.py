@@ -1,4 +1,4 @@
-"""Agents that know how their world works and infer the rest: what no network can beat, and near misses.
+"""Observers of the restless bandit, who know how it drifts: what no network can beat, and near misses.
 
 For arms that pay with p and 1 - p each choice tells as much as the other, so that taking
 the arm more likely to pay is optimal and nothing is gained by exploring. The filter over
@@ -12,11 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import NEGLIGIBLE, Agent, Output, State, greedy
 from neurometa.errors import InputError
-
-NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
 
 
 class WalkFilter(nn.Module):
@@ -53,8 +50,8 @@ class WalkFilter(nn.Module):
         if n_bins < 2 or n_bins % 2:
             raise InputError(f"n_bins is {n_bins}; it must be even.")
         nu = torch.tensor(volatility, dtype=torch.float64)
-        transition = _reflected_steps(nu if drift == "sd" else nu.sqrt(), n_bins)
-        for name, x in (("volatility", nu), ("prob", _midpoints(n_bins)), ("transition", transition)):
+        transition = reflected_steps(nu if drift == "sd" else nu.sqrt(), n_bins)
+        for name, x in (("volatility", nu), ("prob", midpoints(n_bins)), ("transition", transition)):
             self.register_buffer(name, x.float(), persistent=False)
 
     def begin(self, n_episodes: int) -> Tensor:
@@ -169,73 +166,14 @@ def ideal_observer(
     return GreedyWalk((low[within] + place - passed[within]).tolist(), drift=drift, n_bins=n_bins)
 
 
-class AskThenExploit(Agent):
-    """Bayes-optimal in the informative bandit of two trials or more: ask the arm that tells, then take the target.
-
-    Its value is the reward expected of its choice, given the targets still possible.
-    """
-
-    start: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("start", torch.ones(10), persistent=False)
-
-    def begin(self, n_episodes: int) -> State:
-        """1 for each arm that may be the target, else 0, (episode, 10)."""
-        return {"possible": self.start.expand(n_episodes, -1)}
-
-    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; nothing to record."""
-        possible = _still_possible(state["possible"], action, reward)
-        known = possible.sum(-1, keepdim=True) == 1
-        logits = torch.cat([possible * known, (~known).to(possible.dtype)], -1).log()
-        tenths = torch.arange(1, 11, device=possible.device) / 10
-        told = (possible * tenths).sum(-1) / possible.sum(-1)
-        return Output(logits, torch.where(known[:, 0], 5.0, told), {"possible": possible}, {})
-
-
-class ThompsonTarget(Agent):
-    """Thompson sampling in the informative bandit with the true prior: search, and stay with the target once found.
-
-    A draw from the posterior names one target, whose arm then pays most, so that the arm
-    that tells is never asked (Wang et al. 2016, experiment 3).
-    Its value is the reward expected of its choice.
-    """
-
-    start: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("start", torch.ones(10), persistent=False)
-
-    def begin(self, n_episodes: int) -> State:
-        """1 for each arm that may be the target, else 0, (episode, 10)."""
-        return {"possible": self.start.expand(n_episodes, -1)}
-
-    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; nothing to record."""
-        possible = _still_possible(state["possible"], action, reward)
-        logits = torch.cat([possible, torch.zeros_like(possible[:, :1])], -1).log()
-        return Output(logits, 1 + 4 / possible.sum(-1), {"possible": possible}, {})
-
-
-def _still_possible(possible: Tensor, action: Tensor, reward: Tensor) -> Tensor:
-    """Strike out the targets that the last payment rules out; none after an all-zero row of `action`."""
-    searched, asked = action[:, :10], action[:, 10:] > 0
-    found = searched.sum(-1, keepdim=True) * reward[:, None] > 1
-    told = (reward[:, None] * 10).round() == torch.arange(1, 11, device=reward.device)
-    agrees = torch.where(found, searched > 0, searched == 0)
-    return possible * torch.where(asked, told, agrees)
-
-
-def _midpoints(n_bins: int) -> Tensor:
+def midpoints(n_bins: int) -> Tensor:
+    """Middles of equal parts of [0, 1], (p,)."""
     return (torch.arange(n_bins, dtype=torch.float64) + 0.5) / n_bins
 
 
-def _reflected_steps(drift_sd: Tensor, n_bins: int) -> Tensor:
+def reflected_steps(drift_sd: Tensor, n_bins: int) -> Tensor:
     """Transition matrices (volatility, p, next p) of a Gaussian step reflected at 0 and 1, by its images."""
-    p = _midpoints(n_bins)
+    p = midpoints(n_bins)
     turns = 2 * torch.arange(-8, 9, dtype=torch.float64)[:, None, None]  # covers steps up to 16 wide
     distance = torch.cat([p - p[:, None] + turns, p + p[:, None] + turns])  # (image, p, next p)
     narrow = drift_sd.clamp(min=1e-6)[:, None, None, None]  # stands still

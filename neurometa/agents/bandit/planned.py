@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from neurometa import exact
-from neurometa.agents.bandits import greedy
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.bandit.counting import check_arms
+from neurometa.agents.base import Agent, Output, State, greedy
 from neurometa.errors import InputError
 
 
@@ -30,7 +30,7 @@ class TablePolicy(Agent):
     Examples
     --------
     >>> from neurometa import exact
-    >>> policy, value = exact.bandits.bayes_optimal(exact.bandits.independent(), 20)
+    >>> policy, value = exact.bandit.bayes_optimal(exact.bandit.independent(), 20)
     >>> TablePolicy(policy).n_trials
     20
     """
@@ -39,12 +39,12 @@ class TablePolicy(Agent):
     table: Tensor
     offset: Tensor
 
-    def __init__(self, policy: exact.bandits.Policy) -> None:
+    def __init__(self, policy: exact.bandit.Policy) -> None:
         super().__init__()
         if not policy:
             raise InputError("policy is empty; it must hold one array (n, w0, w1) per trial.")
         for trial, choose0 in enumerate(policy):
-            exact.bandits.check_shape(trial, choose0)
+            exact.bandit.check_shape(trial, choose0)
         self.n_trials = len(policy)
         table = np.concatenate([np.ravel(choose0).astype(np.float32) for choose0 in policy])
         offset = np.cumsum([0] + [(trial + 1) ** 3 for trial in range(self.n_trials - 1)])
@@ -97,8 +97,7 @@ class Gittins(Agent):
 
     def __init__(self, n_arms: int = 2, *, n_trials: int = 100, discount: float | None = None) -> None:
         super().__init__()
-        if n_arms < 2:
-            raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")
+        check_arms(n_arms)
         self.n_trials = n_trials
         index = (
             exact.gittins.finite_horizon(n_trials)

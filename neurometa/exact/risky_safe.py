@@ -7,12 +7,11 @@ wins say all there is to know, so that a policy is a table over them (Wang et al
 
 import numpy as np
 import xarray as xr
-from scipy.stats import binom
 
 from neurometa.errors import InputError
 
-RISKY_PROBS = (0.125, 0.5)
-SAFE_REWARD, RISKY_REWARD = 1.0, 4.0
+RISKY_PROBS = (0.125, 0.5)  # the safe arm is better, the risky arm is better
+SAFE_REWARD, RISKY_REWARD, WRONG = 1.0, 4.0, -1.0  # the last of a response that was not allowed
 
 Policy = list[np.ndarray]  # of each free trial, whether to take the risk (free risky pulls, wins), bool
 
@@ -125,6 +124,8 @@ def evaluate(policy: Policy, risky_prob: float, n_before: int = 5) -> xr.Dataset
 
 def _wins(n: int, p: np.ndarray) -> np.ndarray:
     """Binomial probabilities of 0 ... n wins for each p, (p, wins)."""
+    from scipy.stats import binom
+
     return binom.pmf(np.arange(n + 1), n, p[:, None])
 
 

@@ -19,6 +19,8 @@ from scipy.special import betaln, expit, logit
 
 from neurometa.errors import InputError
 
+# p of the better of two anti-correlated arms; None draws it uniformly (Wang et al. 2016, section 3.1.2)
+DIFFICULTIES = {"uniform": None, "easy": 0.9, "medium": 0.75, "hard": 0.6}
 Policy = list[np.ndarray]
 
 

@@ -1,0 +1,95 @@
+"""What the settings of every algorithm begin with, and what is made of them."""
+
+import abc
+import dataclasses
+import importlib
+from types import ModuleType
+
+import torch
+
+from neurometa.agents import LSTM, Agent, Network
+from neurometa.errors import InputError
+from neurometa.tasks import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(abc.ABC):
+    """What the settings of every algorithm begin with.
+
+    An algorithm is a module with a ``Config`` of its own, which derives from this, and with a function
+    ``train(config, run, *, device, progress)`` beside it, that returns the trained agent. `runs.train` and sweeps
+    take the ``Config`` of any algorithm; `algorithm` finds its module.
+
+    Parameters
+    ----------
+    task : Task
+        What is learned; tested on ``task.for_test()``.
+    network : Network
+        What learns it.
+    n_updates, batch_size : int
+        Updates, and fresh episodes in each.
+    seed : int
+        Fixes initial weights, tasks and choices.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range, or the network does not fit the task.
+    """
+
+    task: Task
+    network: Network = LSTM()
+    n_updates: int = dataclasses.field(default=1000, kw_only=True)
+    batch_size: int = dataclasses.field(default=256, kw_only=True)
+    seed: int = dataclasses.field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.network.check(self.task.n_features)
+        for name in ("n_updates", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
+
+    @property
+    @abc.abstractmethod
+    def last_discount(self) -> float:
+        """Gamma with which training ends, in [0, 1]."""
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in an episode."""
+        return self.task.n_trials * len(self.task.steps)
+
+    @property
+    def budget(self) -> int:
+        """Environment steps of the whole training."""
+        return self.n_updates * self.batch_size * self.n_steps
+
+
+def algorithm(config: Training) -> ModuleType:
+    """Return the module that some settings are of, with its function `train`."""
+    return importlib.import_module(type(config).__module__)
+
+
+def build(config: Training, device: str = "cpu") -> Agent:
+    """Make the untrained agent that some settings describe, its initial weights drawn from their seed.
+
+    Parameters
+    ----------
+    config : Training
+        Settings of any algorithm.
+    device : {"cpu", "cuda"}
+        Where to put it.
+    """
+    task = config.task
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
+        torch.manual_seed(config.seed)
+        agent = config.network.build(
+            task.n_features,
+            task.n_actions,
+            config.n_steps,
+            reward_levels=task.reward_levels,
+            discount=config.last_discount,
+        )
+    return agent.to(device)
