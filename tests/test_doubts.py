@@ -102,7 +102,7 @@ def test_second_stages_are_read_however_they_are_coded():
         trials, _ = read_trials(LAB / name)
         for role in ("choice", "common", "second_state", "second_choice", "reward"):
             np.testing.assert_array_equal(trials[role], right[role])
-    found = behaviour.fit(models.Hybrid, right, n_starts=1)
+    found = behaviour.fit(models.Hybrid, right, n_starts=6)
     assert found.log_likelihood.sum().item() == pytest.approx(-1310.11, abs=0.01)
     np.testing.assert_allclose(found.model_based_weight, [0.584, 0.199, 0.581, 0.630, 0.741, 0.795], atol=6e-4)
     zero, report = read_trials(
