@@ -228,10 +228,10 @@ def test_a_two_step_table_is_imported_and_its_codes_are_named(tmp_path):
     )
     trials, report = read_trials(rows.assign(state2=[1, 1, 2, 1]))
     assert trials.common.values.tolist() == [[True, False, False, True]] and trials.common.dtype == bool
-    assert "second_state" not in trials and any("coded 1 and 2" in told for told in report.warnings)
-    with pytest.raises(InputError, match="column 'state2': the states are coded 1 and 2"):
-        read_trials(rows.assign(state2=[1, 1, 2, 1]), second_state="state2")
-    with pytest.raises(InputError, match="'odd' is no common"):
+    assert trials.second_state.values.tolist() == [[0, 0, 1, 0]] and "1 -> 0, 2 -> 1" in " ".join(report.recoded)
+    with pytest.raises(InputError, match=r"the second-stage states are .* and must be two; type"):
+        read_trials(rows.assign(state2=[1, 3, 2, 1]), second_state="state2")
+    with pytest.raises(InputError, match=r"the transitions are \['odd'\], and nothing says which is common"):
         read_trials(rows.assign(transition="odd"), common="transition")
     good, _ = read_trials(rows.assign(state2=[0, 0, 1, 0]))
     assert good.second_state.values.tolist() == [[0, 0, 1, 0]]
