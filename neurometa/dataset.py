@@ -67,6 +67,8 @@ VARIABLES = {
     "valid": Variable(("trial",), "trial was played (False: padding)"),
 }
 
+LAST = ("arm", "state", "option", "layer", "unit", "feature", "channel", "height", "width")  # dims after the step
+
 BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice
     "base_prob": "reward probabilities hang on the choices before",
     "magnitude": "arms pay different magnitudes",
