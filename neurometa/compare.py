@@ -212,7 +212,8 @@ def _decide(name: str, record: dict[str, Any], claim: dict[str, Any], runs: list
     if found.untrained is not None:
         gained = each - criteria.means(found.untrained)
         held = [both and _holds(gain, criterion["untrained"]) for both, gain in zip(held, gained, strict=True)]
-        note = _join(f"Untrained: {before:.3g}; the difference must be {_bounds(criterion['untrained'])}.", note)
+        asked = _bounds(criterion["untrained"])
+        note = _join(f"Untrained: {before:.3g}{f'; the difference must be {asked}' if asked else ''}.", note)
     share = criterion.get("share_of_agents", (ENOUGH - 1) / ENOUGH) if max(found.kinds) >= ENOUGH else 1
     ours, lower, upper = _interval(found, share=criteria.is_share(criterion))
     if criterion.get("largest"):

@@ -171,7 +171,7 @@ def _check_criterion(criterion: Any, where: str) -> None:
         raise InputError(f"{where} has no table as its 'criterion'; write what must hold, field by field.")
     if not criterion.keys() & set(BOUNDS):
         raise InputError(f"{where} has a criterion without a bound; it needs one of {', '.join(BOUNDS)}.")
-    needs = ("exact", "prior", "trial") if "exact" in criterion else ("experiment", "measure")
+    needs = ("exact", "trial") if "exact" in criterion else ("experiment", "measure")
     _complete(criterion, needs, f"{where} has a criterion that")
     if "experiment" in criterion and not re.fullmatch("[a-z0-9-]+", criterion["experiment"]):
         raise InputError(f"{where} has the experiment {criterion['experiment']!r}; names are lower case, with hyphens.")

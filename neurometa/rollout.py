@@ -1,5 +1,6 @@
 """Where tasks and agents meet: one loop that plays episodes, and the dataset it becomes."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,9 +11,10 @@ from torch import Tensor
 from neurometa import dataset
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
-from neurometa.tasks.base import Perturb
+from neurometa.tasks.base import Perturb, declared
 
 ACTIVITY = ("hidden", "cell")
 STEPS = ("action", "reward", "value", "logits", "observation")  # what is kept of every step
@@ -50,6 +52,7 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    check_memory(f"n_episodes is {n_episodes}: what they leave", n_episodes * task.n_steps * _bytes_per_step(task))
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
@@ -141,6 +144,8 @@ def segments(
     for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
         if number < 1:
             raise InputError(f"{name} is {number}; it must be at least 1.")
+    size = min(task.n_steps, task.n_steps if length is None else length)
+    check_memory(f"n_episodes is {n_episodes}: to play them", n_episodes * size * _bytes_per_step(task))
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
@@ -152,7 +157,7 @@ def segments(
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
     names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
-    size = task.n_steps if length is None else length
+    per_step = {name for name in task.latents if _per_step(task, name)}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
         before = (memory, action, reward)
@@ -168,7 +173,7 @@ def segments(
                 memory = memory | {"perturbation": perturb(state, chosen, reward)}
             ended = step == task.steps[-1]
             for name in latents:
-                if ended or _per_step(task, name):
+                if ended or name in per_step:
                     latents[name].append(state[name])
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
@@ -189,6 +194,11 @@ def segments(
         )
 
 
+def _bytes_per_step(task: Task) -> int:
+    """What an episode keeps of a step, at least: what is seen, answered, done, paid and expected."""
+    return math.prod(task.observation_shape) + 4 * (task.n_actions + 4)
+
+
 class _Rows:
     """Tensors of so many steps, made when the first step says what is in them, and filled step by step."""
 
@@ -204,7 +214,7 @@ class _Rows:
 
 
 def _per_step(task: Task, name: str) -> bool:
-    return task.latents[name][:1] == ("step",)
+    return declared(task)[name].dims[:1] == ("step",)
 
 
 def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
@@ -266,11 +276,12 @@ def to_dataset(
         Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
         and no ``choice``.
     """
-    kept = {name: x for name, x in played.items() if name != "observation" or (observation and task.n_features)}
-    variables = {
-        "step_reward" if name == "reward" else name: (_dims(task, name, agent), x.cpu().numpy())
-        for name, x in kept.items()
-    }
+    latents, variables = declared(task), {}
+    for name, x in played.items():
+        if name != "observation" or (observation and task.n_features):
+            about = latents[name].attrs() if name in latents else {}
+            known = "step_reward" if name == "reward" else name
+            variables[known] = (_dims(task, name, agent), x.cpu().numpy(), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
     if task.choice_step is not None:
@@ -306,7 +317,7 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
         The trials hold no steps of this task, or a latent of it is absent.
     """
     dataset.require(trials, action=("episode", "trial", "step"), step_reward=("episode", "trial", "step"))
-    dataset.require(trials, **{name: ("episode", "trial", *dims) for name, dims in task.latents.items()})
+    dataset.require(trials, **{name: ("episode", "trial", *latent.dims) for name, latent in declared(task).items()})
     if trials.step.values.tolist() != list(task.steps):
         raise InputError(
             f"The trials have the steps {trials.step.values.tolist()}; those of the task are {task.steps}."
@@ -328,8 +339,9 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
 def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
     """Dims of what was played, time first."""
     if name in task.latents:
-        step = ("step",) if _per_step(task, name) else ()
-        return ("trial", *step, "episode", *task.latents[name][len(step) :])
+        dims = declared(task)[name].dims
+        step = dims[:1] if _per_step(task, name) else ()
+        return ("trial", *step, "episode", *dims[len(step) :])
     if name == "observation":
         shape = task.observation_shape
         own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]

@@ -9,9 +9,10 @@ from test_fitting import recovery_set, rescorla_wagner_grid, walk
 from neurometa import models
 from neurometa.behaviour import drifting_rewards, fit, simulate
 from neurometa.errors import InputError
+from neurometa.fitting.group_intervals import intervals
 from neurometa.fitting.importance import drawn_group
 from neurometa.fitting.likelihood import Choices
-from neurometa.fitting.marginal import evidence, intervals, slope
+from neurometa.fitting.marginal import evidence, slope
 from neurometa.fitting.quadrature import grid_group
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import RescorlaWagner, RescorlaWagnerChoiceKernel
@@ -285,3 +286,33 @@ def test_a_group_of_one_is_refused(small):
         InputError, match="1 of the 1 members along 'subject' made a choice; a group needs two at least"
     ):
         fit(RescorlaWagner, small[0].isel(subject=[0]), group="subject")
+
+
+def test_choices_at_random_leave_the_learning_rate_open_and_say_so():
+    rng = np.random.default_rng(3)
+    trials = xr.Dataset({name: (("subject", "trial"), rng.integers(0, 2, (8, 100))) for name in ("choice", "reward")})
+    trials = trials.assign(reward=trials.reward.astype(float))
+    trials.choice.attrs["n_options"] = 2
+    fitted = fit(RescorlaWagner, trials, group="subject")
+    low, high = fitted.group_median_interval.sel(parameter="learning_rate").values
+    assert low < 0.02 and high > 0.98
+    reason = fitted.reason.item()
+    assert "do not tell learning_rate" in reason and "than by chance" in reason and "may be 0" in reason
+    assert fit(RescorlaWagner, learners(12, 200)[0], group="subject").reason.item() == ""
+
+
+def test_drops_are_those_of_students_t_and_chi_square_and_of_half_a_chi_square_in_large_groups():
+    from neurometa.fitting.group_intervals import drops
+
+    z = np.random.default_rng(0).normal(size=9)
+    mean, sd = z.mean(), z.std()
+
+    def dropped(m, s):
+        return (stats.norm.logpdf(z, mean, sd) - stats.norm.logpdf(z, m, s)).sum()
+
+    found = drops(9, 0.95)
+    t = stats.t.ppf(0.975, 8) * z.std(ddof=1) / 3
+    assert found[0, 1] == pytest.approx(dropped(mean + t, np.sqrt(sd**2 + t**2)))
+    for side, tail in ((0, 0.975), (1, 0.025)):
+        assert found[1, side] == pytest.approx(dropped(mean, np.sqrt(9 * sd**2 / stats.chi2.ppf(tail, 8))))
+    np.testing.assert_allclose(drops(10**6, 0.95), stats.chi2.ppf(0.95, 1) / 2, rtol=2e-3)

@@ -216,3 +216,24 @@ def test_a_network_that_does_not_fit_what_a_task_shows_is_refused_in_a_sentence(
 def test_an_encoder_of_nothing_is_refused(settings, told):
     with pytest.raises(InputError, match=told):
         Conv(**settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (
+            a2c.Config(RestlessBandit(), LSTM(10**12)),
+            "n_units is 1000000000000: the network needs at least",
+        ),
+        (
+            a2c.Config(RestlessBandit(), GRU(10**8)),
+            "n_units is 100000000: the network needs .* PiB of memory",
+        ),
+        (a2c.Config(RestlessBandit(), batch_size=10**12), "batch_size is 1000000000000: training needs at least"),
+        (a2c.Config(RestlessBandit(), GRU(), batch_size=10**12), "n_episodes is 1000000000000: to play them needs"),
+    ],
+)
+def test_what_no_machine_holds_is_refused_before_it_is_made(config, told):
+    with pytest.raises(InputError, match=told) as caught:
+        a2c.train(config)
+    assert "\n" not in str(caught.value)

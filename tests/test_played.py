@@ -14,6 +14,8 @@ N_EPISODES, N_TRIALS, N_PADDED = 8, 24, 7
 STEPS = ["fixation", "choice", "second_stage"]
 GRAIN = ("episode", "trial")
 STEPPED = (*GRAIN, "step")
+SUBJECT = np.arange(N_EPISODES) // 2
+GENOTYPE = np.array(["wild", "mutant"])[SUBJECT % 2]
 FORMS = [*itertools.permutations(GRAIN), *itertools.permutations(STEPPED)]
 
 
@@ -48,7 +50,7 @@ def trials_of_everything():
             "step_reward": (STEPPED, rng.integers(2, size=(*shape, 3)).astype(float)),
             "hidden": ((*STEPPED, "unit"), rng.normal(size=(*shape, 3, 4))),
         },
-        coords={"step": STEPS, "subject": ("episode", np.arange(N_EPISODES) // 2)},
+        coords={"step": STEPS, "subject": ("episode", SUBJECT), "genotype": ("episode", GENOTYPE)},
         attrs={"choice_step": "choice"},
     )
 
@@ -86,6 +88,9 @@ def volatility_followed(trials):
 
 MEASURES = {  # the public functions that take trials
     "block_learning_rate": behaviour.block_learning_rate,
+    "compare_groups": lambda trials: behaviour.compare_groups(
+        models.RescorlaWagner, trials, "genotype", how="two-stage", n_permutations=19
+    ),
     "coding_factors": behaviour.coding_factors,
     "common_transition": behaviour.common_transition,
     "counts": behaviour.counts,

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from neurometa import agents, baselines, behaviour, dataset, neural, rollout, runs
+from neurometa import agents, baselines, behaviour, dataset, exact, neural, rollout, runs
 from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
@@ -160,6 +160,16 @@ def test_a_learner_of_cue_values_expects_the_old_of_the_cue_it_has_not_seen():
     assert contrast["experienced"] > 0.3
     assert float(found.contrast_upper.sel(condition="inferred")) < -0.3
     assert float(found.ratio_upper) < -0.5
+
+
+@pytest.mark.parametrize(("learning_rate", "p_reversal"), [(0.8, 0.1), (0.3, 0.2)])
+def test_the_contrasts_of_a_learner_of_cue_values_are_the_exact_ones(learning_rate, p_reversal):
+    task = Reversal(20, p_reversal=p_reversal)
+    trials = play(task, agents.CueLearner(learning_rate), 1500)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=100, level=0.999)
+    expected = exact.reversal.cue_learner(20, p_reversal, learning_rate=learning_rate)
+    assert (found.contrast_lower <= expected + 1e-6).all() and (expected <= found.contrast_upper + 1e-6).all()
+    assert (abs(found.contrast - expected) < 0.03).all()
 
 
 def test_the_cue_learner_moves_the_cue_shown_towards_its_outcome():

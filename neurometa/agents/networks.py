@@ -9,6 +9,7 @@ from neurometa.agents.encoders import Conv
 from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +39,6 @@ class Network(abc.ABC):
         discount : float
             Gamma with which training ends, for networks that hold a prediction error.
         """
-
-    def n_weights(self, observation_shape: tuple[int, ...], n_actions: int) -> int:
-        """Roughly how many numbers the network holds, so that one which no machine holds is refused; 0 is unknown."""
-        return 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +110,7 @@ class Recurrent(Network):
         discount: float,
     ) -> Agent:
         """Make the untrained agent; see `Network.build`."""
+        check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
@@ -133,11 +131,12 @@ class Recurrent(Network):
         )
 
     def n_weights(self, observation_shape: tuple[int, ...], n_actions: int) -> int:
-        """Numbers of the core, from its inputs and from itself."""
+        """How many numbers the core holds at least."""
         gates = 4 if self.core == "lstm" else 3
         shown = self.encoder.n_features if self.encoder else math.prod(observation_shape)
-        layer = gates * self.n_units * (self.n_units + max(shown + n_actions, self.n_units * (self.n_layers > 1)))
-        return layer * self.n_layers * (2 if self.separate else 1)
+        shown *= "observation" in self.inputs
+        layer = gates * self.n_units * self.n_units * self.n_layers + gates * self.n_units * (shown + n_actions)
+        return layer * (2 if self.separate else 1)
 
 
 @dataclasses.dataclass(frozen=True)

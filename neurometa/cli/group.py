@@ -56,6 +56,8 @@ def fit_group(
         table(heads, rows, f"{kind.__name__}, {one['n_members']} members along {members}{which}")
         line = f"Log marginal likelihood {one['log_marginal_likelihood']:.2f} nats"
         say(f"{line}, integrated BIC {one['integrated_bic']:.2f}, {one['n_trials']} choices.")
+        if one["reason"]:
+            say(f"Note: {one['reason']}.")
         if not one["converged"]:
             say("Finer integration still moved this group: trust its intervals less.")
     links = ", ".join(f"the {x['link']} of {name}" for name, x in record["groups"][0]["parameters"].items())
@@ -92,4 +94,5 @@ def _told(one: Any) -> dict[str, Any]:
         "n_members": int(one.n_members),
         "n_trials": int(one.n_trials.sum()),
         "converged": bool(one.converged),
+        "reason": str(one.reason.item()),
     }

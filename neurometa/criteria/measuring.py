@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurometa import dataset, expected, results
+from neurometa import dataset, exact, expected, results
 from neurometa.criteria.measures import MEASURES
-from neurometa.criteria.needs import AGENTS, arguments, before_training, file_of, quantity_of, stages_of
+from neurometa.criteria.needs import arguments, before_training, file_of, of_others, quantity_of, stages_of
 from neurometa.errors import InputError
 from neurometa.results import MissingError, Run
 
@@ -73,28 +74,32 @@ def measure(criterion: dict[str, Any], runs: list[Run], base: Path) -> Measured:
     agents, left_out = _pool(one, runs, base)
     if "stages" in criterion:
         return _over_stages(criterion, agents, left_out, runs, base)
-    values = [_value(one, run, least) for run in agents]
-    before = [_value(before_training(one), run, least) for run in agents] if "untrained" in criterion else None
-    n_episodes, beside, kinds = sum(_episodes(one, run) for run in agents), None, (len(agents),)
+    values = _together([_of_one(criterion, run) for run in agents])
+    before = (
+        _together([_of_one(criterion, run, before_training) for run in agents]) if "untrained" in criterion else None
+    )
+    n_episodes, kinds = sum(_episodes(one, run) for run in agents), (len(agents),)
+    if (other := of_others(criterion)) is None:
+        return Measured(values, None, before, agents, kinds, n_episodes, left_out)
+    others, more = _pool(other, runs, base)
+    beside = _together([_value(other, run, least) for run in others])
+    n_episodes += sum(_episodes(other, run) for run in others)
+    left_out = " ".join(part for part in (left_out, more) if part)
+    return Measured(values, beside, before, agents + others, (len(agents), len(others)), n_episodes, left_out)
+
+
+def _of_one(
+    criterion: dict[str, Any], run: Run, when: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> xr.DataArray:
+    """A quantity of one agent, with what it is set beside of that agent or of exact theory; now, or before training."""
+    one, least = quantity_of(criterion), criterion.get("episodes", 1)
+    found = _value(when(one), run, least)
     for how, join in (("minus", _difference), ("over", _ratio)):
-        if how not in criterion:
-            continue
-        if "exact" in criterion[how]:
-            known = xr.DataArray(exact_value(criterion[how]))
-            values = [join(each, known) for each in values]
-            continue
-        other = one | criterion[how]
-        if all(other.get(field) == one.get(field) for field in AGENTS):
-            values = [join(each, _value(other, run, least)) for each, run in zip(values, agents, strict=True)]
-            continue
-        if how == "over":
-            raise InputError("A criterion's 'over' is of the same agents; set two kinds side by side with 'minus'.")
-        others, more = _pool(other, runs, base)
-        beside, kinds = _together([_value(other, run, least) for run in others]), (len(agents), len(others))
-        n_episodes += sum(_episodes(other, run) for run in others)
-        agents, left_out = agents + others, " ".join(part for part in (left_out, more) if part)
-    untrained = None if before is None else _together(before)
-    return Measured(_together(values), beside, untrained, agents, kinds, n_episodes, left_out)
+        if "exact" in criterion.get(how, {}):
+            found = join(found, xr.DataArray(exact_value(criterion[how])))
+        elif how in criterion and of_others(criterion) is None:
+            found = join(found, _value(when(one | criterion[how]), run, least))
+    return found
 
 
 def _over_stages(criterion: dict[str, Any], agents: list[Run], left_out: str, runs: list[Run], base: Path) -> Measured:
@@ -220,7 +225,9 @@ def budget(run: Run) -> int:
 
 
 def exact_value(about: dict[str, Any]) -> float:
-    """Return what exact theory says, up to a trial, of a policy's regret or of what an ideal observer earns."""
+    """Return what exact theory says of a policy's regret, of an ideal observer's reward or of a learner's contrast."""
+    if about["exact"] == "cue-learner":
+        return float(exact.reversal.cue_learner(about["trial"]).sel(condition=about["condition"]))
     if about["exact"] == "two-step":
         return float(expected.two_step(about["prior"], about["trial"])[-1])
     curve = expected.regret(about["exact"], about["prior"], bonus=about.get("bonus"), discount=about.get("discount"))

@@ -10,7 +10,6 @@ from neurometa.errors import InputError, nearest
 
 AGENTS = ("experiment", "ablated", "config")  # what tells one kind of agents from another
 PLACE = (*AGENTS, "on", "file", "options")  # where a quantity is found, and how that file is made
-EXACT = ("exact", "prior", "bonus", "discount", "trial")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +73,20 @@ def quantities(criterion: dict[str, Any]) -> list[dict[str, Any]]:
         if how in criterion and "exact" not in criterion[how]:
             found.append(first | criterion[how])
     if "untrained" in criterion:
-        found.append(before_training(first))
+        found += [before_training(each) for each in found]
     return [*(stage for each in found for stage in stages_of(each, criterion)), *found]
 
 
 def quantity_of(criterion: dict[str, Any]) -> dict[str, Any]:
     """Return where a criterion's quantity is found, its measure and the arguments, without what decides."""
     return {name: x for name, x in criterion.items() if name not in reference.DECIDES}
+
+
+def of_others(criterion: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the quantity of other agents, of another experiment or training, that a criterion is set beside."""
+    one = quantity_of(criterion)
+    other = one | criterion.get("minus", {})
+    return None if all(other.get(field) == one.get(field) for field in AGENTS) else other
 
 
 def stages_of(quantity: dict[str, Any], criterion: dict[str, Any]) -> list[dict[str, Any]]:
@@ -118,6 +124,8 @@ def check(claim: dict[str, Any]) -> None:
     InputError
         One is unknown, or an argument is unknown or lacks; the message names the claim.
     """
+    if of_others(claim["criterion"]) is not None and "untrained" in claim["criterion"]:
+        raise InputError(f"The claim {claim['id']!r} is of two kinds of agents; 'untrained' is of one.")
     for quantity in quantities(claim["criterion"]):
         where, name = f"The claim {claim['id']!r}", str(quantity.get("measure"))
         if name not in MEASURES:

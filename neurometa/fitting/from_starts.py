@@ -1,6 +1,7 @@
 """Fits by many starts, by maximum likelihood or with priors: what each column of trials says of a model."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,13 +31,14 @@ N_ANGLES = {1: 17, 2: 9, 3: 5}  # of each rate that are scanned for where to beg
 class Column(NamedTuple):
     """Trials that share one set of parameters: how they score it, and how many there are.
 
-    `note` says what is unusual of them, empty if nothing, and `mute` that they tell of no parameter by themselves.
-    Their `slope` is None where it is to be found by differences, and `propose` where nothing is known of where to
-    begin; the parameters named in `log_odds` are climbed in these.
+    `chance` is the log-likelihood of choices at random. `note` says what is unusual of them, empty if nothing, and
+    `mute` that they tell of no parameter by themselves. Their `slope` is None where it is to be found by differences,
+    and `propose` where nothing is known of where to begin; the parameters named in `log_odds` are climbed in these.
     """
 
     score: Score
     n_trials: int
+    chance: float
     note: str = ""
     mute: bool = False
     slope: Slope | None = None
@@ -230,10 +232,12 @@ def _two_step_columns(
         chosen = np.unique(one.choice[one.played])
         mute = chosen.size == 1
         note = "only one first-stage option was ever chosen" if mute else ""
+        n_trials = int(one.played.sum())
+        chance = -n_trials * (1 + played.branched) * math.log(2)
         score = functools.partial(two_step_score.score, model, one)
         slope = functools.partial(two_step_score.slope, tied, one)
         propose = functools.partial(two_step_score.starts, tied, one)
-        columns.append(Column(score, int(one.played.sum()), note, mute, slope, propose))
+        columns.append(Column(score, n_trials, chance, note, mute, slope, propose))
     return columns, like
 
 
@@ -249,11 +253,12 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
         last = int((arrays["choice"][i] >= 0).any(0).nonzero()[0].max(initial=-1)) + 1  # what only pads says nothing
         choice, reward = (arrays[name][i].T[:last, None] for name in ("choice", "reward"))
         chosen, n_trials = np.unique(choice[choice >= 0]), int((choice >= 0).sum())
+        chance = -n_trials * math.log(n_options)
         note = "only one option was ever chosen" if chosen.size == 1 else ""
         if issubclass(model, LatentState):
             seen = latent_state.sequence(arrays["choice"][i], arrays["reward"][i])
             score, propose = (functools.partial(f, model, seen) for f in (latent_state.score, latent_state.starts))
-            columns.append(Column(score, n_trials, note, propose=propose, log_odds=latent_state.RATES))
+            columns.append(Column(score, n_trials, chance, note, propose=propose, log_odds=latent_state.RATES))
             continue
         told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)
         one = likelihood.Choices(choice, reward, n_options, told=told)
@@ -262,7 +267,7 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
             seen = likelihood.gaps(model, one, points.T[rates][..., None])
             return likelihood.score(seen, points.T[weights])[0]
 
-        columns.append(Column(score, n_trials, note, propose=functools.partial(_scanned_starts, model, one)))
+        columns.append(Column(score, n_trials, chance, note, propose=functools.partial(_scanned_starts, model, one)))
     return columns, like
 
 

@@ -5,18 +5,24 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import special
 from threadpoolctl import threadpool_limits
 
 from neurometa.errors import InputError
+from neurometa.fitting.group_intervals import drops, intervals
 from neurometa.fitting.importance import effective_draws
 from neurometa.fitting.latents import with_coords
-from neurometa.fitting.marginal import Group, Nodes, evidence, intervals
+from neurometa.fitting.marginal import Group, Nodes, evidence
 from neurometa.fitting.members import at_draws, free_and_held, on_grids
 from neurometa.fitting.quadrature import N_NODES
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
+NEARLY_ALL = 0.9  # of the range without bounds, over which an interval says that nothing is known
+NO_BETTER = 2.0  # nats above chance that a group must explain for anything to be learned from it
+OF_GROUP = (  # what is said of a group by parameter
+    *("group_mean", "group_sd", "group_median", "natural_mean", "natural_sd"),
+    *("group_mean_interval", "group_sd_interval", "group_median_interval"),
+)
 HERMITE = np.polynomial.hermite_e.hermegauss(61)  # for means over a normal group
 
 
@@ -78,15 +84,16 @@ def fit_group(
         bounds) and the dims that are left:
 
         - ``group_mean`` and ``group_sd``, without bounds, with ``_interval`` over ``bound``: where
-          the profile of the marginal likelihood has dropped by half a chi-square quantile. Where an SD may
-          be as small as the integration can tell, its interval begins at 0;
+          the profile of the marginal likelihood has dropped by what Student's t and chi-square ask in a
+          group of that size (`neurometa.fitting.group_intervals`). Where an SD may be as small as the
+          integration can tell, its interval begins at 0;
         - ``group_median`` and its interval: the mean in the parameter's own units;
         - ``natural_mean`` and ``natural_sd``: of the parameter itself over such a group.
 
         Over the dims that are left: ``log_marginal_likelihood`` (nats), ``n_members``,
         ``integrated_bic`` (minus twice the former, plus the logarithm of the number of choices
-        for each mean and SD; Huys et al. 2011) and ``converged``: whether finer integration no
-        longer moved the group.
+        for each mean and SD; Huys et al. 2011), ``converged``: whether finer integration no
+        longer moved the group, and ``reason``: what the choices leave open, an empty text if nothing.
 
     Raises
     ------
@@ -122,7 +129,10 @@ def fit_group(
             rng = np.random.default_rng([seed, cell])
             nodes, best, settled = members.search(cell, some, linked, held, rng)
             found = _summary(nodes, best, linked, level, n_draws, rng)
-            cells.append(_spread(found, some, n_trials.size) | _whole(nodes, best, n_trials) | {"converged": settled})
+            whole = _whole(nodes, best, n_trials)
+            chance = float(members.chance[cell].sum())
+            whole |= {"converged": settled, "reason": _reason(found, linked, whole["log_marginal_likelihood"], chance)}
+            cells.append(_spread(found, some, n_trials.size) | whole)
     result = _assemble(cells, linked, held, absent, model, group, dims, sizes, members.n_scored)
     result = with_coords(result, trials.drop_dims("trial"))
     return _describe(result, model, linked, held, level).assign_attrs(
@@ -154,7 +164,7 @@ def _summary(
             z = np.take_along_axis(nodes.z[k], picked, axis=0) + within
             found[f"{name}_draw"] = link.natural(np.clip(z, *link.limits))
     limits = np.array([link.limits for link in linked.values()])
-    mean_ends, sd_ends = intervals(nodes, group, limits, special.chdtri(1, 1 - level) / 2)
+    mean_ends, sd_ends = intervals(nodes, group, limits, drops(nodes.log_weight.shape[1], level))
     at, weight = HERMITE
     over = [link.natural(group.mean[k] + group.sd[k] * at) for k, link in enumerate(linked.values())]
     natural = np.array([x @ weight / weight.sum() for x in over])
@@ -172,11 +182,27 @@ def _summary(
     }
 
 
+def _reason(found: Mapping[str, np.ndarray], linked: Mapping[str, Link], total: float, chance: float) -> str:
+    """One line on what the choices leave open, empty if nothing."""
+    parts, ends = [], zip(linked.items(), found["group_mean_interval"], strict=True)
+    span = {name: (high - low) / (link.limits[1] - link.limits[0]) for (name, link), (low, high) in ends}
+    if wide := [name for name, share in span.items() if share > NEARLY_ALL]:
+        parts.append(f"the choices do not tell {', '.join(wide)}, whose interval reaches over (nearly) all values")
+    if total - chance < NO_BETTER:
+        both = f"log marginal likelihood {total:.2f}, chance {chance:.2f} nats"
+        parts.append(f"the choices are explained hardly better than by chance ({both})")
+    if alike := [name for name, (low, _) in zip(linked, found["group_sd_interval"], strict=True) if low == 0]:
+        parts.append(
+            f"the SD of {', '.join(alike)} may be 0, so that members' estimates lie closer together than they may be"
+        )
+    return "; ".join(parts)
+
+
 def _spread(found: Mapping[str, np.ndarray], some: np.ndarray, n_members: int) -> dict[str, Any]:
     """Give arrays over the members that were fitted their place among all, NaN elsewhere."""
     result: dict[str, Any] = {}
     for name, each in found.items():
-        if name.startswith(("group_", "natural_")):
+        if name in OF_GROUP:
             result[name] = each
         else:
             result[name] = np.full((*each.shape[:-1], n_members), np.nan)
@@ -213,9 +239,9 @@ def _assemble(
     for name in cells[0]:
         stacked = np.stack([np.asarray(cell[name]) for cell in cells])
         stacked = stacked.reshape((*sizes, *stacked.shape[1:]))
-        if name.startswith(("group_", "natural_")):
+        if name in OF_GROUP:
             own = ["parameter", "bound"] if name.endswith("_interval") else ["parameter"]
-        elif name in ("log_marginal_likelihood", "integrated_bic", "n_members", "converged", "fewest_draws"):
+        elif name in ("log_marginal_likelihood", "integrated_bic", "n_members", "converged", "fewest_draws", "reason"):
             own = []
         else:
             own = ["draw", group] if name.endswith("_draw") else [group]
@@ -257,6 +283,7 @@ def _describe(
         "n_members": "members with choices",
         "n_trials": "scored trials",
         "converged": "the group no longer moved",
+        "reason": "what the choices leave open",
         "fewest_draws": "effective draws of the member with the fewest",
     }
     for name, text in told.items():

@@ -35,6 +35,8 @@ class Members(NamedTuple):
         Those that are left, apart from the group's.
     n_scored : int array (cell, member)
         Trials that count.
+    chance : float array (cell, member)
+        Log-likelihood of choices at random, in nats.
     absent : tuple of str
         Parameters that such trials do not have.
     search : callable
@@ -45,6 +47,7 @@ class Members(NamedTuple):
     dims: list[str]
     sizes: list[int]
     n_scored: np.ndarray
+    chance: np.ndarray
     absent: tuple[str, ...]
     search: Callable[..., tuple[Nodes, Group, bool]]
 
@@ -61,7 +64,8 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
         one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
         return grid_group(model, one, linked, held)
 
-    return Members(dims, sizes, (choice >= 0).sum((0, 3)), (), search)
+    n_scored = (choice >= 0).sum((0, 3))
+    return Members(dims, sizes, n_scored, -n_scored * np.log(played.choice.attrs["n_options"]), (), search)
 
 
 def at_draws(
@@ -83,7 +87,8 @@ def at_draws(
     def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
         return drawn_group([_score(columns[place[cell, i]], model, linked, held) for i in some], linked, rng)
 
-    return Members(dims, sizes, n_scored, absent, search)
+    chance = np.array([column.chance for column in columns]).reshape(-1)[place]
+    return Members(dims, sizes, n_scored, chance, absent, search)
 
 
 class Searched(NamedTuple):

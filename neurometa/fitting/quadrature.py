@@ -54,7 +54,7 @@ def grid_group(
     limits = np.array([link.limits for link in links.values()])
     most = max(count, int((BUDGET / n_members) ** (1 / n)))
     edges = np.repeat(limits[:, :, None], n_members, axis=2)
-    nodes = make_grid(model, choices, links, held, edges, count)
+    nodes = wide = make_grid(model, choices, links, held, edges, count)
     group = Group(*np.array([link.centre for link in links.values()]).T)
     group = best_group(nodes, group, limits)
     wider, settled = np.exp(WIDE / np.sqrt(2 * n_members)), False
@@ -69,7 +69,7 @@ def grid_group(
         settled = bool(shrunk < 1.5 and moved(old, group, np.full(n, NARROWEST)) < STILL)
         if settled:
             break
-    return nodes, group, settled
+    return nodes._replace(wide=wide), group, settled
 
 
 def make_grid(
@@ -172,14 +172,14 @@ def log_likelihood(seen: Gaps, weights: np.ndarray) -> np.ndarray:
         logit += seen.gap[k] * weights[k, :, None]
     n_others, n_trials = logit.shape[:2]
     steepest = max(logit.max(), -logit.min()) + np.log(n_others + 1)
-    if steepest > 300:
+    if steepest > 300 or seen.absent is not None:
         return score(seen, weights)[0]
     np.exp(logit, out=logit)
     total = logit[0] if n_others == 1 else logit.sum(0)
     total += 1.0
     several = max(1, int(600 / steepest)) if steepest > 1 else 600  # whose product does not overflow
     together = np.multiply.reduceat(total, np.arange(0, n_trials, several), axis=0)
-    value = (weights * seen.chosen).sum(0) + seen.n_empty * np.log(n_others + 1)
+    value = (weights * seen.chosen).sum(0) + seen.empty
     return value - np.log(together).sum((0, -1))
 
 
