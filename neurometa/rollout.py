@@ -52,7 +52,7 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
-    check_memory(f"n_episodes is {n_episodes}: what they leave", n_episodes * task.n_steps * _bytes_per_step(task))
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
@@ -145,7 +145,7 @@ def segments(
         if number < 1:
             raise InputError(f"{name} is {number}; it must be at least 1.")
     size = min(task.n_steps, task.n_steps if length is None else length)
-    check_memory(f"n_episodes is {n_episodes}: to play them", n_episodes * size * _bytes_per_step(task))
+    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
@@ -194,11 +194,6 @@ def segments(
         )
 
 
-def _bytes_per_step(task: Task) -> int:
-    """What an episode keeps of a step, at least: what is seen, answered, done, paid and expected."""
-    return math.prod(task.observation_shape) + 4 * (task.n_actions + 4)
-
-
 class _Rows:
     """Tensors of so many steps, made when the first step says what is in them, and filled step by step."""
 
@@ -242,6 +237,13 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
         action_before=reward.new_zeros(n_episodes, steps["logits"].shape[-1]),
         reward_before=reward.new_zeros(n_episodes),
     )
+
+
+def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None) -> None:
+    """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
+    of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
+    of_step = 16 + 4 * task.n_actions + of_feature * math.prod(task.observation_shape)
+    check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
 
 
 def draw(logits: Tensor, rng: Rng) -> Tensor:

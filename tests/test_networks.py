@@ -229,8 +229,8 @@ def test_an_encoder_of_nothing_is_refused(settings, told):
             a2c.Config(RestlessBandit(), GRU(10**8)),
             "n_units is 100000000: the network needs .* PiB of memory",
         ),
-        (a2c.Config(RestlessBandit(), batch_size=10**12), "batch_size is 1000000000000: training needs at least"),
-        (a2c.Config(RestlessBandit(), GRU(), batch_size=10**12), "n_episodes is 1000000000000: to play them needs"),
+        (a2c.Config(RestlessBandit(), batch_size=10**12), "A batch of 1000000000000 episodes needs at least"),
+        (a2c.Config(RestlessBandit(), GRU(), batch_size=10**12), "A batch of 1000000000000 episodes needs at least"),
     ],
 )
 def test_what_no_machine_holds_is_refused_before_it_is_made(config, told):

@@ -15,8 +15,7 @@ from torch.optim import Optimizer
 
 from neurometa.agents import LSTM, Agent
 from neurometa.errors import InputError
-from neurometa.memory import check_memory
-from neurometa.rollout import segments
+from neurometa.rollout import check_batch, segments
 from neurometa.streams import Rng, Streams
 from neurometa.training import curve, kernels, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
@@ -200,9 +199,8 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
+    check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
     agents: Any = [build(config) for config in configs]
-    kept = 4 * 7 * first.network.n_units  # gates, cell state and its tanh, and inputs of a step
-    check_memory(f"batch_size is {first.batch_size}: training", len(agents) * first.batch_size * first.n_steps * kept)
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
     done = np.zeros(len(configs), dtype=int)
