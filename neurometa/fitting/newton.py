@@ -8,6 +8,8 @@ import numpy as np
 RADIUS = 0.3  # of the first steps, in units of the scale
 SMALLEST = 1e-9  # a radius below which nothing is to be gained: a kink
 N_STEPS = 200
+STEEP = 1e-3  # nats per unit of the scale: a slope that is no rounding
+N_TRIES = 40  # of small steps along each parameter, where there is a kink
 CLOSE = 0.05  # in units of the scale: a climber so near to a better one is on its way to the same top
 NEAR = 1.0  # nats that a climber may be expected to gain beyond what its curvature promises
 
@@ -94,6 +96,47 @@ def ascend(
         best.place[:, won], best.value[won] = tried[:, up], found[0][up]
         best.gradient[:, won], best.hessian[..., won] = found[1][:, up], found[2][..., up]
     return best
+
+
+def explore(
+    evaluate: Evaluate,
+    found: Summit,
+    bounds: tuple[np.ndarray, np.ndarray],
+    scale: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Summit:
+    """Climb on from where the slope is not 0, as at a kink, by trying small steps along each parameter.
+
+    Parameters
+    ----------
+    evaluate, bounds, scale
+        As for `ascend`.
+    found : Summit
+        Of `ascend`; it is changed.
+    """
+    lower, upper = bounds
+    everybody = np.arange(found.value.size)
+    slope = found.gradient * scale(found.place, everybody)
+    held = ((found.place <= lower) & (slope <= 0)) | ((found.place >= upper) & (slope >= 0)) | (lower == upper)
+    stalled = np.flatnonzero((np.abs(np.where(held, 0.0, slope)) > STEEP).any(0))
+    n, step = len(lower), np.full(stalled.size, RADIUS)
+    for _ in range(N_TRIES if stalled.size else 0):
+        moves = np.concatenate([np.eye(n), -np.eye(n)], axis=1)[:, :, None] * step  # (parameter, move, climber)
+        here = found.place[:, stalled]
+        tried = here[:, None] + moves * scale(here, stalled)[:, None]
+        tried = np.clip(tried, lower[:, None, stalled], upper[:, None, stalled])
+        values = [each.reshape(*each.shape[:-1], 2 * n, -1) for each in evaluate(*_flat(tried, stalled))]
+        best, each = values[0].argmax(0), np.arange(stalled.size)
+        up = values[0][best, each] > found.value[stalled]
+        won, at = stalled[up], (best[up], each[up])
+        found.place[:, won], found.value[won] = tried[:, *at], values[0][at]
+        found.gradient[:, won], found.hessian[..., won] = values[1][:, *at], values[2][:, :, *at]
+        step = np.where(up, step, step / 2)
+    return found
+
+
+def _flat(tried: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (parameter, move, climber) and their climbers, one after the other."""
+    return tried.reshape(len(tried), -1), np.tile(who, tried.shape[1])
 
 
 def _may_win(
