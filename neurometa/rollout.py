@@ -10,8 +10,10 @@ from torch import Tensor
 from neurometa import dataset
 from neurometa.agents import Agent
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
+from neurometa.tasks.base import declared
 from neurometa.tasks.risky_safe import Perturb
 
 ACTIVITY = ("hidden", "cell")
@@ -49,6 +51,7 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
@@ -97,6 +100,7 @@ def unroll(
     """
     if n_episodes < 1:
         raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
+    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
     action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
@@ -132,6 +136,12 @@ def unroll(
     return played | {name: torch.stack(x) for name, x in latents.items()}
 
 
+def check_batch(what: str, task: Task, n_episodes: int) -> None:
+    """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
+    of_step = 16 + 4 * (task.n_actions + task.n_features)
+    check_memory(what, n_episodes * task.n_trials * len(task.steps) * of_step)
+
+
 def draw(logits: Tensor, rng: Rng) -> Tensor:
     """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
     luck = uniform(rng, len(logits))
@@ -160,14 +170,16 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
         Over ``episode``, ``trial``, ``step`` and the dims of each variable.
     """
     last = {"logits": ("option",), "observation": ("feature",), "hidden": ("unit",), "cell": ("unit",)}
-    variables = {}
+    latents, variables = declared(task), {}
     for name, x in played.items():
-        if name in task.latents:
-            dims: tuple[str, ...] = ("trial", "episode", *task.latents[name])
+        about: dict[str, str] = {}
+        if name in latents:
+            dims: tuple[str, ...] = ("trial", "episode", *latents[name].dims)
+            about = latents[name].attrs()
         else:
             dims = ("trial", "step", "episode", *last.get(name, ()))
         if name != "observation" or (observation and task.n_features):
-            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy())
+            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy(), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
     chosen = run.action.sel(step=task.choice_step, drop=True)

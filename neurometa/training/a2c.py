@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from neurometa.agents import LSTM, Agent
 from neurometa.errors import InputError
-from neurometa.rollout import unroll
+from neurometa.rollout import check_batch, unroll
 from neurometa.streams import Rng, Streams
 from neurometa.training import curve, kernels, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
@@ -27,10 +27,12 @@ from neurometa.training.returns import GAE, Disturbance, NStep
 from neurometa.training.schedules import Scheduled, at, check_range
 from neurometa.training.together import Together
 
-__all__ = ["Config", "DivergedError", "build", "company", "loss", "train", "train_together"]
+__all__ = ["Config", "DivergedError", "build", "companies", "company", "loss", "train", "train_together"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
+# Of networks trained side by side: more leave the second cache, and with more episodes little is gained by company.
+MOST_NETWORKS, MOST_EPISODES = 32, 256
 CURVE = ("reward", "policy_loss", "value_loss", "entropy")
 
 
@@ -137,6 +139,29 @@ def _unscaled(part: Any) -> list[dataclasses.Field[Any]]:
     return [x for x in dataclasses.fields(part) if x.type not in (Scheduled, float)]
 
 
+def companies(configs: Sequence[Training], *, at_least: int = 1) -> list[list[int]]:
+    """Sort settings into groups that are best trained together, given by their numbers.
+
+    Parameters
+    ----------
+    configs : sequence of Training
+        Of any shapes and algorithms; those of another algorithm are trained one by one.
+    at_least : int
+        Groups wanted of each shape, if there are so many settings, e.g. one per core.
+    """
+    groups: list[list[int]] = []
+    shapes = [company(config) if isinstance(config, Config) else None for config in configs]
+    for i, shape in enumerate(shapes):
+        if shape is None:
+            groups.append([i])
+        elif shape not in shapes[:i]:
+            alike = [k for k, other in enumerate(shapes) if other == shape]
+            most = max(1, min(MOST_NETWORKS, MOST_EPISODES // configs[i].batch_size))
+            n_groups = min(len(alike), at_least * math.ceil(len(alike) / (at_least * most)))
+            groups += [part.tolist() for part in np.array_split(alike, n_groups)]
+    return groups
+
+
 def train_together(
     configs: Sequence[Config],
     runs: Sequence[Path | None],
@@ -173,6 +198,7 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
+    check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
     agents: Any = [build(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
