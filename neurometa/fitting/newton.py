@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 RADIUS = 0.3  # of the first steps, in units of the scale
-SMALLEST = 1e-9  # a radius below which nothing is to be gained: a kink
+SMALLEST = 1e-6  # a radius below which nothing is to be gained: a kink
 N_STEPS = 200
-STEEP = 1e-3  # nats per unit of the scale: a slope that is no rounding
+STEEP = 1e-4  # nats promised by a slope that is no rounding
 N_TRIES = 40  # of small steps along each parameter, where there is a kink
 CLOSE = 0.05  # in units of the scale: a climber so near to a better one is on its way to the same top
 NEAR = 1.0  # nats that a climber may be expected to gain beyond what its curvature promises
@@ -29,12 +29,15 @@ class Summit(NamedTuple):
         There.
     hessian : float array (parameter, parameter, climber)
         There.
+    stuck : bool array (climber,)
+        Whether no step climbs although the slope is not 0, as at a kink.
     """
 
     place: np.ndarray
     value: np.ndarray
     gradient: np.ndarray
     hessian: np.ndarray
+    stuck: np.ndarray
 
 
 def ascend(
@@ -74,7 +77,7 @@ def ascend(
     n_climbers = place.shape[1]
     all_ = np.arange(n_climbers)
     value, gradient, hessian = evaluate(place, all_)
-    best = Summit(place.copy(), value.copy(), gradient.copy(), hessian.copy())
+    best = Summit(place.copy(), value.copy(), gradient.copy(), hessian.copy(), np.zeros(n_climbers, bool))
     active, radius = all_, np.full(n_climbers, RADIUS)
     for _ in range(N_STEPS):
         here = best.place[:, active]
@@ -82,6 +85,7 @@ def ascend(
         step, promise, length = _step(
             here, best.gradient[:, active], best.hessian[..., active], size, lower[:, active], upper[:, active], radius
         )
+        best.stuck[active] = (promise > STEEP) & (radius <= SMALLEST)
         going = (promise > tolerance) & (radius > SMALLEST)
         if rival is not None:
             going &= _may_win(best, rival, active, promise, length <= radius, size)
@@ -104,7 +108,7 @@ def explore(
     bounds: tuple[np.ndarray, np.ndarray],
     scale: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> Summit:
-    """Climb on from where the slope is not 0, as at a kink, by trying small steps along each parameter.
+    """Climb on from where climbers are stuck by trying small steps along each parameter.
 
     Parameters
     ----------
@@ -114,10 +118,7 @@ def explore(
         Of `ascend`; it is changed.
     """
     lower, upper = bounds
-    everybody = np.arange(found.value.size)
-    slope = found.gradient * scale(found.place, everybody)
-    held = ((found.place <= lower) & (slope <= 0)) | ((found.place >= upper) & (slope >= 0)) | (lower == upper)
-    stalled = np.flatnonzero((np.abs(np.where(held, 0.0, slope)) > STEEP).any(0))
+    stalled = np.flatnonzero(found.stuck)
     n, step = len(lower), np.full(stalled.size, RADIUS)
     for _ in range(N_TRIES if stalled.size else 0):
         moves = np.concatenate([np.eye(n), -np.eye(n)], axis=1)[:, :, None] * step  # (parameter, move, climber)
