@@ -1,4 +1,4 @@
-"""Sweeps: rows side by side against one after another, and what training several seeds as one batch could save.
+"""Sweeps: rows side by side against one after another.
 
     python benchmarks/bench_sweep.py                       # a table (about fifteen minutes)
     python benchmarks/bench_sweep.py --draws 20 --updates 50
@@ -21,7 +21,6 @@ import torch
 
 from neurometa import settings, sweep
 from neurometa.experiments import find
-from neurometa.training import a2c
 
 
 def run(backend, n_draws, n_updates):
@@ -35,14 +34,6 @@ def run(backend, n_draws, n_updates):
         sweep.collect(folder)
         seconds = time.perf_counter() - started
         return seconds, [path.read_bytes() for path in sorted(folder.glob("*/agent.safetensors"))]
-
-
-def seconds_per_update(batch_size, n_updates=60):
-    """Time of an update, the first ones left out."""
-    config = settings.replace(find("independent").config, [f"n_updates={n_updates}", f"batch_size={batch_size}"])
-    ticks = []
-    a2c.train(config, progress=lambda row: ticks.append(time.process_time()))
-    return (ticks[-1] - ticks[9]) / (n_updates - 10)
 
 
 @pytest.mark.parametrize("backend", ["serial", "loky"])
@@ -63,10 +54,4 @@ if __name__ == "__main__":
         same = "the same weights" if weights == known[1] else "OTHER WEIGHTS"
         print(
             f"{backend:6}  {seconds:7.1f} s  {known[0] / seconds:.2f} x serial  {len(weights)} rows, {same}", flush=True
-        )
-    alone = seconds_per_update(128)
-    for n_seeds in (2, 4, 8):
-        together = seconds_per_update(128 * n_seeds)
-        print(
-            f"{n_seeds} seeds as one batch: at most {n_seeds * alone / together:.2f} x (one network at {n_seeds} x 128)"
         )

@@ -1,12 +1,14 @@
 """Training throughput: environment steps per CPU-second, and beside it a plain-JAX anchor in the same minutes.
 
     python benchmarks/bench_training.py            # a table; the anchor is left out where it or jax is absent
+    python benchmarks/bench_training.py --together # networks side by side, one episode per update
     pytest benchmarks/bench_training.py            # pytest-benchmark's statistics of one update
 
 One thread, process CPU time, two-armed bandit of 100 trials, LSTM of 48 units, rollout + loss + gradient + Adam.
 """
 
 import argparse
+import dataclasses
 import importlib.util
 import os
 import resource
@@ -26,12 +28,22 @@ ANCHOR = Path(__file__).parents[2] / "shared" / "bench" / "jax_a2c.py"
 N_TRIALS = 100
 
 
-def trainer(batch_size, n_updates):
-    """Train for so many updates and return environment steps per CPU-second of the later ones."""
-    config = a2c.Config(task=IndependentBandit(n_trials=N_TRIALS), batch_size=batch_size, n_updates=n_updates + 3)
+def trainer(batch_size, n_updates, n_networks=1, optimizer="adam"):
+    """Train for so many updates and return environment steps per CPU-second of the later ones, of all networks."""
+    task = IndependentBandit(n_trials=N_TRIALS)
+    config = a2c.Config(task=task, batch_size=batch_size, n_updates=n_updates + 3, optimizer=optimizer)
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(n_networks)]
     marks = []
-    a2c.train(config, progress=lambda row: marks.append(time.process_time()))
-    return n_updates * batch_size * N_TRIALS / (marks[-1] - marks[2])
+    a2c.train_together(configs, [None] * n_networks, progress=lambda rows: marks.append(time.process_time()))
+    return n_updates * batch_size * N_TRIALS * n_networks / (marks[-1] - marks[2])
+
+
+def together(rounds):
+    """Print the rate of networks side by side, one episode per update, by their number."""
+    print("networks   all of them   each   (thousand environment steps per CPU-second, median, RMSProp)")
+    for n_networks in (1, 8, 16, 32, 64):
+        rate = statistics.median(trainer(1, 30, n_networks, "rmsprop") for _ in range(rounds)) / 1e3
+        print(f"{n_networks:8d} {rate:13.0f} {rate / n_networks:6.1f}")
 
 
 def anchor():
@@ -48,8 +60,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024, 2048])
     parser.add_argument("--rounds", type=int, default=5, help="alternations of the two, of which the median is told")
+    parser.add_argument("--together", action="store_true", help="networks side by side instead of batch sizes")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.together:
+        together(args.rounds)
+        return
     measure = anchor()
     ours = {batch: [] for batch in args.batch}
     theirs = {batch: [] for batch in args.batch}

@@ -5,73 +5,24 @@ how it was made, so a lab's trials that keep the contract pass through the same 
 """
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from neurometa.contract import BEYOND_PROBABILITY as BEYOND_PROBABILITY
+from neurometa.contract import VARIABLES as VARIABLES
+from neurometa.contract import Variable as Variable
 from neurometa.errors import InputError
+from neurometa.settings import modern
 from neurometa.storage import UNTOUCHED, replacing, seal, tampered
 
 CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
-
-
-class Variable(NamedTuple):
-    """Dims that a variable must span, its label on an axis, and its units if it has any."""
-
-    dims: tuple[str, ...]
-    long_name: str
-    units: str = ""
-
-
-VARIABLES = {
-    "choice": Variable(("trial",), "option chosen (-1: none)"),
-    "reward": Variable(("trial",), "reward", "reward"),
-    "reward_prob": Variable(("trial", "arm"), "reward probability"),
-    "drift_sd": Variable(("trial",), "drift of the reward probability", "1/trial"),
-    "base_prob": Variable(("trial", "arm"), "reward probability just after a choice"),
-    "magnitude": Variable(("trial", "arm"), "magnitude shown", "100 points"),
-    "volatile": Variable(("trial",), "reward probabilities change often"),
-    "risky_arm": Variable(("trial",), "arm that pays 4 or nothing"),
-    "risky_prob": Variable(("trial",), "reward probability of the risky arm"),
-    "forced": Variable(("trial",), "only one arm could be taken"),
-    "risky": Variable(("trial",), "risky arm chosen"),
-    "target": Variable(("trial",), "arm that pays most"),
-    "expected_reward": Variable(("trial", "arm"), "expected reward", "reward"),
-    "common": Variable(("trial",), "transition was the common one"),
-    "second_state": Variable(("trial",), "second-stage state reached (-1: none)"),
-    "second_choice": Variable(("trial",), "option chosen at the second stage"),
-    "better_state": Variable(("trial",), "second-stage state that pays more"),
-    "state_reward_prob": Variable(("trial", "state"), "reward probability of the second stage"),
-    "cue": Variable(("trial",), "cue shown"),
-    "rewarded_cue": Variable(("trial",), "cue that is rewarded"),
-    "reversed": Variable(("trial",), "first trial of new roles"),
-    "side": Variable(("trial",), "side of the rewarded stimulus"),
-    "action": Variable(("trial", "step"), "action"),
-    "step_reward": Variable(("trial", "step"), "reward of the step", "reward"),
-    "value": Variable(("trial", "step"), "value predicted by the agent", "reward"),
-    "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
-    "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
-    "cell": Variable(("trial", "step", "unit"), "cell state after the step"),
-    "activity": Variable(("trial", "step", "unit"), "activity recorded"),
-    "rpe_input": Variable(("trial", "step"), "prediction error given to the actor", "reward"),
-    "posterior_prob": Variable(("trial", "step"), "expected reward probability of arm 0"),
-    "posterior_better": Variable(("trial", "step"), "probability that second-stage state 0 pays more"),
-    "posterior_cue": Variable(("trial", "step"), "probability that cue 0 is rewarded"),
-    "posterior_volatility": Variable(("trial", "step"), "expected volatility", "1/trial"),
-    "observation": Variable(("trial", "step", "feature"), "observation"),
-    "valid": Variable(("trial",), "trial was played (False: padding)"),
-}
-
-BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice
-    "base_prob": "reward probabilities hang on the choices before",
-    "magnitude": "arms pay different magnitudes",
-    "risky_arm": "arms pay different magnitudes",
-}
 
 
 def describe(trials: xr.Dataset) -> xr.Dataset:
@@ -79,9 +30,7 @@ def describe(trials: xr.Dataset) -> xr.Dataset:
     trials = trials.copy()
     for name in trials.variables:
         if name in VARIABLES:
-            known = VARIABLES[str(name)]
-            attrs = {"long_name": known.long_name} | ({"units": known.units} if known.units else {})
-            trials[name].attrs = attrs | trials[name].attrs
+            trials[name].attrs = VARIABLES[str(name)].attrs() | trials[name].attrs
     return trials
 
 
@@ -148,6 +97,19 @@ def played(trials: xr.Dataset) -> xr.DataArray:
     """
     require(trials, choice=("trial",))
     return ((trials.choice >= 0) & _spread(trials, "choice", trials.attrs.get("choice_step"))).drop_attrs()
+
+
+def task_settings(trials: xr.Dataset) -> dict[str, Any]:
+    """Return the settings of the task that a run played, of one with a fixation those of the task that follows it.
+
+    Returns
+    -------
+    dict
+        As saved, ``type`` being e.g. ``"tasks.TwoStep"``; empty where the trials do not say, as those of a table.
+    """
+    text = str(trials.attrs.get("task", ""))
+    task = modern(json.loads(text)) if text[:1] == "{" else {}
+    return task["task"] if task.get("type") == "tasks.Fixation" else task
 
 
 def _spread(trials: xr.Dataset, like: str, step: str | None) -> xr.DataArray:

@@ -49,6 +49,18 @@ _MYOPIC = a2c.Config(
     entropy_weight=Linear(0.15, 0.0),
 )
 
+# Table 1 of Wang et al. 2016 for the bandits of 100 trials. Step size and discount are "tuned" there: 100 agents drew
+# theirs at random, and here they are those of restless-w16 until a sweep draws them.
+_W16_BANDIT = a2c.Config(
+    tasks.IndependentBandit(),
+    n_updates=20000,
+    batch_size=1,
+    optimizer=RMSProp(step_size=1e-3),
+    returns=NStep(discount=0.8),
+    value_weight=0.05,
+    entropy_weight=Linear(1.0, 0.0),
+)
+
 # Two steps per trial, so that the critic answers when the state is shown and its prediction errors can be taken at both
 # events; a value weight ten times the papers', for they are only as good as the critic is.
 _TWO_STEP = a2c.Config(
@@ -135,6 +147,21 @@ EXPERIMENTS = {
         about="Does a network learn to explore as much as a problem needs?",
         cpu_minutes=5,
     ),
+    "independent-w16": Experiment(
+        _W16_BANDIT,
+        source="Wang et al. 2016, experiment 1, Table 1",
+        about="The same with the paper's own settings, one episode per update; its sweep is the paper's protocol.",
+        cpu_minutes=1,
+    ),
+    **{
+        f"dependent-{difficulty}-w16": Experiment(
+            dataclasses.replace(_W16_BANDIT, task=tasks.DependentBandit(difficulty=difficulty)),
+            source="Wang et al. 2016, experiment 2, Table 1",
+            about=f"Arms that have something in common ({difficulty} problems), with the paper's own settings.",
+            cpu_minutes=1,
+        )
+        for difficulty in DIFFICULTIES
+    },
     **{
         f"dependent-{difficulty}": Experiment(
             dataclasses.replace(_MYOPIC, task=tasks.DependentBandit(difficulty=difficulty)),

@@ -12,6 +12,7 @@ from neurometa.agents import Agent
 from neurometa.errors import InputError
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
+from neurometa.tasks.base import declared
 from neurometa.tasks.risky_safe import Perturb
 
 ACTIVITY = ("hidden", "cell")
@@ -160,14 +161,16 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
         Over ``episode``, ``trial``, ``step`` and the dims of each variable.
     """
     last = {"logits": ("option",), "observation": ("feature",), "hidden": ("unit",), "cell": ("unit",)}
-    variables = {}
+    latents, variables = declared(task), {}
     for name, x in played.items():
-        if name in task.latents:
-            dims: tuple[str, ...] = ("trial", "episode", *task.latents[name])
+        about: dict[str, str] = {}
+        if name in latents:
+            dims: tuple[str, ...] = ("trial", "episode", *latents[name].dims)
+            about = latents[name].attrs()
         else:
             dims = ("trial", "step", "episode", *last.get(name, ()))
         if name != "observation" or (observation and task.n_features):
-            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy())
+            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy(), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
     chosen = run.action.sel(step=task.choice_step, drop=True)

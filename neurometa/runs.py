@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from torch import nn
 
 from neurometa import agents, dataset, settings
 from neurometa._version import __version__
@@ -24,7 +25,8 @@ from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, RiskySafe
 from neurometa.tasks.fixation import without_fixation
 from neurometa.tasks.risky_safe import perturbation as perturbation_named
-from neurometa.training import Training, algorithm, build
+from neurometa.training import Training, a2c, algorithm, build
+from neurometa.training.a2c import DivergedError
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 
 CONFIG = "config.json"
@@ -69,20 +71,85 @@ def train(
     """
     check_device(device)
     with only_writer(run):
-        if (run / CONFIG).exists():
-            if not resume:
-                raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
-            before = record(run).get("experiment", "")
-            if experiment and before and experiment != before:
-                raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another --out.")
-            _same(config, open_config(run), run)
-        else:
-            about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-            write_json(run / CONFIG, about)
+        _begin(config, run, experiment, device, resume=resume)
         if not (run / WEIGHTS).exists():
             save_weights(run / WEIGHTS, algorithm(config).train(config, run, device=device, progress=progress))
         (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
         return load_agent(run)
+
+
+def train_together(
+    configs: Sequence[Training],
+    runs: Sequence[Path],
+    *,
+    experiment: str = "",
+    resume: bool = False,
+    progress: Callable[[dict[int, dict[str, float]]], None] | None = None,
+) -> list[agents.Agent | DivergedError]:
+    """Train agents side by side on one core, each into a run folder of its own and to the bits it ends in alone.
+
+    Parameters
+    ----------
+    configs : sequence of Training
+        What fixes the result of each. If there are several they must be of one shape: see `a2c.company`.
+    runs : sequence of Path
+        Their folders.
+    experiment, resume
+        As for `train`.
+    progress : callable, optional
+        Called after each update with the new rows of the learning curves, by the number of the agent.
+
+    Returns
+    -------
+    list of Agent or DivergedError
+        The trained agents, and why those that diverged are none.
+
+    Raises
+    ------
+    InputError
+        As by `train`, but for an agent that diverged.
+    """
+    with contextlib.ExitStack() as locks:
+        for config, run in zip(configs, runs, strict=True):
+            locks.enter_context(only_writer(run))
+            _begin(config, run, experiment, "cpu", resume=resume)
+        left = [n for n, run in enumerate(runs) if not (run / WEIGHTS).exists()]
+        tell = (lambda rows: progress({left[n]: row for n, row in rows.items()})) if progress else None
+        found = _train_all([configs[n] for n in left], [runs[n] for n in left], tell)
+        trained = dict(zip(left, found, strict=True))
+        for n, run in enumerate(runs):
+            if isinstance(agent := trained.get(n), nn.Module):
+                save_weights(run / WEIGHTS, agent)
+            if (run / WEIGHTS).exists():
+                (run / CHECKPOINT).unlink(missing_ok=True)
+        diverged = {n: agent for n, agent in trained.items() if isinstance(agent, DivergedError)}
+        return [diverged.get(n) or load_agent(run) for n, run in enumerate(runs)]
+
+
+def _train_all(
+    configs: Sequence[Training], runs: Sequence[Path], progress: Callable[[dict[int, dict[str, float]]], None] | None
+) -> Sequence[agents.Agent | DivergedError]:
+    if len(configs) != 1:
+        return a2c.train_together(configs, runs, progress=progress) if configs else []
+    tell = (lambda row: progress({0: row})) if progress else None
+    try:
+        return [algorithm(configs[0]).train(configs[0], runs[0], progress=tell)]
+    except DivergedError as diverged:
+        return [diverged]
+
+
+def _begin(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> None:
+    """Write the settings of a run, or make sure that those there are the same."""
+    if (run / CONFIG).exists():
+        if not resume:
+            raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
+        before = record(run).get("experiment", "")
+        if experiment and before and experiment != before:
+            raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another --out.")
+        _same(config, open_config(run), run)
+        return
+    about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
+    write_json(run / CONFIG, about)
 
 
 def evaluate(

@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-BLOCK = 64  # numbers drawn ahead for each episode, so that a generator is asked once for many steps
+BLOCK = 128  # numbers drawn ahead for each episode, so that a generator is asked once for many steps
 LANES = 32  # floats that torch's vectorised loops take at once
 EVEN = 0.5  # luck of the episodes that fill up the last lanes, which nobody looks at
+
+Ahead = tuple[Tensor, tuple[Tensor, ...], int]  # numbers (number, episode), the same row by row, and how many are used
+NOTHING: Ahead = (torch.empty(0, 0), (), 0)
 
 
 class Streams:
@@ -30,7 +33,7 @@ class Streams:
     def __init__(self, generators: Sequence[torch.Generator], n_each: int) -> None:
         self.generators, self.n_each = list(generators), n_each
         self.n_episodes = self.rounded(len(self.generators) * n_each)
-        self._ahead: dict[Callable[..., Tensor], list[Tensor]] = {}
+        self._ahead: dict[Callable[..., Tensor], Ahead] = {}
 
     @staticmethod
     def rounded(n_played: int) -> int:
@@ -47,20 +50,23 @@ class Streams:
         count = 1
         for length in rest:
             count *= length
-        ahead = self._ahead.get(kind, [])
-        if len(ahead) < count:
-            ahead = self._ahead[kind] = self._draw(kind, max(BLOCK, count))
+        ahead, rows, used = self._ahead.get(kind, NOTHING)
+        if len(rows) - used < count:
+            ahead, rows, used = self._draw(kind, max(BLOCK, count))
+        self._ahead[kind] = (ahead, rows, used + count)
         if not rest:
-            return ahead.pop()
-        taken = torch.stack([ahead.pop() for _ in range(count)])
+            return rows[used]
+        taken = ahead[used : used + count]
+        if rest == [count] and axis == 1:
+            return taken
         return taken.view(*rest, self.n_episodes).movedim(-1, axis).contiguous()
 
-    def _draw(self, kind: Callable[..., Tensor], count: int) -> list[Tensor]:
-        """So many numbers for every episode, the next one last."""
+    def _draw(self, kind: Callable[..., Tensor], count: int) -> Ahead:
+        """So many numbers for every episode."""
         drawn = torch.full((count, self.n_episodes), EVEN)
         for i, generator in enumerate(self.generators):
             drawn[:, i * self.n_each : (i + 1) * self.n_each] = kind((count, self.n_each), generator=generator)
-        return list(drawn.unbind())
+        return drawn, drawn.unbind(), 0  # views of every row, made once
 
 
 Rng = torch.Generator | Streams

@@ -233,6 +233,22 @@ def test_output_fits_a_narrow_terminal_and_breaks_no_word(run, monkeypatch, comm
     assert set(re.findall(r"\w+", narrow)) <= set(re.findall(r"\w+", wide))
 
 
+def test_seeds_trained_side_by_side_are_the_runs_of_each_seed(tmp_path):
+    settings = ["--set", "n_updates=4", "--set", "n_units=5", "--set", "batch_size=2", "--set", "task.n_trials=5"]
+    out = tmp_path / "several"
+    told = json.loads(fine("train", "restless", *settings, "--seed", "3", "--seeds", "2", "--out", str(out), "--json"))
+    assert [(agent["seed"], agent["failed"]) for agent in told["agents"]] == [(3, ""), (4, "")]
+    fine("train", "restless", *settings, "--seed", "4", "--out", str(tmp_path / "alone"))
+    for name in ("agent.safetensors", "curve.jsonl"):
+        assert (out / "4" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    more = fine("train", "restless", *settings, "--seed", "3", "--seeds", "3", "--out", str(out), "--resume")
+    assert "Trained 3 agents of restless" in more
+    wild = [*settings, "--seeds", "1", "--out", str(tmp_path / "wild"), "--set", "step_size=1e30", "--json"]
+    (agent,) = json.loads(fine("train", "restless", *wild))["agents"]
+    assert agent["reward_per_trial"] is None
+    assert agent["failed"].startswith("Training diverged at update 2: ")
+
+
 def test_an_unfinished_word_of_a_command_is_no_command():
     code, out, err = neurometa("trian")
     assert code == 2
@@ -252,6 +268,8 @@ REFUSED = [
         "RUN holds a run of other settings: network.n_units is 6",
     ),
     (["train", "restless-w16", "--out", "RUN", "--resume"], "RUN holds a run of restless, not of restless-w16"),
+    (["train", "restless", "--out", "NEW", "--seeds", "0"], "--seeds is 0; it must be at least 1"),
+    (["train", "restless", "--out", "RUN", "--seeds", "2"], "RUN holds a run, not a folder of several"),
     (
         ["train", "restless", "--out", "NEW", "--set", "n_unit=7"],
         r"Config has no field 'n_unit'. Did you mean 'n_units'\?",

@@ -9,6 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurometa import dataset
 from neurometa.dataset import (
     CONTRACT,
     VARIABLES,
@@ -299,3 +300,16 @@ def test_the_example_keeps_the_contract_and_its_own_description():
 
 def test_an_unknown_example_is_refused():
     assert refusal(example, "maze") == "There is no example 'maze'; allowed is 'restless'."
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ('{"type": "TwoStep", "n_trials": 9, "form": "fixation"}', {"type": "tasks.TwoStep", "form": "stages"}),
+        ('{"type": "tasks.Fixation", "task": {"type": "tasks.TwoStep", "n_trials": 9}}', {"type": "tasks.TwoStep"}),
+        ('{"type": "tasks.TwoStep", "n_trials": 9}', {"type": "tasks.TwoStep"}),
+    ],
+)
+def test_the_settings_of_a_runs_task_are_found_within_a_fixation_and_in_older_files(task, expected):
+    assert dataset.task_settings(xr.Dataset(attrs={"task": task})).items() >= (expected | {"n_trials": 9}).items()
+    assert dataset.task_settings(xr.Dataset(attrs={"task": "table: mice.csv"})) == {}

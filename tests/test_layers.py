@@ -16,6 +16,7 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
+    ("contract", "memory"),
     ("storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "streams"),
     ("evidence",),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurometa import settings
+from neurometa import settings, tasks
 from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS, find
@@ -266,3 +266,47 @@ def test_every_experiment_says_where_it_is_from_and_what_it_costs(name):
     assert found.config.seed == 0
     assert 0 < found.cpu_minutes < math.inf
     assert found.config.budget == found.config.n_updates * found.config.batch_size * found.config.n_steps
+
+
+KINDS = [tasks.Task, *tasks.Task.__subclasses__()]
+WRAPPED = a2c.Config(task=tasks.Fixation(tasks.Foraging()))
+
+
+@pytest.mark.parametrize(
+    ("task", "assignment", "expected"),
+    [
+        (tasks.Foraging(), "task.fixation=true", tasks.Fixation(tasks.Foraging())),
+        (tasks.Foraging(), "task.fixation=false", tasks.Foraging()),
+        (tasks.RiskySafe(9, n_forced=2), "task.fixation=true", tasks.Fixation(tasks.RiskySafe(9, n_forced=2))),
+        (tasks.TwoStep(7), "task.form=fixation", tasks.Fixation(tasks.TwoStep(7, form="stages"))),
+        (tasks.Fixation(tasks.TwoStep()), "task.n_trials=9", tasks.Fixation(tasks.TwoStep(9))),
+        (tasks.Fixation(tasks.TwoStep()), "n_trials=9", tasks.Fixation(tasks.TwoStep(9))),
+        (tasks.Fixation(tasks.TwoStep()), "task.task.p_common=0.7", tasks.Fixation(tasks.TwoStep(p_common=0.7))),
+    ],
+    ids=str,
+)
+def test_a_fixation_is_put_around_a_task_and_is_passed_through(task, assignment, expected):
+    assert settings.replace(a2c.Config(task=task), [assignment]).task == expected
+
+
+@pytest.mark.parametrize(
+    ("older", "task"),
+    [
+        ({"type": "Foraging", "n_trials": 7, "fixation": True}, tasks.Fixation(tasks.Foraging(7))),
+        ({"type": "Foraging", "n_trials": 7, "fixation": False}, tasks.Foraging(7)),
+        ({"type": "RiskySafe", "n_trials": 7, "n_forced": 2, "fixation": True}, tasks.Fixation(tasks.RiskySafe(7, 2))),
+        ({"type": "TwoStep", "n_trials": 7, "form": "fixation"}, tasks.Fixation(tasks.TwoStep(7, form="stages"))),
+        ({"type": "Harlow", "n_trials": 7, "fixation_reward": 0.5}, tasks.Harlow(7, fixation_reward=0.5)),
+    ],
+)
+def test_older_records_of_a_task_with_a_fixation_open(older, task):
+    assert settings.from_json(KINDS, older) == task == settings.from_json(KINDS, settings.to_json(task))
+
+
+def test_what_is_no_setting_of_a_wrapped_task_is_told():
+    with pytest.raises(InputError, match="has no field 'fixation'"):
+        settings.replace(a2c.Config(task=tasks.TwoStep()), ["task.fixation=true"])
+    with pytest.raises(InputError, match="has no field 'n_trails'"):
+        settings.replace(WRAPPED, ["task.n_trails=3"])
+    with pytest.raises(InputError, match="Fixation has a fixation of its own"):
+        tasks.Fixation(WRAPPED.task)

@@ -6,24 +6,31 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from neurometa import dataset
+from neurometa import dataset, memory
 from neurometa.agents import RandomChoice
+from neurometa.dataset import Variable
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 from neurometa.tasks import (
     DawTwoStep,
     DependentBandit,
+    Fixation,
     Foraging,
+    Harlow,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
     RestlessBandit,
+    Reversal,
     RiskySafe,
     TwoStep,
     Volatility,
 )
+from neurometa.tasks.base import declared
 
 RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
 TASKS = [
@@ -43,8 +50,19 @@ TASKS = [
     Volatility(n_trials=7, order="either"),
     RiskySafe(7, n_forced=4),
 ]
-EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+WRAPPED = [Fixation(task) for task in TASKS if not isinstance(task, DawTwoStep)]
+
+EVERY_TASK = pytest.mark.parametrize(
+    "task", [*TASKS, *WRAPPED], ids=lambda task: type(getattr(task, "task", task)).__name__
+)
 TRAINING, TESTING = ((0.0, 1 / 15), (2 / 15, 3 / 15)), ((0.0, 3 / 15),)
+
+
+class Deaf(IndependentBandit):
+    """A task that takes no trial without a response."""
+
+    def step(self, state, action, step, rng):
+        return state["reward_prob"].gather(1, action[:, None])[:, 0], state
 
 
 def generator(seed=0):
@@ -98,9 +116,48 @@ def test_every_task_keeps_the_data_contract(task):
     assert run.choice.dims == run.reward.dims == ("episode", "trial")
     assert run.choice.dtype == run.action.dtype == np.int8
     assert {run[name].dtype for name in ("reward", "step_reward", "value", "logits")} == {np.dtype(np.float32)}
-    assert {name: run[name].dims[2:] for name in task.latents} == task.latents
-    assert dataset.n_options(run) == run.sizes["option"] == task.n_actions
+    for name, latent in declared(task).items():
+        assert run[name].dims == ("episode", "trial", *latent.dims)
+        assert (run[name].attrs["long_name"], run[name].attrs.get("units", "")) == (latent.long_name, latent.units)
+    assert dataset.n_options(run) == task.n_options and run.sizes["option"] == task.n_actions
     assert all(run[name].attrs["long_name"] for name in run.data_vars)
+
+
+@pytest.mark.parametrize("task", WRAPPED, ids=lambda task: type(task.task).__name__)
+def test_a_fixation_asks_for_the_centre_there_and_only_there_and_changes_nothing_else(task):
+    rng, bare = generator(), task.task
+    state = task.begin(40, rng)
+    for step in task.steps:
+        action = torch.arange(40) % task.n_actions
+        centre = action == bare.n_actions
+        before = rng.get_state()
+        paid, after = task.step(state, action, step, rng)
+        if step == "fixation":
+            assert (paid == torch.where(centre, 0.0, -1.0)).all()
+            assert all(after[name] is x for name, x in state.items())
+        else:
+            rng.set_state(before)
+            earned, own = bare.step(state, torch.where(centre, -1, action), step, rng)
+            assert (paid == torch.where(centre, -1.0, earned)).all()
+            assert all(own[name].equal(x) for name, x in after.items())
+            assert not earned[centre].clamp(min=0).any(), "without a response nothing is paid"
+        seen = task.observe(after, step)
+        assert (seen[:, 0] == (step == "fixation")).all() and seen.shape == (40, task.n_features)
+        state = after
+
+
+def test_a_task_says_what_its_latents_are_called_and_in_which_units():
+    latents = {"heat": Variable(("arm",), "heat of the arm", "K"), "reward_prob": ("arm",), "drift_rate": ()}
+    task = type("Stove", (IndependentBandit,), {"latents": latents})(7)
+    found = declared(task)
+    assert found["heat"] == (("arm",), "heat of the arm", "K")
+    assert found["reward_prob"] == (("arm",), "reward probability", "")
+    assert found["drift_rate"] == ((), "drift rate", "")
+    prob = torch.rand(7, 3, 2)
+    played = {"action": torch.zeros(7, 1, 3), "reward": torch.zeros(7, 1, 3), "heat": prob}
+    run = to_dataset(task, played)
+    assert run.heat.attrs == {"long_name": "heat of the arm", "units": "K"}
+    assert run.heat.dims == ("episode", "trial", "arm")
 
 
 @EVERY_TASK
@@ -246,7 +303,35 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    assert tested == task or isinstance(task, RestlessBandit | Foraging | Volatility)
+    assert tested == task or isinstance(getattr(task, "task", task), RestlessBandit | Foraging | Volatility)
+
+
+HUGE = st.integers(10**11, 10**14) | st.just(10**40)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda n, kind=kind: kind(n) for kind in (IndependentBandit, InformativeBandit, RestlessBandit, TwoStep)),
+        *(lambda n, kind=kind: kind(n) for kind in (DawTwoStep, Foraging, Volatility, RiskySafe, Harlow, Reversal)),
+        lambda n: IndependentBandit(5, n_arms=n),
+        lambda n: DependentBandit(5, n_arms=n),
+        lambda n: Harlow(n_stimulus_features=n),
+    ],
+)
+@settings(max_examples=3, deadline=None)
+@given(n=HUGE)
+def test_a_size_that_no_machine_holds_is_told_before_anything_is_allocated(make, n):
+    with pytest.raises(InputError, match=f"is {n}.*: a single episode needs at least .* of memory, and this machine"):
+        make(n)
+
+
+def test_memory_is_told_in_the_largest_unit_that_fits():
+    told = [memory.in_words(n) for n in (0, 1, 1023, 1024, 3 * 2**30 + 1, 2**60, 10**400)]
+    assert told == ["0 bytes", "1 bytes", "1,023 bytes", "1 KiB", "3 GiB", "1 EiB", "over a million EiB"]
+    memory.check_memory("all of it", memory.machine_memory())
+    with pytest.raises(InputError, match="all of it and more needs at least"):
+        memory.check_memory("all of it and more", memory.machine_memory() + 1)
 
 
 def test_a_recorded_bandit_pays_with_the_recorded_probabilities():
@@ -297,6 +382,11 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: Foraging(test_base_prob_ranges=((0, 0.2), (0.1, 0.3))), "test_base_prob_ranges .* overlap"),
         (lambda: Volatility(-1), "n_trials is -1"),
         (lambda: Volatility(order="stable"), r"order is 'stable'; allowed are .* Did you mean 'stable-first'\?"),
+        (lambda: Fixation(Harlow()), "Harlow has a fixation of its own; give it as it is"),
+        (lambda: Fixation(Reversal()), "Reversal has a fixation of its own"),
+        (lambda: Fixation(Fixation(TwoStep())), "Fixation has a fixation of its own"),
+        (lambda: Fixation(DawTwoStep()), "DawTwoStep logs a latent over 'option', to which a fixation would add one"),
+        (lambda: Fixation(Deaf(5)), r"Deaf cannot be played without a response, .* an action of -1 \(RuntimeError: "),
         (lambda: RecordedBandit(8, RECORDING), "n_trials is 8; the recording has 7"),
         (lambda: RecordedBandit(0, RECORDING), "n_trials is 0"),
         (lambda: RecordedBandit(7, RECORDING[0]), r"recording is \(7, 3\); it must be \(episode, trial, arm\)"),

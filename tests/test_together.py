@@ -14,6 +14,7 @@ from neurometa.rollout import unroll
 from neurometa.settings import replace
 from neurometa.streams import Streams
 from neurometa.tasks import (
+    Fixation,
     Foraging,
     Harlow,
     IndependentBandit,
@@ -67,7 +68,7 @@ KINDS = [
     (network, IndependentBandit(40), 8, 100),  # two groups of steps in the weights' gradient
     (network, InformativeBandit(), 5, 1),
     (separate, RestlessBandit(7), 6, 9),
-    (separate, RiskySafe(6, n_forced=2, fixation=False), 6, 1),
+    (separate, RiskySafe(6, n_forced=2), 6, 1),
     (separate, InformativeBandit(), 6, COMPILED + 1),
 ]
 
@@ -158,7 +159,7 @@ def bits(agent):
 
 
 W18 = a2c.Config(
-    TwoStep(5, form="fixation"), LSTM(9, ("observation", "action", "reward"), learned_start=True), n_updates=4
+    Fixation(TwoStep(5, form="stages")), LSTM(9, ("observation", "action", "reward"), learned_start=True), n_updates=4
 )
 ROWS = [
     SMALL,
@@ -167,7 +168,7 @@ ROWS = [
     replace(SMALL, ["inputs=action,time", "horizon=2"]),
     replace(SMALL, ["noise_sd=0.3", "gain=0.5", "delay=1"]),
     dataclasses.replace(SMALL, task=RiskySafe(6, n_forced=2), network=LSTM(5, separate=True)),
-    dataclasses.replace(SMALL, task=Foraging(7, fixation=True)),
+    dataclasses.replace(SMALL, task=Fixation(Foraging(7))),
     dataclasses.replace(SMALL, task=Volatility(5)),
     dataclasses.replace(SMALL, task=Harlow(2, partner="new")),
     dataclasses.replace(SMALL, task=InformativeBandit()),

@@ -1,14 +1,13 @@
 """Does the learning rate follow the volatility of the world? The regression of Wang et al. 2016, Fig 4c."""
 
 import itertools
-import json
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 from scipy import special
 
-from neurometa.dataset import require
+from neurometa.dataset import require, task_settings
 from neurometa.errors import InputError
 from neurometa.exact.restless import BANDS
 
@@ -37,8 +36,7 @@ def follow_volatility(fitted: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
     require(trials, drift_sd=("episode", "trial"))
     require(fitted, learning_rate=("episode",))
     drift = trials.drift_sd.isel(trial=0).astype(float).reset_coords(drop=True)
-    task = trials.attrs.get("task", "")
-    reading = json.loads(task).get("drift", "sd") if task[:1] == "{" else "sd"
+    reading = task_settings(trials).get("drift", "sd")
     volatility = (drift if reading == "sd" else drift**2).rename("volatility")
     volatility.attrs = {"long_name": "volatility of the episode", "units": "1/trial"}
     return volatility_regression(fitted.learning_rate, volatility).assign(volatility=volatility)

@@ -1,6 +1,5 @@
 """What a decoder may be asked to read, by name: an ideal learner's statistics, or a variable of the run."""
 
-import json
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -9,9 +8,8 @@ import xarray as xr
 
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
-from neurometa.dataset import played, require
+from neurometa.dataset import played, require, task_settings
 from neurometa.errors import InputError, nearest
-from neurometa.settings import modern
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
 CATEGORIES = ("choice", "target", "action")  # integers that stand for options
@@ -73,8 +71,7 @@ def world(trials: xr.Dataset) -> Prior:
     InputError
         The run does not name its task, or the task's arms do not keep their probabilities.
     """
-    text = str(trials.attrs.get("task", ""))
-    task = modern(json.loads(text)) if text[:1] == "{" else {}
+    text, task = trials.attrs.get("task", ""), task_settings(trials)
     kind = task.get("type")
     if kind == "tasks.IndependentBandit":
         return {"world": "independent", "prob": None}

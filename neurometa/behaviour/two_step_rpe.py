@@ -1,11 +1,9 @@
 """What a planner and a model-free learner would have erred by on given trials of a two-step task."""
 
-import json
-
 import numpy as np
 import xarray as xr
 
-from neurometa.dataset import played, require
+from neurometa.dataset import played, require, task_settings
 from neurometa.errors import InputError
 
 WORLD = {"p_common": 0.8, "p_reversal": 0.025, "p_reward": 0.9}  # Wang et al. 2018, simulation 4
@@ -130,8 +128,7 @@ def _sarsa(
 
 def _world(trials: xr.Dataset) -> dict[str, float]:
     """Settings of the run's own task where it says them, else those of Wang et al. 2018."""
-    text = str(trials.attrs.get("task", ""))
-    task = json.loads(text) if text[:1] == "{" else {}
+    task = task_settings(trials)
     return {name: float(task.get(name, x)) for name, x in WORLD.items()}
 
 

@@ -1,7 +1,10 @@
 """The command that trains many settings of one experiment: sweep."""
 
+import contextlib
 import math
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,23 +69,39 @@ def sweep(
     if slurm and left:
         _write_script(folder, sweeps.slurm_script(folder, hours=hours), len(left), again, as_json=as_json)
         return
-    n_rows, started = len(sweeps.finished(folder)) + len(left), time.monotonic()
-    with bar("rows", n_rows, "rows", quiet=as_json) as show:
-        done = n_rows - len(left)
-        show(done, "")
-
-        def progress(number: int) -> None:
-            nonlocal done
-            done += 1
-            show(done, f"row {number:03} done")
-
-        try:
+    started = time.monotonic()
+    try:
+        with _watched(folder, quiet=as_json):
             where = backend or ("dask" if scheduler else "loky")
-            sweeps.train(folder, backend=where, n_jobs=jobs, scheduler=scheduler, progress=progress)
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(f"Go on with: {again}") from interrupt
+            sweeps.train(folder, backend=where, n_jobs=jobs, scheduler=scheduler)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(f"Go on with: {again}") from interrupt
     result = sweeps.collect(folder, top=top)
     _tell(folder, result, len(left), time.monotonic() - started, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _watched(folder: Path, *, quiet: bool) -> Iterator[None]:
+    """Show how far a sweep is, from what its rows write, while it is trained here or elsewhere."""
+    from neurometa import sweep as sweeps
+
+    done, whole = sweeps.updates_done(folder)
+    over = threading.Event()
+    with bar("updates", whole, "updates", quiet=quiet) as show:
+
+        def watch() -> None:
+            while not over.wait(1.0):
+                left = len(sweeps.unfinished(folder))
+                show(sweeps.updates_done(folder)[0], f"rows left {left}")
+
+        show(done, "")
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
 
 def _table(folder: Path, experiment: str, given: tuple[Any, ...]) -> None:

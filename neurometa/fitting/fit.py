@@ -227,7 +227,7 @@ def _fit_columns(
         flat, held = unidentified(problem, best), lower == upper
         bound = ((best.parameters == lower) | (best.parameters == upper)) & ~held & ~flat
         parameters[:, some], value[some] = np.where(flat, np.nan, best.parameters), best.value
-        errors[:, some], on_bound[:, some] = standard_errors(problem, best, ~(bound | held | flat)), bound
+        errors[:, some], on_bound[:, some] = standard_errors(best, ~(bound | held | flat)), bound
         if level is not None:
             drop = special.gammaincinv(0.5, level)  # half the quantile of chi-squared with 1 degree of freedom
             for k in range(n):

@@ -26,32 +26,59 @@ class Choices(NamedTuple):
         Finite everywhere.
     n_options : int
         Number of arms.
-    first : int
+    first : int or int array (column,)
         The trials before this one teach but do not score.
     told : tuple of float array (arm, trial, column, member)
-        What an `Observer` is told before each trial.
+        What a model is told before each trial.
+    stop : int array (column,) or None
+        The trials from this one on are not looked at; as many score in every column.
+    arms : int array (column, member) or None
+        How many of the arms there are, where not all are everywhere.
     """
 
     choice: np.ndarray
     reward: np.ndarray
     n_options: int
-    first: int = 0
+    first: int | np.ndarray = 0
     told: tuple[np.ndarray, ...] = ()
+    stop: np.ndarray | None = None
+    arms: np.ndarray | None = None
 
     def take(self, columns: np.ndarray | slice) -> "Choices":
         """Only some of the columns, in any order and number."""
-        told = tuple(each[:, :, columns] for each in self.told)
-        return self._replace(choice=self.choice[:, columns], reward=self.reward[:, columns], told=told)
+        return self._replace(
+            choice=self.choice[:, columns],
+            reward=self.reward[:, columns],
+            first=self.first[columns] if isinstance(self.first, np.ndarray) else self.first,
+            told=tuple(each[:, :, columns] for each in self.told),
+            stop=None if self.stop is None else self.stop[columns],
+            arms=None if self.arms is None else self.arms[columns],
+        )
+
+    @property
+    def window(self) -> np.ndarray:
+        """First and last trial + 1 that score, (2, column)."""
+        n_trials, n_columns = self.choice.shape[:2]
+        stop = np.full(n_columns, n_trials) if self.stop is None else self.stop
+        return np.stack([np.broadcast_to(self.first, stop.shape), stop])
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Which choices score, bool (trial, column, member)."""
+        first, stop = self.window[..., None]
+        trial = np.arange(len(self.choice))[:, None, None]
+        return (self.choice >= 0) & (trial >= first) & (trial < stop)
 
     @property
     def n_scored(self) -> np.ndarray:
         """Number of choices that score, per column."""
-        return (self.choice[self.first :] >= 0).sum((0, 2))
+        return self.scores.sum((0, 2))
 
     @property
     def n_rows(self) -> int:
         """Number of trials of a column that may score."""
-        return (len(self.choice) - self.first) * self.choice.shape[2]
+        first, stop = self.window
+        return int((stop - first)[:1].sum()) * self.choice.shape[2]
 
     def n_elements(self, model: type[Softmax]) -> int:
         """Size of the `Gaps` at one point."""
@@ -68,17 +95,21 @@ class Gaps(NamedTuple):
         score; 0 where it does not.
     chosen : float array (feature, point)
         The gaps of the chosen arms, summed.
-    n_empty : int array (point,)
-        How many of the trials that may score do not.
+    empty : float array (point,)
+        What the trials that may score but do not add to that sum of logarithms, in nats.
+    absent : float array (other, 1, point, member) or None
+        Minus infinity for arms that are not there, else 0.
     """
 
     gap: np.ndarray
     chosen: np.ndarray
-    n_empty: np.ndarray
+    empty: np.ndarray
+    absent: np.ndarray | None = None
 
     def take(self, points: np.ndarray) -> "Gaps":
         """Only some of the points."""
-        return Gaps(self.gap[:, :, :, points], self.chosen[:, points], self.n_empty[points])
+        absent = None if self.absent is None else self.absent[:, :, points]
+        return Gaps(self.gap[:, :, :, points], self.chosen[:, points], self.empty[points], absent)
 
 
 def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
@@ -99,45 +130,85 @@ def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
         Its points are (try, column), flattened.
     """
     n_tries, rates = rates.shape[1], rates[..., None]  # of all members
-    gap = _learned(model, choices, rates) if issubclass(model, Model) else _weighed(model, choices, rates)
+    first, stop = choices.window
+    gap = np.zeros(
+        (
+            len(model.weights),
+            choices.n_rows // choices.choice.shape[2],
+            choices.n_options - 1,
+            *_points(choices, n_tries),
+        )
+    )
+    for start in np.unique(first):  # a window is a block of columns
+        columns = np.flatnonzero(first == start)
+        few = slice(columns[0], columns[-1] + 1)
+        here = choices.take(few)._replace(first=int(start), stop=None)
+        here = here._replace(choice=here.choice[: stop[few][0]])
+        fill = _learned if issubclass(model, Model) else _weighed
+        fill(model, here, rates[:, :, few], gap[..., few, :])
     arms = np.arange(1, choices.n_options).reshape(-1, 1, 1)
-    chosen = (choices.choice[choices.first :, None] == arms).astype(float)
+    scored = choices.choice if choices.stop is None else _windowed(choices)
+    chosen = (scored[choices.first if choices.stop is None else 0 :, None] == arms).astype(float)
     total = np.einsum("ktjscm,tjcm->ksc", gap, chosen)
     points = gap.reshape(*gap.shape[:3], -1, gap.shape[-1]).swapaxes(1, 2)
-    n_empty = np.tile(choices.n_rows - choices.n_scored, n_tries)
-    return Gaps(points, total.reshape(len(gap), -1), n_empty)
+    return Gaps(points, total.reshape(len(gap), -1), np.tile(_empty(choices), n_tries), _absent(choices, n_tries))
 
 
-def _weighed(model: type[Softmax], choices: Choices, rates: np.ndarray) -> np.ndarray:
-    """Gaps (feature, trial, other, try, column, member) of an observer, which was told all that it knows."""
+def _points(choices: Choices, n_tries: int) -> tuple[int, int, int]:
+    return n_tries, choices.choice.shape[1], choices.choice.shape[2]
+
+
+def _windowed(choices: Choices) -> np.ndarray:
+    """The choices of each column's own window (trial, column, member)."""
+    first, stop = choices.window
+    rows = np.arange((stop - first)[:1].sum())[:, None] + first
+    return choices.choice[rows, np.arange(len(first))]
+
+
+def _empty(choices: Choices) -> np.ndarray:
+    """What trials of the window that do not score add to the sum of logarithms (column,)."""
+    if choices.arms is None:
+        return (choices.n_rows - choices.n_scored) * np.log(choices.n_options)
+    n_empty = choices.n_rows // choices.choice.shape[2] - choices.scores.sum(0)
+    return (n_empty * np.log(choices.arms)).sum(-1)
+
+
+def _absent(choices: Choices, n_tries: int) -> np.ndarray | None:
+    """Minus infinity for the arms that are not there (other, 1, point, member)."""
+    if choices.arms is None:
+        return None
+    arm = np.arange(1, choices.n_options)[:, None, None]
+    return np.tile(np.where(arm < choices.arms, 0.0, -np.inf), (1, n_tries, 1))[:, None]
+
+
+def _weighed(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.ndarray) -> None:
+    """Fill in the gaps (feature, trial, other, try, column, member) of an observer, which was told all it knows."""
     assert issubclass(model, Observer)
-    told = (each[:, choices.first :, None] for each in choices.told)
+    told = (each[:, choices.first : len(choices.choice), None] for each in choices.told)
     features = np.stack(model.weigh(*told, *rates))  # (feature, arm, trial, try, column, member)
-    return (features[:, 1:] - features[:, :1]).swapaxes(1, 2) * (choices.choice[choices.first :, None, None] >= 0)
+    gap[:] = (features[:, 1:] - features[:, :1]).swapaxes(1, 2) * (choices.choice[choices.first :, None, None] >= 0)
 
 
-def _learned(model: type[Model], choices: Choices, rates: np.ndarray) -> np.ndarray:
-    """Gaps (feature, trial, other, try, column, member) of a model that learns, trial by trial."""
-    n_trials, n_columns, n_members = choices.choice.shape
+def _learned(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.ndarray) -> None:
+    """Fill in the gaps (feature, trial, other, try, column, member) of a model that learns, trial by trial."""
+    assert issubclass(model, Model)
     n_tries = rates.shape[1]
     arms, played = np.arange(choices.n_options).reshape(-1, 1, 1), choices.choice >= 0
     chosen, complete = (choices.choice[:, None] == arms).astype(float), np.all(played, axis=(1, 2))
-    shape = (choices.n_options, n_tries, n_columns, n_members)
-    features = tuple(np.broadcast_to(first, shape) for first in model.first(arms[..., None], *rates))
-    n_weighed = len(model.weights)  # the features after these only teach
-    gap = np.empty((n_weighed, n_trials - choices.first, choices.n_options - 1, n_tries, n_columns, n_members))
-    for trial in range(n_trials):
+    shape = (choices.n_options, *_points(choices, n_tries))
+    features = tuple(np.broadcast_to(each, shape) for each in model.first(arms[..., None], *rates))
+    for trial in range(len(choices.choice)):
         if trial >= choices.first:
             now = gap[:, trial - choices.first]
-            for k, feature in enumerate(features[:n_weighed]):
-                np.subtract(feature[1:], feature[0], out=now[k])
+            told = (each[:, trial, None] for each in choices.told)
+            for k, seen in enumerate(model.weighed(features, *told)[: len(gap)]):
+                np.subtract(seen[1:], seen[0], out=now[k])
             if not complete[trial]:
                 now *= played[trial]
         learned = model.learn(features, chosen[trial, :, None], choices.reward[trial], *rates)
         if not complete[trial]:
             learned = tuple(np.where(played[trial], new, old) for new, old in zip(learned, features, strict=True))
         features = learned
-    return gap
 
 
 def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,7 +231,7 @@ def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
         Positive semidefinite: the log-likelihood is concave in the weights.
     """
     n_features, n_others, n_trials, n_points, n_members = seen.gap.shape
-    value = (weights * seen.chosen).sum(0) + seen.n_empty * np.log(n_others + 1)
+    value = (weights * seen.chosen).sum(0) + seen.empty
     gradient, information = seen.chosen.copy(), np.zeros((n_features, n_features, n_points))
     height = max(1, BLOCK // (n_others * n_points * n_members))
     for start in range(0, n_trials, height):
@@ -168,7 +239,9 @@ def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
         prob = gap[0] * weights[0, :, None]  # logits, until it is overwritten
         for k in range(1, n_features):
             prob += gap[k] * weights[k, :, None]
-        shift = np.maximum(prob.max(0), 0.0) if prob.max() > OVERFLOW else 0.0
+        if seen.absent is not None:
+            prob += seen.absent
+        shift = np.maximum(prob.max(0) - OVERFLOW, 0.0) if prob.max() > OVERFLOW else 0.0
         np.exp(prob - shift if np.ndim(shift) else prob, out=prob)
         total = prob.sum(0) + np.exp(-shift)
         prob /= total

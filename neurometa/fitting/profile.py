@@ -1,13 +1,11 @@
 """How far a maximum can be trusted: what it leaves open, standard errors, profile-likelihood intervals."""
 
-import itertools
-
 import numpy as np
 
 from neurometa.fitting.likelihood import gaps, score
-from neurometa.fitting.scan import Optimum, Problem, quadratic, search
+from neurometa.fitting.scan import Optimum, Problem, maximise
+from neurometa.fitting.sensitivity import Surface
 
-STEP = 3e-4  # of the way between the bounds, for second differences
 NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned
 N_SECANTS = 6  # to find where it crosses the line, between two nodes
 
@@ -26,31 +24,18 @@ def unidentified(problem: Problem, optimum: Optimum) -> np.ndarray:
     return np.array(flat) & (problem.lower < problem.upper)
 
 
-def standard_errors(problem: Problem, optimum: Optimum, estimated: np.ndarray) -> np.ndarray:
+def standard_errors(optimum: Optimum, estimated: np.ndarray) -> np.ndarray:
     """Square root of the diagonal of the inverse observed information (parameter, column).
 
     Parameters
     ----------
-    problem, optimum : Problem, Optimum
-        As given to and by `maximise`.
+    optimum : Optimum
+        As given by `maximise`.
     estimated : bool array (parameter, column)
         The parameters to treat as free, the others being held; NaN for the others, and for
         all where the information has no positive inverse.
     """
-    n = problem.n_rates
-    step = STEP * (problem.upper - problem.lower)[:n]
-    offsets = np.array(list(itertools.product((-1, 0, 1), repeat=n))).T.reshape(n, -1)
-    tried = optimum.parameters[:n, None] + offsets[..., None] * step[:, None]
-    value, gradient, information = scores(problem, tried, optimum.parameters[n:])
-    step = np.where(step > 0, step, 1.0).T
-
-    full = np.zeros((len(step), len(problem.lower), len(problem.lower)))
-    full[:, :n, :n] = -quadratic(offsets, value)[1] / step[:, :, None] / step[:, None]
-    for k, each in enumerate(gradient):
-        full[:, n + k, :n] = full[:, :n, n + k] = -quadratic(offsets, each)[0] / step
-    full[:, n:, n:] = information[:, :, offsets.shape[1] // 2].transpose(2, 0, 1)
-
-    free = estimated.T
+    free, full = estimated.T, -optimum.hessian.transpose(2, 0, 1)
     full = np.where(free[:, :, None] & free[:, None], full, np.eye(free.shape[1]))
     scale = np.sqrt(np.maximum(np.einsum("cii->ci", full), 1e-300))
     full = full / scale[:, :, None] / scale[:, None]
@@ -71,6 +56,7 @@ def interval(problem: Problem, optimum: Optimum, parameter: int, drop: float) ->
     float array (bound, column)
         A bound of the parameter where the profile has not dropped before it.
     """
+    surface = Surface(problem.model, problem.choices, problem.free)
     both = np.tile(np.arange(optimum.value.size), 2)
     start, bound = optimum.parameters[parameter, both], np.concatenate([problem.lower, problem.upper], 1)[parameter]
     reach = bound - start
@@ -79,7 +65,7 @@ def interval(problem: Problem, optimum: Optimum, parameter: int, drop: float) ->
         """How far below the line the profile is (end, ...); nearly linear, being a root of a near parabola."""
         columns = np.tile(both, fraction.size // both.size)
         held = problem.take(columns).hold(parameter, (start + fraction * reach).ravel())
-        below = np.maximum(optimum.value[columns] - search(held).value, 0.0)
+        below = np.maximum(optimum.value[columns] - maximise(held, surface.of(columns)).value, 0.0)
         return (np.sqrt(below) - np.sqrt(drop)).reshape(fraction.shape)
 
     scanned = np.repeat(NODES[:, None], both.size, axis=1)

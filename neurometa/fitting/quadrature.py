@@ -172,14 +172,14 @@ def log_likelihood(seen: Gaps, weights: np.ndarray) -> np.ndarray:
         logit += seen.gap[k] * weights[k, :, None]
     n_others, n_trials = logit.shape[:2]
     steepest = max(logit.max(), -logit.min()) + np.log(n_others + 1)
-    if steepest > 300:
+    if steepest > 300 or seen.absent is not None:
         return score(seen, weights)[0]
     np.exp(logit, out=logit)
     total = logit[0] if n_others == 1 else logit.sum(0)
     total += 1.0
     several = max(1, int(600 / steepest)) if steepest > 1 else 600  # whose product does not overflow
     together = np.multiply.reduceat(total, np.arange(0, n_trials, several), axis=0)
-    value = (weights * seen.chosen).sum(0) + seen.n_empty * np.log(n_others + 1)
+    value = (weights * seen.chosen).sum(0) + seen.empty
     return value - np.log(together).sum((0, -1))
 
 

@@ -1,42 +1,51 @@
-"""The highest likelihood within bounds, wherever it is: scan the rates, refine every local maximum.
+"""The highest likelihood within bounds, wherever it is: scan the rates, climb from every promising node.
 
-The weights are no part of the search: the likelihood is concave in them, so that `climb`
-finds their best at any rates. A rate is written as an angle, ``(1 - cos(pi * angle)) / 2``
-of the way from its lowest to its highest value: the scan is then finest near the bounds,
-where small changes matter most, and a maximum on a bound is as smooth as any other.
+The likelihood is concave in the weights, so that `climb` finds their best at any rates of the scan. A rate is
+written as an angle there, ``(1 - cos(pi * angle)) / 2`` of the way from its lowest to its highest value: the scan is
+finest near the bounds, where small changes matter most. From its nodes all parameters climb together by Newton's
+method with exact derivatives.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from neurometa.fitting.likelihood import Choices, climb, gaps, score
+from neurometa.fitting.newton import Summit, ascend
+from neurometa.fitting.sensitivity import Surface
 from neurometa.models import Softmax
+from neurometa.models.priors import Prior, Uniform
 
-ANGLES = {1: np.linspace(0, 1, 33), 2: np.linspace(0, 1, 25) ** 1.5}  # scanned, by the number of free rates
-FEWEST_ANGLES = np.linspace(0, 1, 11) ** 1.5  # with more rates
-COARSE = 4  # every so many angles are scanned first, to lend the others their weights
+ANGLES = {1: np.linspace(0, 1, 17)}  # scanned, by the number of free rates
+FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
+COARSE = 2  # every so many angles are scanned first, to lend the others their weights
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
+EQUAL = 1e-9  # nats: maxima that differ by less are equal
 CHUNK = 400_000  # elements of the learned features that are held at once
-INITIAL, LOCAL, FINAL = 1e-2, 1e-8, 1e-11  # nats to which the weights are found: in the scan, refinement, result
+INITIAL, FINAL = 1e-2, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
+WITHIN = 1e-12  # of the way between the bounds: a kink on a bound is seen from within
 
 
 class Problem(NamedTuple):
     """A model, the choices it is to explain, and the bounds of its rates and then its weights (parameter, column).
 
-    A parameter whose bounds are equal is held there.
+    A parameter whose bounds are equal is held there. With priors, one for each parameter, the posterior density is
+    looked at in the place of the likelihood.
     """
 
     model: type[Softmax]
     choices: Choices
     lower: np.ndarray
     upper: np.ndarray
+    priors: Sequence[Prior] = ()
 
     def take(self, columns: np.ndarray | slice) -> "Problem":
         """Only some of the columns, in any order and number."""
-        return Problem(self.model, self.choices.take(columns), self.lower[:, columns], self.upper[:, columns])
+        return self._replace(
+            choices=self.choices.take(columns), lower=self.lower[:, columns], upper=self.upper[:, columns]
+        )
 
     def hold(self, parameter: int, value: np.ndarray) -> "Problem":
         """Hold one parameter at `value` (column,)."""
@@ -69,28 +78,56 @@ class Problem(NamedTuple):
             for first in range(0, n_tries, height):
                 yield slice(first, first + height), slice(column, column + width)
 
+    def log_prior(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log-density of the free parameters' priors at places (parameter, point), its slope and its curvature."""
+        value, slope, bend = np.zeros(place.shape[1]), np.zeros(place.shape), np.zeros(place.shape)
+        for k, prior in enumerate(self.priors):
+            if not isinstance(prior, Uniform) and np.any(self.upper[k] > self.lower[k]):
+                x = place[k].tolist()
+                value += [prior.log_density(each) for each in x]
+                slope[k], bend[k] = [prior.slope(each) for each in x], [prior.bend(each) for each in x]
+        return value, slope, bend
+
 
 class Optimum(NamedTuple):
-    """Where the likelihood is highest: `parameters` (parameter, column), rates first, and `value` (column,) in nats."""
+    """Where the likelihood, or posterior density, is highest.
+
+    Attributes
+    ----------
+    parameters : float array (parameter, column)
+        Rates first.
+    value : float array (column,)
+        In nats.
+    hessian : float array (parameter, parameter, column)
+        There.
+    """
 
     parameters: np.ndarray
     value: np.ndarray
+    hessian: np.ndarray
 
 
 class Nodes(NamedTuple):
-    """Where to refine: `angle` and `step` (rate, column), best `weights` (feature, column), and whose `column`."""
+    """Where to climb from: `place` (parameter, node), rates first, and whose `column` (node,)."""
 
-    angle: np.ndarray
-    step: np.ndarray
-    weights: np.ndarray
+    place: np.ndarray
     column: np.ndarray
 
 
-def maximise(problem: Problem) -> Optimum:
-    """Find the global maximum of the likelihood of every column.
+def maximise(problem: Problem, surface: Surface | None = None, extra: np.ndarray | None = None) -> Optimum:
+    """Find the global maximum of every column.
 
-    With several rates, a maximum with a weight on its bound can hide beside a lower one on
-    the same ridge; such maxima are therefore searched for on their own.
+    Climbers begin at every local maximum of the scan, at its best node of every slice, and at the local
+    maxima of scans with a weight on a bound: such a maximum can hide beside a lower one on the same ridge.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of which the maximum is wanted.
+    surface : Surface, optional
+        Of its choices, if there is one already.
+    extra : float array (parameter, column), optional
+        Another place to climb from.
 
     Returns
     -------
@@ -98,132 +135,114 @@ def maximise(problem: Problem) -> Optimum:
         A parameter on a bound is on it exactly. Of equal maxima, that of the lowest rates
         is taken; a weight that makes no difference there is 0, or the bound nearest to it.
     """
-    best = search(problem)
-    if problem.free.sum() > 1:
-        for k in range(problem.n_rates, len(problem.lower)):
-            for bound in (problem.lower[k], problem.upper[k]):
-                if bound.any() and (problem.lower[k] < problem.upper[k]).any():
-                    other = search(problem.hold(k, bound))
-                    better = other.value > best.value + FLAT
-                    best = Optimum(*(np.where(better, new, old) for new, old in zip(other, best, strict=True)))
-    return best
-
-
-def search(problem: Problem) -> Optimum:
-    """Refine every local maximum of the scan, and keep the highest of each column."""
-    nodes = local_maxima(problem)
-    here = problem.take(nodes.column)
-    angle, weights = refine(here, nodes) if problem.free.any() else (nodes.angle, nodes.weights)
-    rates = here.rates(angle)
-    weights, value = best_weights(here, rates[:, None], weights[:, None], FINAL)
-    order = np.lexsort((-value[0], nodes.column))  # stable: the first of equal maxima
+    surface = Surface(problem.model, problem.choices, problem.free) if surface is None else surface
+    found = [promising(problem, slices=True)]
+    for k in range(problem.n_rates, len(problem.lower)):
+        for bound in (problem.lower[k], problem.upper[k]):
+            if problem.free.sum() > 1 and bound.any() and (problem.lower[k] < problem.upper[k]).any():
+                found.append(promising(problem.hold(k, bound), slices=False))
+    if extra is not None:
+        found.append(Nodes(extra, np.arange(extra.shape[1])))
+    nodes = Nodes(*(np.concatenate(each, axis=-1) for each in zip(*found, strict=True)))
+    summit = polish(problem, nodes, surface)
+    low, order = np.full(problem.lower.shape[1], -np.inf), np.arange(nodes.column.size)
+    np.maximum.at(low, nodes.column, summit.value)
+    good = summit.value >= low[nodes.column] - EQUAL
+    n = problem.n_rates
+    keys = [order, *np.round(summit.place[:n][::-1], 6)]  # of equal maxima the lowest rates
+    order = np.lexsort((*keys, ~good, nodes.column))
     best = order[np.unique(nodes.column[order], return_index=True)[1]]
-    return settle(problem, rates[:, best], weights[:, 0, best], value[0, best])
+    return settle(problem, Optimum(summit.place[:, best], summit.value[best], summit.hessian[..., best]))
 
 
-def local_maxima(problem: Problem) -> Nodes:
-    """Scan the rates for nodes that no neighbour tops."""
+def polish(problem: Problem, nodes: Nodes, surface: Surface) -> Summit:
+    """Climb from each node to the maximum nearby."""
+    low, high = problem.lower[:, nodes.column], problem.upper[:, nodes.column]
+    n, width = problem.n_rates, np.where(high > low, high - low, 1.0)
+    shy = WITHIN * (high - low)[:n]
+    inside = np.zeros(low.shape)
+    if problem.priors:  # where their densities are finite
+        for k, prior in enumerate(problem.priors):
+            inside[k] = 0.0 if isinstance(prior, Uniform) else np.minimum(1e-9, 1e-6 * (high - low)[k])
+    low, high = low + inside * _endless(problem, low), high - inside * _endless(problem, high)
+
+    def evaluate(place: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        seen = place.copy()
+        seen[:n] = np.clip(place[:n], low[:n, who] + shy[:, who], high[:n, who] - shy[:, who])
+        value, gradient, hessian = surface.at(seen, nodes.column[who])
+        if problem.priors:
+            more = problem.log_prior(place)
+            value, gradient = value + more[0], gradient + more[1]
+            hessian[range(len(place)), range(len(place))] += more[2]
+        return value, gradient, hessian
+
+    def scale(place: np.ndarray, who: np.ndarray) -> np.ndarray:
+        share = (place[:n] - low[:n, who]) / width[:n, who]
+        angle = np.pi * np.sqrt(np.maximum(share * (1 - share), 0.0) + 1e-3)
+        return np.concatenate([angle * width[:n, who], np.maximum(np.abs(place[n:]), 1.0)])
+
+    return ascend(evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, nodes.column)
+
+
+def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
+    """Where the log-density of a prior has no end at a bound (parameter, node)."""
+    if not problem.priors:
+        return np.zeros(bound.shape)
+    rows = bound.tolist()
+    ends = [
+        [not np.isfinite(prior.log_density(x)) for x in row] for prior, row in zip(problem.priors, rows, strict=True)
+    ]
+    return np.array(ends)
+
+
+def promising(problem: Problem, *, slices: bool) -> Nodes:
+    """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice."""
     angles = ANGLES.get(int(problem.free.sum()), FEWEST_ANGLES)
     axes = [angles if free else angles[:1] for free in problem.free]
     index = np.array(list(itertools.product(*(range(len(axis)) for axis in axes)))).reshape(-1, problem.n_rates)
-    grid = angles[index.T]
-    last = np.array([(len(axis) - 1) // COARSE for axis in axes])
+    n_columns = problem.lower.shape[1]
+    rates = problem.rates(np.repeat(angles[index.T][..., None], n_columns, axis=-1))
+    weights, value = _scanned(problem, rates, index, [len(axis) for axis in axes])
+    value = value.reshape(*map(len, axes), n_columns)
+    chosen = _tops(value)
+    if slices and problem.free.sum() > 1:
+        for axis in range(problem.n_rates):
+            along = np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1, n_columns)
+            chosen |= np.moveaxis(_firsts(along).reshape(np.moveaxis(value, axis, 0).shape), 0, axis)
+    node, column = np.nonzero(chosen.reshape(-1, n_columns))
+    return Nodes(np.concatenate([rates[:, node, column], weights[:, node, column]]), column)
+
+
+def _scanned(
+    problem: Problem, rates: np.ndarray, index: np.ndarray, lengths: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Best weights (feature, node, column) and value (node, column): first at some nodes, who lend to the others."""
+    last = np.array([(length - 1) // COARSE for length in lengths])
     lender = np.minimum((index + COARSE // 2) // COARSE, last) * COARSE
     coarse = (index == lender).all(1)
     from_coarse = (lender[:, None] == index[coarse]).all(-1).argmax(1)
-
-    n_columns = problem.lower.shape[1]
-    rates = problem.rates(np.repeat(grid[..., None], n_columns, axis=-1))
     start = np.clip(0.0, problem.lower, problem.upper)[problem.n_rates :, None]
     lent, _ = best_weights(problem, rates[:, coarse], start, 10 * INITIAL)
-    weights, value = best_weights(problem, rates, lent[:, from_coarse], INITIAL)
+    return best_weights(problem, rates, lent[:, from_coarse], INITIAL)
 
-    value = value.reshape(*map(len, axes), n_columns)
-    padded = np.pad(value, [(1, 1)] * problem.n_rates + [(0, 0)], constant_values=-np.inf)
+
+def _tops(value: np.ndarray) -> np.ndarray:
+    """Which nodes (rate, ..., column) no neighbour tops; a plateau has its maximum at its first node."""
+    n, lengths = value.ndim - 1, value.shape[:-1]
+    padded = np.pad(value, [(1, 1)] * n + [(0, 0)], constant_values=-np.inf)
     highest = np.ones(value.shape, bool)
-    for offset in itertools.product((-1, 0, 1), repeat=problem.n_rates):
+    for offset in itertools.product((-1, 0, 1), repeat=n):
         if any(offset):
-            neighbour = padded[tuple(slice(1 + o, 1 + o + len(axis)) for o, axis in zip(offset, axes, strict=True))]
-            margin = FLAT if offset < (0,) * problem.n_rates else -FLAT  # a plateau has its maximum at its first node
-            highest &= value > neighbour + margin
-    node, column = np.nonzero(highest.reshape(-1, n_columns))
-    between = np.diff(angles, prepend=-1.0, append=2.0)
-    step = np.minimum(between[1:], between[:-1])[index.T] * problem.free[:, None]
-    return Nodes(grid[:, node], step[:, node], weights[:, node, column], column)
+            neighbour = padded[tuple(slice(1 + o, 1 + o + length) for o, length in zip(offset, lengths, strict=True))]
+            highest &= value > neighbour + (FLAT if offset < (0,) * n else -FLAT)
+    return highest
 
 
-def refine(problem: Problem, nodes: Nodes) -> tuple[np.ndarray, np.ndarray]:
-    """Climb from each node to the local maximum nearby; return its angle (rate, column) and weights (feature, column).
-
-    Tries a small stencil around the best so far. If its middle is the best, goes to the
-    vertex of the parabola through it and shrinks; if not, goes to the best and grows.
-    """
-    free = np.flatnonzero(problem.free)
-    offsets = np.array(list(itertools.product(*((-1, 0, 1) if each else (0,) for each in problem.free)))).T
-    middle = offsets.shape[1] // 2
-    best_angle, best, top = nodes.angle.copy(), nodes.weights.copy(), np.full(nodes.column.shape, -np.inf)
-    columns, angle, step = np.arange(nodes.column.size), nodes.angle, nodes.step
-    while columns.size:
-        tried = 1 - np.abs(1 - np.abs(angle[:, None] + offsets[..., None] * step[:, None]))  # mirrored at the bounds
-        here = problem.take(columns)
-        found, value = best_weights(here, here.rates(tried), best[:, None, columns], LOCAL)
-        highest, each = np.where(value[middle] >= value.max(0), middle, value.argmax(0)), np.arange(columns.size)
-        reached = value[highest, each]
-        better, fell = reached > top[columns], reached < top[columns]
-        best_angle[:, columns[better]] = tried[:, highest, each][:, better]
-        best[:, columns[better]] = found[:, highest, each][:, better]
-        top[columns] = np.maximum(reached, top[columns])
-
-        inside = (highest == middle) & ~fell
-        vertex, gain = parabola(*quadratic(offsets[free], value))
-        angle = np.where(fell, best_angle[:, columns], tried[:, highest, each])
-        angle[np.ix_(free, inside)] += step[np.ix_(free, inside)] * vertex[:, inside]
-        angle = np.clip(angle, 0.0, 1.0)
-        size = step.max(0)
-        done = inside & (gain < LOCAL) & (size < 2e-3) | (size < 1e-7)
-        best_angle[:, columns[done]] = angle[:, done]
-        step = np.where(inside | fell, step / 5, 2 * step)
-        angle, step, columns = angle[:, ~done], step[:, ~done], columns[~done]
-    near = 2e-4  # of an angle: 1e-7 of the way between the bounds
-    return np.where(best_angle < near, 0.0, np.where(best_angle > 1 - near, 1.0, best_angle)), best
-
-
-def quadratic(offsets: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit ``c + slope @ x + x @ curvature @ x / 2`` to `value` (try, column) at `offsets` (axis, try) of -1, 0, 1.
-
-    Returns
-    -------
-    slope : float array (column, axis)
-        At the middle.
-    curvature : float array (column, axis, axis)
-        Symmetric.
-    """
-    n = len(offsets)
-    pairs = list(itertools.combinations_with_replacement(range(n), 2))
-    design = np.stack([np.ones(offsets.shape[1]), *offsets, *(offsets[i] * offsets[j] for i, j in pairs)], axis=1)
-    coefficients = np.linalg.pinv(design) @ (value - value[offsets.shape[1] // 2])
-    curvature = np.empty((value.shape[1], n, n))
-    for (i, j), coefficient in zip(pairs, coefficients[1 + n :], strict=True):
-        curvature[:, i, j] = curvature[:, j, i] = coefficient * (2 if i == j else 1)
-    return coefficients[1 : 1 + n].T, curvature
-
-
-def parabola(slope: np.ndarray, curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find where a quadratic is highest, or climb it where it is not concave.
-
-    Returns
-    -------
-    vertex : float array (axis, column)
-        Within one step of the middle.
-    gain : float array (column,)
-        How much higher it is there than in the middle, in nats.
-    """
-    bend, axes = np.linalg.eigh(curvature)
-    bend = np.maximum(np.abs(bend), 1e-300)
-    along = np.einsum("cij,ci->cj", axes, slope)
-    with np.errstate(over="ignore"):
-        vertex = np.einsum("cij,cj->ci", axes, np.clip(along / bend, -2.0, 2.0))
-        return np.clip(vertex, -1.0, 1.0).T, 0.5 * (along**2 / bend).sum(1)
+def _firsts(along: np.ndarray) -> np.ndarray:
+    """Which node of every slice (slice, node, column) is its best."""
+    best = np.zeros(along.shape, bool)
+    np.put_along_axis(best, along.argmax(1)[:, None], True, axis=1)
+    return best
 
 
 def best_weights(
@@ -263,21 +282,22 @@ def best_weights(
     return weights, value
 
 
-def settle(problem: Problem, rates: np.ndarray, weights: np.ndarray, value: np.ndarray) -> Optimum:
+def settle(problem: Problem, found: Optimum) -> Optimum:
     """Put a weight on its bound where that is better still, and at 0 where it makes no difference."""
-    weights, value = weights.copy(), value.copy()
+    n, parameters, value = problem.n_rates, found.parameters.copy(), found.value.copy()
     for _, columns in problem.chunks(1):
         here = problem.take(columns)
-        seen = gaps(problem.model, here.choices, rates[:, None, columns])
-        best, top = weights[:, columns], value[columns]  # views: what is written into them stays
+        seen = gaps(problem.model, here.choices, parameters[:n, None, columns])
+        best, top = parameters[n:, columns], value[columns]  # views: what is written into them stays
         information = score(seen, best)[2]
-        for k in range(len(weights)):
-            bounds = here.lower[problem.n_rates + k], here.upper[problem.n_rates + k]
-            best[k] = np.where(information[k, k] > 0, best[k], np.clip(0.0, *bounds))
-            for bound in bounds:
+        for k in range(len(best)):
+            bounds = here.lower[n + k], here.upper[n + k]
+            told = bool(problem.priors) and not isinstance(problem.priors[n + k], Uniform)
+            best[k] = np.where((information[k, k] > 0) | told, best[k], np.clip(0.0, *bounds))
+            for bound in () if problem.priors else bounds:
                 moved = best.copy()
                 moved[k] = bound
                 reached = score(seen, moved)[0]
                 better = reached > top
                 best[k], top[:] = np.where(better, bound, best[k]), np.where(better, reached, top)
-    return Optimum(np.concatenate([rates, weights]), value)
+    return found._replace(parameters=parameters, value=value)

@@ -154,6 +154,11 @@ class Model(Softmax):
         """
         raise NotImplementedError
 
+    @staticmethod
+    def weighed(features: tuple, *told: Array) -> tuple:
+        """Return what the `weights` multiply, of an arm before a trial, from its features and what is `told`."""
+        return features
+
     @classmethod
     def starting(cls, start: Any) -> type[Self]:
         """Return the model whose first feature (the value, where there is one) begins elsewhere.

@@ -20,6 +20,10 @@ class Uniform:
         """0."""
         return 0.0
 
+    def bend(self, x: float) -> float:
+        """0."""
+        return 0.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
@@ -46,6 +50,10 @@ class Normal:
     def slope(self, x: float) -> float:
         """Derivative of the log-density, in nats per unit of the parameter."""
         return (self.mean - x) / self.sd**2
+
+    def bend(self, x: float) -> float:
+        """Second derivative of the log-density."""
+        return -1 / self.sd**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +83,10 @@ class Gamma:
         """Derivative of the log-density where that is finite, in nats per unit of the parameter."""
         return (self.shape - 1) / x - 1 / self.scale if self.shape != 1 else -1 / self.scale
 
+    def bend(self, x: float) -> float:
+        """Second derivative of the log-density where that is finite."""
+        return (1 - self.shape) / x**2 if self.shape != 1 else 0.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Beta:
@@ -101,6 +113,11 @@ class Beta:
         """Derivative of the log-density where that is finite, in nats per unit of the parameter."""
         low = (self.a - 1) / x if self.a != 1 else 0.0
         return low - (self.b - 1) / (1 - x) if self.b != 1 else low
+
+    def bend(self, x: float) -> float:
+        """Second derivative of the log-density where that is finite."""
+        low = (1 - self.a) / x**2 if self.a != 1 else 0.0
+        return low + (1 - self.b) / (1 - x) ** 2 if self.b != 1 else low
 
 
 Prior = Uniform | Normal | Gamma | Beta

@@ -53,6 +53,9 @@ def locate(settings: Any, name: str) -> str:
     if head in fields_of(settings):
         inside = fields_of(find(settings, head))
         if rest and inside and rest[0] not in inside:
+            below = [place for place in _places(find(settings, head)) if place.endswith(f".{rest[0]}")]
+            if len(below) == 1:  # of what a wrapper such as `tasks.Fixation` holds
+                return ".".join([head, below[0], *rest[1:]])
             elsewhere = [place for place in places if place.endswith(f".{rest[0]}")]
             hint = f" Did you mean {elsewhere[0]!r}?" if elsewhere else nearest(rest[0], inside)
             raise _unknown(find(settings, head), rest[0], hint, inside)
@@ -93,5 +96,5 @@ def _places(settings: Any) -> list[str]:
         part = find(settings, name)
         kind = part.get("type", "") if isinstance(part, dict) else type(part).__name__
         inside = [] if str(kind).endswith(SCHEDULE) else fields_of(part)
-        found += [f"{name}.{field}" for field in inside] or [name]
+        found += [f"{name}.{place}" for place in _places(part)] if inside else [name]
     return found

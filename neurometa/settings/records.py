@@ -123,9 +123,29 @@ def replace(settings: Settings, assignments: Sequence[str]) -> Settings:
         if not equals:
             raise InputError(f"{assignment!r} is not field=value, e.g. n_units=32 or task.n_trials=50.")
         name = path.strip()
+        older = _as_older(settings, name, value.strip())
+        if older is not None:
+            settings = older
+            continue
         place = _locate(settings, name)
         settings = _replace(settings, place.split("."), value.strip(), name)
     return settings
+
+
+def _as_older(settings: Settings, name: str, value: str) -> Settings | None:
+    """Return settings with ``task.fixation=true`` and its like, which older versions had, applied; else None."""
+    *path, field = name.split(".")
+    if not path:
+        return None
+    try:
+        whole = record = to_json(settings)
+        for part in path:
+            record = record[part]
+        record[field] = _read(value)
+    except (InputError, KeyError, TypeError):  # no place of today's, or what no file can hold
+        return None
+    today = modern(whole)
+    return None if today == whole else from_json([type(settings)], today, name)
 
 
 def _locate(settings: Any, name: str) -> str:

@@ -5,8 +5,8 @@ leaves that to a queue, and `collect` puts the finished rows side by side.
 """
 
 from neurometa.sweep.collecting import SWEEP, best, collect, finished, unfinished
-from neurometa.sweep.rows import train_row
-from neurometa.sweep.running import BACKENDS, train
+from neurometa.sweep.rows import train_row, train_rows
+from neurometa.sweep.running import BACKENDS, train, updates_done
 from neurometa.sweep.slurm import slurm_script
 from neurometa.sweep.table import DEFAULT_DRAWS, TABLE, Draw, begin, make_table, open_table, row_folder
 
@@ -26,5 +26,7 @@ __all__ = [
     "slurm_script",
     "train",
     "train_row",
+    "train_rows",
     "unfinished",
+    "updates_done",
 ]

@@ -1,4 +1,4 @@
-"""One row of a sweep: train it unless that is done, play its evaluation episodes, and say how it went."""
+"""Rows of a sweep: train them unless that is done, play their evaluation episodes, and say how it went."""
 
 import json
 from pathlib import Path
@@ -20,30 +20,36 @@ PICKING = 2  # stream of random numbers: episodes on which agents are picked are
 
 
 def train_row(folder: Path, row: int) -> int:
-    """Train and score one row of a sweep, and return its number; a row that is done is left as it is.
+    """Train and score one row of a sweep, and return its number: see `train_rows`."""
+    return train_rows(folder, [row])[0]
 
-    Killed at any moment it goes on where it stopped and ends in the same bits, here or on another machine.
+
+def train_rows(folder: Path, rows: list[int]) -> list[int]:
+    """Train rows of a sweep side by side, score them, and return their numbers; those that are done are left alone.
+
+    Killed at any moment they go on where they stopped and end in the same bits, here or on another machine, and
+    whichever rows are trained beside them.
 
     Parameters
     ----------
     folder : Path
         The sweep.
-    row : int
-        Counted from 0.
+    rows : list of int
+        Counted from 0; several must be of one shape: see `a2c.companies`.
 
     Raises
     ------
     InputError
         There is no such row, another process is training it, or it cannot be written.
     """
-    torch.set_num_threads(1)  # rows are trained side by side; small networks gain nothing from more
+    torch.set_num_threads(1)  # processes are side by side; small networks gain nothing from more
     table = open_table(folder)
-    config, run = row_config(table, row), row_folder(folder, row)
-    if not (run / SCORE).exists():
-        try:
-            agent = runs.train(config, run, experiment=table["experiment"], resume=True)
-        except DivergedError as diverged:
-            score = _nothing(table["n_episodes"]).assign_attrs(failed=str(diverged))
+    left = [row for row in rows if row_config(table, row) and not (row_folder(folder, row) / SCORE).exists()]
+    configs, folders = [row_config(table, row) for row in left], [row_folder(folder, row) for row in left]
+    trained = runs.train_together(configs, folders, experiment=table["experiment"], resume=True)
+    for row, config, run, agent in zip(left, configs, folders, trained, strict=True):
+        if isinstance(agent, DivergedError):
+            score = _nothing(table["n_episodes"]).assign_attrs(failed=str(agent))
         else:
             task = config.task.for_test()
             rng = runs.evaluation_rng(table["config"]["seed"], stream=PICKING)  # the same worlds for every row
@@ -51,7 +57,7 @@ def train_row(folder: Path, row: int) -> int:
         about = {"seed": config.seed, "budget": config.budget, "config": json.dumps(table["rows"][row]["values"])}
         with only_writer(run):
             dataset.save_run(score.assign_attrs(about), run / SCORE)
-    return row
+    return rows
 
 
 def _score(trials: xr.Dataset) -> xr.Dataset:

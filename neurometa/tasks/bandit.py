@@ -9,10 +9,11 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from neurometa.dataset import Variable
 from neurometa.errors import InputError, nearest
 from neurometa.exact.bandit import DIFFICULTIES
 from neurometa.streams import Rng, integers, uniform
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import Task, check_sizes
 
 
 def _pay(prob: Tensor, action: Tensor, rng: Rng) -> Tensor:
@@ -40,7 +41,7 @@ class IndependentBandit(Task):
     latents = {"reward_prob": ("arm",)}
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, self.n_arms)
+        check_sizes(self.n_trials, self.n_arms)
 
     @property
     def n_actions(self) -> int:
@@ -79,7 +80,7 @@ class DependentBandit(Task):
     latents = {"reward_prob": ("arm",)}
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, self.n_arms)
+        check_sizes(self.n_trials, self.n_arms)
         if self.difficulty not in DIFFICULTIES:
             allowed = list(DIFFICULTIES)
             raise InputError(
@@ -115,11 +116,11 @@ class InformativeBandit(Task):
 
     n_trials: int = 5
 
-    latents = {"target": (), "expected_reward": ("arm",)}
+    latents = {"target": Variable((), "arm that pays most"), "expected_reward": ("arm",)}
     reward_levels = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 5.0)
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
 
     @property
     def n_actions(self) -> int:
@@ -137,10 +138,3 @@ class InformativeBandit(Task):
         """Pay what the chosen arm pays."""
         paid = state["expected_reward"].gather(1, action.clamp(min=0)[:, None])[:, 0]
         return paid * (action >= 0), state
-
-
-def _check_sizes(n_trials: int, n_arms: int) -> None:
-    if n_trials < 1:
-        raise InputError(f"n_trials is {n_trials}; it must be at least 1.")
-    if n_arms < 2:
-        raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")

@@ -2,11 +2,15 @@
 
 import abc
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from neurometa.dataset import VARIABLES, Variable
+from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng
 
 State = dict[str, Tensor]  # every tensor is (episode, ...)
@@ -26,8 +30,9 @@ class Task(abc.ABC):
         Names of the steps in a trial, in order.
     choice_step : str
         The step whose action is the trial's choice.
-    latents : dict of str to tuple of str
-        Hidden variables to log, and their dims after (episode, trial).
+    latents : dict of str to Variable or tuple of str
+        Hidden variables to log: their dims after (episode, trial), label and units. Of a variable of the data contract
+        (`neurometa.dataset.VARIABLES`) the dims alone will do.
     n_features : int
         Length of an observation; 0 if there is nothing to see.
     n_actions : int
@@ -42,7 +47,7 @@ class Task(abc.ABC):
 
     steps: ClassVar[tuple[str, ...]] = ("choice",)
     choice_step: ClassVar[str] = "choice"
-    latents: ClassVar[dict[str, tuple[str, ...]]]
+    latents: ClassVar[Mapping[str, Variable | tuple[str, ...]]]
     n_features: ClassVar[int] = 0
     reward_levels: ClassVar[tuple[float, ...]] = ()
 
@@ -80,3 +85,37 @@ class Task(abc.ABC):
     def wait(self, state: State, rng: Rng) -> State:
         """Let a step pass at which nothing is asked of this task, such as a fixation; by default the world stands."""
         return state
+
+
+def declared(task: Task) -> dict[str, Variable]:
+    """Return the latents of a task with their dims after (episode, trial), label and units.
+
+    A label that neither the task nor the data contract has is the name in words.
+    """
+    found = {}
+    for name, latent in task.latents.items():
+        if not isinstance(latent, Variable):
+            known = VARIABLES.get(name, Variable((), name.replace("_", " ")))
+            latent = known._replace(dims=tuple(latent))
+        found[name] = latent
+    return found
+
+
+def check_sizes(n_trials: int, n_arms: int = 2, **n_features: int) -> None:
+    """Raise unless there are trials and options, and an episode fits in memory.
+
+    Parameters
+    ----------
+    n_trials, n_arms : int
+        Trials in an episode; options to choose from.
+    **n_features : int
+        Numbers that a trial shows, by the name of the setting that says how many.
+    """
+    if n_trials < 1:
+        raise InputError(f"n_trials is {n_trials}; it must be at least 1.")
+    if n_arms < 2:
+        raise InputError(f"n_arms is {n_arms}; there is nothing to choose below 2.")
+    sizes = {"n_trials": n_trials} | ({"n_arms": n_arms} if n_arms > 2 else {}) | n_features
+    told = " and ".join(f"{name} is {size}" for name, size in sizes.items())
+    logged = 4 + 2 * n_arms + sum(n_features.values())  # numbers of a trial, of four bytes: see `neurometa.rollout`
+    check_memory(f"{told}: a single episode", 4 * n_trials * logged)

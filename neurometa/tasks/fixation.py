@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from neurometa.errors import InputError
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import Task, declared
 
 STEP = "fixation"
 WRONG = -1.0  # what the centre pays where it is not asked for, and anything else where it is
@@ -49,6 +49,8 @@ class Fixation(Task):
         name = type(self.task).__name__
         if STEP in self.task.steps:
             raise InputError(f"{name} has a fixation of its own; give it as it is.")
+        if any("option" in latent.dims for latent in declared(self.task).values()):
+            raise InputError(f"{name} logs a latent over 'option', to which a fixation would add one; so it has none.")
         object.__setattr__(self, "n_trials", self.task.n_trials)
         try:
             rng = torch.Generator().manual_seed(0)

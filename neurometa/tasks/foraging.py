@@ -6,8 +6,8 @@ import torch
 
 from neurometa.exact.foraging import TOTAL
 from neurometa.streams import uniform
-from neurometa.tasks.bandit import _check_sizes, _pay
-from neurometa.tasks.base import Task
+from neurometa.tasks.bandit import _pay
+from neurometa.tasks.base import Task, check_sizes
 from neurometa.tasks.ranges import Ranges, check_ranges, uniform_over
 
 TRAINING = ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5))  # base probabilities of an arm; those between are held out
@@ -44,7 +44,7 @@ class Foraging(Task):
     latents = {"base_prob": ("arm",), "reward_prob": ("arm",)}
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         for name in ("base_prob_ranges", "test_base_prob_ranges"):
             check_ranges(name, getattr(self, name), TOTAL)
 

@@ -10,8 +10,7 @@ import torch
 
 from neurometa.errors import InputError
 from neurometa.streams import idle, integers
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import Task, check_sizes
 
 if TYPE_CHECKING:
     import gymnasium
@@ -52,7 +51,7 @@ class GymnasiumTask(Task):
     latents = {"valid": ()}
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if isinstance(self.env, str) and ":" in self.env:
             module, _, name = self.env.partition(":")
             raise InputError(

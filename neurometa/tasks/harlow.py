@@ -9,8 +9,7 @@ import torch
 
 from neurometa.errors import InputError, nearest
 from neurometa.streams import integers, normal
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import CENTRE, Task
+from neurometa.tasks.base import CENTRE, Task, check_sizes
 
 PARTNERS = ("kept", "new")
 
@@ -51,9 +50,9 @@ class Harlow(Task):
     latents = {"side": (), "expected_reward": ("arm",)}
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
         if self.n_stimulus_features < 1:
             raise InputError(f"n_stimulus_features is {self.n_stimulus_features}; it must be at least 1.")
+        check_sizes(self.n_trials, n_stimulus_features=self.n_stimulus_features)
         if self.partner not in PARTNERS:
             hint = nearest(str(self.partner), list(PARTNERS))
             raise InputError(f"partner is {self.partner!r}; allowed are {list(PARTNERS)}.{hint}")

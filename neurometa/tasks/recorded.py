@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from neurometa.errors import InputError
-from neurometa.tasks.bandit import _check_sizes, _pay
-from neurometa.tasks.base import Task
+from neurometa.tasks.bandit import _pay
+from neurometa.tasks.base import Task, check_sizes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class RecordedBandit(Task):
     def __post_init__(self) -> None:
         if self.recording.ndim != 3:
             raise InputError(f"recording is {tuple(self.recording.shape)}; it must be (episode, trial, arm).")
-        _check_sizes(self.n_trials, self.n_actions)
+        check_sizes(self.n_trials, self.n_actions)
         if self.n_trials > self.recording.shape[1]:
             raise InputError(f"n_trials is {self.n_trials}; the recording has {self.recording.shape[1]}.")
 

@@ -8,8 +8,8 @@ import torch
 from neurometa.errors import InputError
 from neurometa.exact.restless import TESTING, TRAINING
 from neurometa.streams import normal, uniform
-from neurometa.tasks.bandit import _check_sizes, _pay
-from neurometa.tasks.base import Task
+from neurometa.tasks.bandit import _pay
+from neurometa.tasks.base import Task, check_sizes
 from neurometa.tasks.ranges import check_ranges, uniform_over
 
 
@@ -44,7 +44,7 @@ class RestlessBandit(Task):
     DRIFTS: ClassVar = ("sd", "variance")
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if self.drift not in self.DRIFTS:
             raise InputError(f"drift is {self.drift!r}; allowed are 'sd' and 'variance'.")
         for name in ("volatility_ranges", "test_volatility_ranges"):

@@ -7,8 +7,7 @@ import torch
 from neurometa.errors import InputError
 from neurometa.exact.reversal import N_FEATURES, STEPS
 from neurometa.streams import integers, uniform
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import CENTRE, Task
+from neurometa.tasks.base import CENTRE, Task, check_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Reversal(Task):
     n_features = N_FEATURES
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         for name in ("p_reversal", "p_switch"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")

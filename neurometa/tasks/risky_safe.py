@@ -9,7 +9,7 @@ from torch import Tensor
 from neurometa.errors import InputError, nearest
 from neurometa.exact.risky_safe import RISKY_PROBS, RISKY_REWARD, SAFE_REWARD, WRONG
 from neurometa.streams import integers, uniform
-from neurometa.tasks.base import State, Task
+from neurometa.tasks.base import State, Task, check_sizes
 
 Perturb = Callable[[State, Tensor, Tensor], Tensor]
 
@@ -39,8 +39,7 @@ class RiskySafe(Task):
     latents = {"risky_arm": (), "risky_prob": (), "forced": (), "risky": (), "expected_reward": ("arm",)}
 
     def __post_init__(self) -> None:
-        if self.n_trials < 1:
-            raise InputError(f"n_trials is {self.n_trials}; it must be at least 1.")
+        check_sizes(self.n_trials)
         if self.n_forced % 2 or not 0 <= self.n_forced <= self.n_trials:
             raise InputError(
                 f"n_forced is {self.n_forced}; forced trials come in pairs, so it must be even, and from 0 to n_trials."

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from neurometa.dataset import Variable
 from neurometa.errors import InputError, nearest
 from neurometa.streams import integers, normal, uniform
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import Task
+from neurometa.tasks.base import Task, check_sizes
 
 STEPS = {"choice": ("choice",), "stages": ("choice", "second_stage")}  # of a trial, by form
 
@@ -54,7 +54,7 @@ class TwoStep(Task):
     form: str = "choice"
 
     latents = {
-        "better_state": (),
+        "better_state": Variable((), "second-stage state that pays more"),
         "common": (),
         "second_state": (),
         "state_reward_prob": ("state",),
@@ -63,7 +63,7 @@ class TwoStep(Task):
     FORMS: ClassVar = tuple(STEPS)
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if self.form not in STEPS:
             hint = nearest(str(self.form), list(STEPS))
             raise InputError(f"form is {self.form!r}; allowed are {list(STEPS)}.{hint}")
@@ -157,7 +157,7 @@ class DawTwoStep(Task):
     n_features = 3
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if not 0.5 <= self.p_common <= 1:
             raise InputError(f"p_common is {self.p_common}; it must lie between 0.5 and 1.")
         if not 0 <= self.drift_sd < float("inf"):

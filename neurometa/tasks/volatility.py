@@ -10,8 +10,7 @@ from torch import Tensor
 from neurometa.errors import InputError, nearest
 from neurometa.exact.volatility import FAST, LOG_SWITCH, STEADY, SWAPPING
 from neurometa.streams import Rng, uniform
-from neurometa.tasks.bandit import _check_sizes
-from neurometa.tasks.base import State, Task
+from neurometa.tasks.base import State, Task, check_sizes
 
 TEST_STEADY, TEST_SWAPPING, PERIOD = 0.25, 0.2, 25  # at test: the worse arm's, and trials between two swaps
 
@@ -51,7 +50,7 @@ class Volatility(Task):
     ORDERS: ClassVar = ("training", "either", "stable-first", "volatile-first")
 
     def __post_init__(self) -> None:
-        _check_sizes(self.n_trials, 2)
+        check_sizes(self.n_trials)
         if self.order not in self.ORDERS:
             hint = nearest(str(self.order), list(self.ORDERS))
             raise InputError(f"order is {self.order!r}; allowed are {list(self.ORDERS)}.{hint}")

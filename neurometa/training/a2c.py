@@ -27,10 +27,12 @@ from neurometa.training.returns import GAE, Disturbance, NStep
 from neurometa.training.schedules import Scheduled, at, check_range
 from neurometa.training.together import Together
 
-__all__ = ["Config", "DivergedError", "build", "company", "loss", "train", "train_together"]
+__all__ = ["Config", "DivergedError", "build", "companies", "company", "loss", "train", "train_together"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
+# Of networks trained side by side: more leave the second cache, and with more episodes little is gained by company.
+MOST_NETWORKS, MOST_EPISODES = 32, 256
 CURVE = ("reward", "policy_loss", "value_loss", "entropy")
 
 
@@ -135,6 +137,29 @@ def company(config: Config) -> tuple[object, ...] | None:
 def _unscaled(part: Any) -> list[dataclasses.Field[Any]]:
     """Fields of settings that are no numbers along a scale."""
     return [x for x in dataclasses.fields(part) if x.type not in (Scheduled, float)]
+
+
+def companies(configs: Sequence[Training], *, at_least: int = 1) -> list[list[int]]:
+    """Sort settings into groups that are best trained together, given by their numbers.
+
+    Parameters
+    ----------
+    configs : sequence of Training
+        Of any shapes and algorithms; those of another algorithm are trained one by one.
+    at_least : int
+        Groups wanted of each shape, if there are so many settings, e.g. one per core.
+    """
+    groups: list[list[int]] = []
+    shapes = [company(config) if isinstance(config, Config) else None for config in configs]
+    for i, shape in enumerate(shapes):
+        if shape is None:
+            groups.append([i])
+        elif shape not in shapes[:i]:
+            alike = [k for k, other in enumerate(shapes) if other == shape]
+            most = max(1, min(MOST_NETWORKS, MOST_EPISODES // configs[i].batch_size))
+            n_groups = min(len(alike), at_least * math.ceil(len(alike) / (at_least * most)))
+            groups += [part.tolist() for part in np.array_split(alike, n_groups)]
+    return groups
 
 
 def train_together(
