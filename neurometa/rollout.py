@@ -10,6 +10,7 @@ from torch import Tensor
 from neurometa import dataset
 from neurometa.agents import Agent
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.base import declared
@@ -50,6 +51,7 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
@@ -98,6 +100,7 @@ def unroll(
     """
     if n_episodes < 1:
         raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
+    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
     action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
@@ -131,6 +134,12 @@ def unroll(
     shape = (task.n_trials, len(task.steps))
     played = {name: torch.stack(x).unflatten(0, shape) for name, x in steps.items()}
     return played | {name: torch.stack(x) for name, x in latents.items()}
+
+
+def check_batch(what: str, task: Task, n_episodes: int) -> None:
+    """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
+    of_step = 16 + 4 * (task.n_actions + task.n_features)
+    check_memory(what, n_episodes * task.n_trials * len(task.steps) * of_step)
 
 
 def draw(logits: Tensor, rng: Rng) -> Tensor:

@@ -7,6 +7,7 @@ from neurometa.agents.base import Agent
 from neurometa.agents.recurrent import INPUTS, LSTMAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,7 @@ class LSTM(Network):
         self, n_features: int, n_actions: int, n_steps: int, *, reward_levels: tuple[float, ...] = (), discount: float
     ) -> Agent:
         """Make the untrained agent; see `Network.build`."""
+        check_memory(f"n_units is {self.n_units}: the network", 16 * self.n_units**2)  # its recurrent weights
         kind = SeparateActorCritic if self.separate else LSTMAgent
         own = {"discount": discount} if self.separate else {}
         return kind(

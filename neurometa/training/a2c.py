@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from neurometa.agents import LSTM, Agent
 from neurometa.errors import InputError
-from neurometa.rollout import unroll
+from neurometa.rollout import check_batch, unroll
 from neurometa.streams import Rng, Streams
 from neurometa.training import curve, kernels, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
@@ -198,6 +198,7 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
+    check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
     agents: Any = [build(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
