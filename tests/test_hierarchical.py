@@ -316,3 +316,14 @@ def test_drops_are_those_of_students_t_and_chi_square_and_of_half_a_chi_square_i
     for side, tail in ((0, 0.975), (1, 0.025)):
         assert found[1, side] == pytest.approx(dropped(mean, np.sqrt(9 * sd**2 / stats.chi2.ppf(tail, 8))))
     np.testing.assert_allclose(drops(10**6, 0.95), stats.chi2.ppf(0.95, 1) / 2, rtol=2e-3)
+
+
+def test_one_compiled_pass_over_the_nodes_says_what_arrays_say(small):
+    from neurometa.fitting import marginal_kernel
+    from neurometa.fitting.marginal import moments
+
+    _, nodes, group, _ = small
+    value, share = evidence(nodes, group)
+    found = marginal_kernel.posterior(nodes.z, nodes.log_weight, group.mean, group.sd)
+    for each, known in zip(found, (value, *moments(nodes, share)), strict=True):
+        np.testing.assert_allclose(each, known, rtol=1e-8)

@@ -19,8 +19,7 @@ NEAR = 0.02  # nats to which a profile is found
 MOST_STEPS = 6  # of Newton's method
 EXACT = 5e-3  # standard errors to which an end is found
 GROWS = 1.6  # a step outwards to the next
-FAR_SHARES = np.linspace(0, 1, 9)  # of the range, at which nodes over all of it are asked
-MISSES = 2  # of these one after another, beyond which none is asked
+OUTWARDS = 0.15  # without bounds, beyond the end of an interval: the first step on nodes over the whole range
 STEPS = {"ftol": 1e-7, "gtol": 1e-3, "maxiter": 60}  # of the climb to the highest point at a given mean or SD
 
 
@@ -205,11 +204,10 @@ def _beyond(wide: Nodes, best: np.ndarray, k: int, side: int, end: float, limits
     def above(x: float) -> float:
         return max(profile(wide, start, k, x, ends)[0] for start in (best, low)) - floor
 
-    farthest, missed = end, 0
-    for x in (span[0] + (span[1] - span[0]) * FAR_SHARES)[::sign]:
-        if (x - farthest) * sign > 0.01 and missed < MISSES:
-            if above(x) > 0:
-                farthest, missed = x, 0
-            else:
-                missed += 1
-    return float(farthest)
+    inside, step, bound = end, OUTWARDS, span[side]
+    while (bound - inside) * sign > 0:
+        outside = inside + sign * min(step, abs(bound - inside))
+        if above(outside) < 0:
+            return inside if inside == end else float(optimize.brentq(above, inside, outside, xtol=OUTWARDS / 4))
+        inside, step = outside, GROWS * step
+    return float(inside)

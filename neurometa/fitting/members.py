@@ -16,6 +16,7 @@ from neurometa.fitting.importance import drawn_group
 from neurometa.fitting.latents import playable
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
+from neurometa.fitting.multistart import Slope
 from neurometa.fitting.quadrature import N_NODES, grid_group
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
@@ -85,7 +86,10 @@ def at_draws(
     n_scored = np.array([column.n_trials for column in columns]).reshape(-1)[place]
 
     def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
-        return drawn_group([_score(columns[place[cell, i]], model, linked, held) for i in some], linked, rng)
+        own = [columns[place[cell, i]] for i in some]
+        scores = [_score(column, model, linked, held) for column in own]
+        slopes = [_slope(column, column.slope, model, linked, held) for column in own if column.slope is not None]
+        return drawn_group(scores, linked, rng, slopes or None)
 
     chance = np.array([column.chance for column in columns]).reshape(-1)[place]
     return Members(dims, sizes, n_scored, chance, absent, search)
@@ -219,3 +223,20 @@ def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], h
         return column.score(full)
 
     return score
+
+
+def _slope(
+    column: Column, slope: Slope, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]
+) -> Slope:
+    """Log-likelihood of a column at one point without bounds, and its gradient."""
+    names, links = list(linked), list(linked.values())
+    place = [model.parameters().index(name) for name in names]
+    point = np.array([held.get(name, 0.0) for name in model.parameters()])
+
+    def climbed(z: np.ndarray) -> tuple[float, np.ndarray]:
+        own = [link.natural(float(x), math.exp) for link, x in zip(links, z, strict=True)]
+        point[place] = own
+        value, gradient = slope(point)
+        return value, gradient[place] * [link.rate(x) for link, x in zip(links, own, strict=True)]
+
+    return climbed
