@@ -15,7 +15,7 @@ PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
     ("contract", "memory"),
-    ("storage", "settings", "share", "models"),
+    ("provenance", "storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "streams"),
     ("evidence",),
     ("fitting",),
@@ -33,7 +33,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 )
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
-    *("errors", "storage", "settings", "share", "models", "exact"),
+    *("errors", "provenance", "storage", "settings", "share", "models", "exact"),
     *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )

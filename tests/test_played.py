@@ -64,7 +64,7 @@ POLICY = exact.bandit.ucb(N_TRIALS + N_PADDED)
 
 def decoded(trials):
     target = behaviour.targets(trials, ("reward-prob",))
-    return neural.decode(neural.hidden_state(trials, step="choice"), target, folds=3)
+    return neural.decode(neural.hidden_state(trials, step="choice"), target, n_folds=3)
 
 
 def encoded(trials):

@@ -107,7 +107,7 @@ def test_intervals_cover_the_truth_where_episodes_differ_and_trials_are_not_inde
     centre = np.log(np.array(truth) / (1 - np.array(truth)))
     mean = expit(centre + np.random.default_rng(0).standard_normal((200_000, 1))).mean(0)
     for seed in range(25):
-        stay = stay_probability(two_step(60, 40, truth, seed, spread=1.0), n_draws=100, seed=seed)
+        stay = stay_probability(two_step(60, 40, truth, seed, spread=1.0), n_bootstrap=100, seed=seed)
         ends = stay.interval.values.reshape(4, 2)
         covered.append((ends[:, 0] <= mean) & (mean <= ends[:, 1]))
     assert 0.85 < np.mean(covered) < 1
@@ -209,7 +209,7 @@ def test_the_common_transition_is_derived_from_choice_and_state():
         ({"choice": lambda x: 2 * x}, {}, "'choice' has 3 options"),
         ({}, {"by": "mouse"}, "by is 'mouse'; it must be one of"),
         ({}, {"cluster": "trial"}, "is 'trial'; it must be one of"),
-        ({}, {"interval": 95}, "interval is 95"),
+        ({}, {"level": 95}, "level is 95"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(change, options, message):
