@@ -230,7 +230,9 @@ def test_four_parameters_have_the_evidence_that_draws_of_the_group_average_to():
     rate, slope, weight = (xr.DataArray(luck.normal(0, 1, 6), dims="subject") for _ in range(3))
     truth = RescorlaWagnerChoiceKernel(1 / (1 + np.exp(-rate)), 0.4, np.exp(1.2 + 0.5 * slope), 1 + weight)
     trials = simulate(truth, walk(6, 80).rename(episode="subject"), luck)
-    fitted = fit(RescorlaWagnerChoiceKernel, trials, group="subject")
+    told = []
+    fitted = fit(RescorlaWagnerChoiceKernel, trials, group="subject", progress=lambda *done: told.append(done))
+    assert told == sorted(told) and told[0][0] == 0 and len({total for _, total in told}) == 1
     assert fitted.method.startswith("weighted draws") and fitted.converged and fitted.fewest_draws > 60
     assert list(fitted.link) == ["logit", "logit", "log", "identity"]
     rng, n = np.random.default_rng(6), 40_000
