@@ -1,9 +1,12 @@
 """Regret and the intervals that means and medians carry, against what the definitions give by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from neurometa.behaviour import crossed_interval, mean_interval, median_interval, regret
 from neurometa.errors import InputError
@@ -125,3 +128,12 @@ def test_the_interval_of_shares_is_students_t_where_they_are_far_from_0_and_1():
     shares = xr.DataArray(np.random.default_rng(0).uniform(0.4, 0.6, 300), dims="episode")
     own, t = mean_interval(shares, share=True), mean_interval(shares)
     np.testing.assert_allclose([own.lower, own.upper], [t.lower, t.upper], atol=1e-4)
+
+
+def test_the_variance_is_that_of_the_mean_squares_of_two_crossed_factors():
+    x = np.random.default_rng(4).normal(size=(5, 30)) + np.arange(5)[:, None]
+    table = pd.DataFrame([(a, e, x[a, e]) for a in range(5) for e in range(30)], columns=["agent", "episode", "y"])
+    square = anova_lm(ols("y ~ C(agent) + C(episode)", table).fit()).mean_sq
+    found = crossed_interval(xr.DataArray(x, dims=("agent", "episode")))
+    expected = (square["C(agent)"] + square["C(episode)"] - square["Residual"]) / (5 * 30)
+    assert found.se.item() ** 2 == pytest.approx(expected)
