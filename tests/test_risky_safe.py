@@ -277,7 +277,7 @@ def test_risk_at_the_shell_goes_from_training_to_perturbed_choices(tmp_path):
         (["--perturbation", "block-safe"], "no perturbation 'block-safe'"),
         (["--lesion", "cut"], "no lesion 'cut'; allowed are"),
         (["--lesion", "reset", "--perturbation", "control"], "--perturbation and --lesion exclude each other"),
-        (["--perturbation", "control"], "Perturbations are of the risky-safe task, and this one is RestlessBandit"),
+        (["--perturbation", "control"], "RestlessBandit has no perturbation 'control': its prediction errors"),
     ],
 )
 def test_a_mistake_in_what_is_done_to_an_agent_is_told_in_one_line(tmp_path, args, told):
