@@ -93,7 +93,7 @@ def test_a_transition_that_is_rare_as_a_rule_is_not_taken_for_common():
     assert "common" not in report.columns and "--common-coding 0=common,1=rare" in report.warnings[0]
     assert "only 30% of 1,200" in refusal(LAB / "transition_rare1.csv", common="transition")
     trials, _ = read_trials(LAB / "transition_rare1.csv", common_coding={0: "common", 1: "rare"})
-    assert behaviour.stay_probability(trials, n_draws=10).interaction.item() == pytest.approx(0.0948, abs=5e-5)
+    assert behaviour.stay_probability(trials, n_bootstrap=10).interaction.item() == pytest.approx(0.0948, abs=5e-5)
 
 
 def test_second_stages_are_read_however_they_are_coded():
@@ -116,7 +116,7 @@ def test_rows_that_are_no_trials_are_kept_out_by_where():
     trials, report = read_trials(LAB / "jspsych_mixed.csv", where={"task": "bandit"})
     assert (report.n_trials, report.n_missed, report.n_gaps) == (120, 2, 0)
     assert report.dropped == {"rows, as task is not bandit": 242}
-    stay = behaviour.stay_probability(trials.assign(common=xr.ones_like(trials.choice, dtype=bool)), n_draws=10)
+    stay = behaviour.stay_probability(trials.assign(common=xr.ones_like(trials.choice, dtype=bool)), n_bootstrap=10)
     won, lost = stay.stay_probability.isel(previous_transition=0).values
     assert (round(float(won), 3), round(float(lost), 3)) == (0.949, 0.514)
     both, _ = read_trials(LAB / "jspsych_mixed.csv", where={"task": ["bandit"], "trial_type": "html-keyboard-response"})
@@ -310,7 +310,7 @@ def test_an_unreadable_transition_costs_its_trial_and_not_the_column():
     short, _ = read_trials(rows.drop(columns="choice2"), second_choice="")
     assert (short.choice.values[0, [7, 9]] == -1).all() and report.n_missed == 0
     whole, _ = read_trials(planner(3).drop([7, 9]).assign(trial=lambda frame: frame.index))
-    stays = [behaviour.stay_probability(each, n_draws=10) for each in (trials, short, whole)]
+    stays = [behaviour.stay_probability(each, n_bootstrap=10) for each in (trials, short, whole)]
     assert stays[0].equals(stays[1]) and stays[0].n_trials.equals(stays[2].n_trials)
 
 

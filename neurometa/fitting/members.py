@@ -23,7 +23,7 @@ from neurometa.models import Equations, Model
 
 PLAYED = (  # what a fit and a simulation read
     *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
-    *("reward_prob", *dataset.BEYOND_PROBABILITY),
+    *("n_options", "reward_prob", *dataset.BEYOND_PROBABILITY),
 )
 
 
@@ -157,7 +157,7 @@ def free_and_held(
 
 
 def by_member(
-    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str]
+    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str], *, name: str = "group"
 ) -> tuple[xr.Dataset, tuple[str, ...]]:
     """Give `group` a dim of its own, if it is a coordinate of another dim such as ``episode``.
 
@@ -181,7 +181,9 @@ def by_member(
     labels = trials.coords.get(group)
     if labels is None or labels.ndim != 1 or labels.dims[0] not in known:
         told = [str(name) for name, each in trials.coords.items() if each.ndim == 1 and each.dims[0] in known]
-        raise InputError(f"group names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}.")
+        raise InputError(
+            f"{name} names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}."
+        )
     dim = str(labels.dims[0])
     if labels.isnull().any():
         raise InputError(f"The coordinate {group!r} is missing for some of {dim!r}; drop these or say whose they are.")
@@ -191,7 +193,8 @@ def by_member(
     for member in range(len(members)):
         own = np.flatnonzero(code == member)
         index[member, : len(own)] = own
-    kept = trials[[name for name in PLAYED if name in trials]]
+    kept = trials.reset_coords([each for each in ("n_options",) if each in trials.coords])
+    kept = kept[[each for each in PLAYED if each in kept]]
     kept.choice.attrs = kept.choice.attrs | {"n_options": dataset.n_options(trials)}
     kept = kept.drop_vars([name for name, each in kept.coords.items() if dim in each.dims])
     at = xr.DataArray(index, dims=(group, dim))
