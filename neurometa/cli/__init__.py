@@ -87,6 +87,15 @@ def _remembered(command: Callable[..., None]) -> Callable[..., None]:
 app = make_app()
 
 
+def _as_typed(message: str, typed: list[str]) -> str:
+    """The library's sentence on an argument, with options for arguments: the one that was typed, and what to type."""
+    name, verb, rest = message.partition(" is ")
+    option = "--" + name.removeprefix("n_").replace("_", "-")
+    given = any(word == option or word.startswith(f"{option}=") for word in typed)
+    message = f"{option}{verb}{rest}" if given else message
+    return re.sub(r"\b(backend|device)='(\w+)'", r"--\1 \2", message)
+
+
 def main() -> None:
     """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
     process.TYPED.set(shlex.join(["neurometa", *sys.argv[1:]]))
@@ -95,7 +104,7 @@ def main() -> None:
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise
-        print(f"neurometa: {error}", file=sys.stderr)
+        print(f"neurometa: {_as_typed(str(error), sys.argv[1:])}", file=sys.stderr)
         raise SystemExit(2) from None
     except Interrupted as interrupted:
         print(f"neurometa: interrupted. {interrupted}", file=sys.stderr)
