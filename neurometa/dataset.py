@@ -25,6 +25,9 @@ CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
 
 
+LAST = ("arm", "state", "option", "layer", "unit", "feature", "channel", "height", "width")  # dims after the step
+
+
 def describe(trials: xr.Dataset) -> xr.Dataset:
     """Return `trials` with ``long_name`` and ``units`` on every variable of the contract."""
     trials = trials.copy()

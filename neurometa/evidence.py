@@ -4,7 +4,7 @@ A code for a missed trial is rare, or always has one and the same outcome, where
 can be weighed: what remains open is refused or warned of by who asks, with the line that settles it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -26,24 +26,28 @@ def varies(reward: np.ndarray) -> bool:
     return int((n >= 2).sum()) >= 2
 
 
-def chance_of_one_outcome(mine: np.ndarray, others: np.ndarray) -> float:
-    """How probable it is that a code has the same outcome throughout, were it an option like the others.
+def chance_of_one_outcome(mine: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """How probable it is that a code has the same outcome throughout, were it an option like the least paid other one.
+
+    A bad option is rarely chosen, so that the average of the others would take it for none too easily.
 
     Parameters
     ----------
-    mine, others : float array
-        Rewards of the code's trials, and of all others; NaN where empty.
+    mine : float array
+        Rewards of the code's trials, NaN where empty.
+    others : sequence of float array
+        Those of every other code.
 
     Returns
     -------
     float
-        In [0, 1]; 1 where its outcomes differ.
+        In [0, 1]; 1 where its outcomes differ, or no other code's do.
     """
-    same = mine[:1]
-    if not np.array_equal(mine, np.broadcast_to(same, mine.shape), equal_nan=True):
+    same = mine[0]
+    if not np.array_equal(mine, np.full(mine.shape, same), equal_nan=True) or not any(map(varies, others)):
         return 1.0
-    share = np.isnan(others).mean() if np.isnan(same[0]) else (others == same[0]).mean()
-    return float(share ** len(mine)) if others.size else 1.0
+    shares = [np.isnan(each).mean() if np.isnan(same) else (each == same).mean() for each in others]
+    return float(max(shares) ** len(mine))
 
 
 def lonely(codes: Mapping[int, object] | set[int], start: int) -> bool:
@@ -108,14 +112,13 @@ def question(trials: xr.Dataset) -> None:
             "'choice' is -1 and 1, and the rewards of both vary, as if these were the two options; code them 0 and 1, "
             f"trials['choice'] = (trials.choice + 1) // 2, or, if -1 is a missed trial, say so: {state}2."
         )
-    if low == 0 and {1, 2} <= options.keys():
-        others = np.concatenate([each for k, each in options.items() if k])
-        if chance_of_one_outcome(options[0], others) < UNLIKELY and varies(others):
-            raise InputError(
-                f"'choice' is 0 on {len(options[0]):,} of {n:,} trials, always with the same reward, as if 0 were a "
-                "missed trial and options counted from 1; take 1 off, trials['choice'] = trials.choice - 1, or, if 0 "
-                f"is an option, say how many there are: {state}{high + 1}."
-            )
+    others = [each for k, each in options.items() if k]
+    if low == 0 and {1, 2} <= options.keys() and chance_of_one_outcome(options[0], others) < UNLIKELY:
+        raise InputError(
+            f"'choice' is 0 on {len(options[0]):,} of {n:,} trials, always with the same reward, as if 0 were a missed "
+            "trial and options counted from 1; take 1 off, trials['choice'] = trials.choice - 1, or, if 0 is an "
+            f"option, say how many there are: {state}{high + 1}."
+        )
 
 
 def unread_second_choice(trials: xr.Dataset) -> str | None:

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from neurometa import analysis, dataset
+from neurometa import analysis, dataset, provenance
 from neurometa.errors import InputError
 from neurometa.settings import find, locate, modern
 from neurometa.storage import read_json
@@ -207,9 +206,8 @@ def pool(
             f"{first.path} is not trained to the end; go on with: {command}",
             f"{command} (its training is not finished)",
         )
-    pooled = list(
-        max((list(group.values()) for group in groups.values()), key=lambda group: (len(group), _length(group[0])))
-    )
+    kinds = [list(group.values()) for group in groups.values()]
+    pooled = max(kinds, key=lambda group: (len(group), _length(group[0])))
     if pooled[0].sweep is None:
         pooled.sort(key=lambda run: run.seed)
     odd = [str(run.path) for run in of_it if run not in pooled]
@@ -332,74 +330,17 @@ def check_result(run: Path, file: str, options: str = "") -> None:
     command = command_for(run, file, options)
     if not path.exists():
         raise MissingError(f"{run} holds no {file}; make it with: {command}", command)
-    about = read_attrs(path)
-    if path != trials and trials.exists() and about.get("created") != read_attrs(trials).get("created"):
+    about = provenance.read_attrs(path)
+    if path != trials and trials.exists() and about.get("created") != provenance.read_attrs(trials).get("created"):
         command = about.get("command", command) if not options and str(run) in about.get("command", "") else command
         raise MissingError(
             f"{path} is of an earlier rollout; make it anew with: {command}",
             f"{command} ({file} is of an earlier rollout)",
         )
-    if odd := made_otherwise(about, options):
+    if odd := provenance.made_otherwise(about, options):
         raise MissingError(
             f"{path} was made with {odd}; make it anew with: {command}", f"{command} ({file} was made with {odd})"
         )
-
-
-def made_otherwise(about: Mapping[str, Any], options: str) -> str:
-    """Return the options, among those that are asked for, that a file was made with another value of.
-
-    Parameters
-    ----------
-    about : mapping
-        Attributes of the file. Its ``options`` are those of its command, as JSON; files that are older have none, and
-        nothing is said of them.
-    options : str
-        As a command takes them, e.g. ``"--encoding miller --lags 5 --per-episode"``.
-
-    Examples
-    --------
-    >>> made_otherwise({"options": '{"encoding": "bari", "lags": 5}'}, "--encoding miller --lags 5")
-    '--encoding bari'
-    """
-    if "options" not in about:
-        return ""
-    made, asked, name = json.loads(about["options"]), {}, ""
-    for word in shlex.split(options):
-        if word.startswith("--"):
-            name = word
-            asked[name] = []
-        else:
-            asked[name].append(word)
-    odd = []
-    for name, words in asked.items():
-        value = made.get(name[2:].replace("-", "_"))
-        values = value if isinstance(value, list) else [] if value is True else [value]
-        if [_alike(each) for each in values] != [_alike(each) for each in words]:
-            odd.append(" ".join([name, *map(str, values)]) if value not in (None, False, []) else f"no {name}")
-    return " and ".join(odd)
-
-
-def _alike(value: Any) -> str:
-    """A value as text, so that .333 and 0.333 are the same."""
-    try:
-        return str(float(value))
-    except (TypeError, ValueError):
-        return str(value)
-
-
-def read_attrs(path: Path) -> dict[str, Any]:
-    """Read what a file says of itself, without reading what it holds.
-
-    Raises
-    ------
-    InputError
-        It is damaged.
-    """
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as found:
-            return dict(found.attrs)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is damaged or not netCDF ({error}); write it anew.") from error
 
 
 def read_pooled(runs: Sequence[Run], file: str, *, without: Sequence[str] = ()) -> xr.Dataset:

@@ -1,6 +1,7 @@
 """Where tasks and agents meet: one loop that plays episodes, and the dataset it becomes."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -8,14 +9,15 @@ import xarray as xr
 from torch import Tensor
 
 from neurometa import dataset
-from neurometa.agents import Agent
+from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
-from neurometa.tasks.base import declared
-from neurometa.tasks.risky_safe import Perturb
+from neurometa.tasks.base import Perturb, declared
 
 ACTIVITY = ("hidden", "cell")
+STEPS = ("action", "reward", "value", "logits", "observation")  # what is kept of every step
 MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
 
 
@@ -49,17 +51,17 @@ def play(
         There are no episodes to play.
     """
     if n_episodes < 1:
-        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+        raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
         tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick)))
+        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick), agent))
     return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
 
 
-@torch.no_grad()
 def unroll(
     task: Task,
     agent: Agent,
@@ -74,20 +76,8 @@ def unroll(
 
     Parameters
     ----------
-    task : Task
-        What is played.
-    agent : Agent
-        Who plays.
-    n_episodes : int
-        How many episodes, all at once.
-    rng : torch.Generator
-        The only source of randomness; its device is where everything runs.
-    log : tuple of str
-        What of the agent's record to keep, e.g. ``("hidden", "cell")``.
-    perturb : callable, optional
-        What is added to the prediction error that the agent makes of a choice, e.g. `tasks.risky_safe.perturbation`.
-    progress : callable, optional
-        Called after each trial with its number.
+    task, agent, n_episodes, rng, log, perturb, progress
+        As for `segments`.
 
     Returns
     -------
@@ -96,22 +86,84 @@ def unroll(
         ``logits``, whatever `log` names, and the task's latents (trial, episode, ...).
         Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
     """
-    if n_episodes < 1:
-        raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
+    parts = list(segments(task, agent, n_episodes, rng, log=log, perturb=perturb, progress=progress))
+    steps = {name: torch.cat([getattr(part, name) for part in parts]) for name in STEPS}
+    steps |= {name: torch.cat([part.record[name] for part in parts]) for name in log}
+    latents = {name: torch.cat([part.latents[name] for part in parts]) for name in task.latents}
+    steps |= {name: x for name, x in latents.items() if _per_step(task, name)}
+    shape = (task.n_trials, len(task.steps))
+    return {name: x.unflatten(0, shape) for name, x in steps.items()} | {
+        name: x for name, x in latents.items() if not _per_step(task, name)
+    }
+
+
+@torch.no_grad()
+def segments(
+    task: Task,
+    agent: Agent,
+    n_episodes: int,
+    rng: Rng,
+    length: int | None = None,
+    *,
+    log: tuple[str, ...] = (),
+    perturb: Perturb | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Segment]:
+    """Play a batch of fresh episodes, and yield some steps at a time; the agent's state is carried across.
+
+    Between two segments an algorithm may change the agent's weights.
+
+    Parameters
+    ----------
+    task : Task
+        What is played.
+    agent : Agent
+        Who plays.
+    n_episodes : int
+        How many episodes, all at once.
+    rng : torch.Generator or Streams
+        The only source of randomness; its device is where everything runs.
+    length : int, optional
+        Steps of a segment, of which the last may be shorter; by default one segment is the whole episode.
+    log : tuple of str
+        What of the agent's record to keep, e.g. ``("hidden", "cell")``.
+    perturb : callable, optional
+        What is added to the prediction error that the agent makes of a choice, e.g. `Task.perturbation`.
+    progress : callable, optional
+        Called after each trial with its number.
+
+    Yields
+    ------
+    Segment
+
+    Raises
+    ------
+    InputError
+        There are no episodes, a segment has no steps, or the agent makes no prediction error that could be perturbed.
+    """
+    for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
+        if number < 1:
+            raise InputError(f"{name} is {number}; it must be at least 1.")
+    size = min(task.n_steps, task.n_steps if length is None else length)
+    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
-    action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
-    reward = torch.zeros(n_episodes, device=rng.device)
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
             f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
             "an agent trained with separate=true is."
         )
+    action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
+    reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
-    steps: dict[str, list[Tensor]] = {name: [] for name in ("action", "reward", "value", "logits", "observation", *log)}
-    latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
-    for trial in range(task.n_trials):
-        for step in task.steps:
+    names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
+    per_step = {name for name in task.latents if _per_step(task, name)}
+    for first in range(0, task.n_steps, size):
+        here = names[first : first + size]
+        before = (memory, action, reward)
+        rows = _Rows(len(here))
+        latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
+        for t, (trial, step) in enumerate(here):
             observation = task.observe(state, step) if task.n_features else nothing
             logits, value, memory, record = agent(observation, action, reward, memory)
             chosen = draw(logits, rng)
@@ -119,18 +171,79 @@ def unroll(
             action = one_hot[chosen]
             if perturb is not None and step == task.choice_step:
                 memory = memory | {"perturbation": perturb(state, chosen, reward)}
-            now = {"action": chosen, "reward": reward, "value": value, "logits": logits, "observation": observation}
-            for name, x in now.items():
-                steps[name].append(x)
-            for name in log:
-                steps[name].append(record[name])
-        for name in latents:
-            latents[name].append(state[name])
-        if progress is not None:
-            progress(trial + 1)
-    shape = (task.n_trials, len(task.steps))
-    played = {name: torch.stack(x).unflatten(0, shape) for name, x in steps.items()}
-    return played | {name: torch.stack(x) for name, x in latents.items()}
+            ended = step == task.steps[-1]
+            for name in latents:
+                if ended or name in per_step:
+                    latents[name].append(state[name])
+            now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
+            if "valid" in latents:
+                now["valid"] = state["valid"]
+            rows.put(t, now | {f"record {name}": record[name] for name in log})
+            if ended and progress is not None:
+                progress(trial + 1)
+        filled = rows.arrays
+        valid = filled.pop("valid", None)
+        yield Segment(
+            state=before[0],
+            action_before=before[1],
+            reward_before=before[2],
+            valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
+            record={name: filled.pop(f"record {name}") for name in log},
+            latents={name: torch.stack(x) for name, x in latents.items() if x},
+            **{name: filled[name] for name in STEPS},  # type: ignore[arg-type]
+        )
+
+
+class _Rows:
+    """Tensors of so many steps, made when the first step says what is in them, and filled step by step."""
+
+    def __init__(self, n_steps: int) -> None:
+        self.n_steps = n_steps
+        self.arrays: dict[str, Tensor] = {}
+
+    def put(self, t: int, now: dict[str, Tensor]) -> None:
+        if not t:
+            self.arrays = {name: x.new_empty((self.n_steps, *x.shape)) for name, x in now.items()}
+        for name, x in now.items():
+            self.arrays[name][t] = x
+
+
+def _per_step(task: Task, name: str) -> bool:
+    return declared(task)[name].dims[:1] == ("step",)
+
+
+def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
+    """Return whole episodes, played by anybody, as a segment that an agent can answer.
+
+    Parameters
+    ----------
+    played : dict of Tensor
+        As of `unroll` or `from_dataset`.
+    agent : Agent
+        Who is to answer; the segment begins with the state in which it begins an episode.
+    """
+    _, n_steps, n_episodes = played["action"].shape
+    steps = {name: played[name].flatten(0, 1) for name in STEPS}
+    valid = played.get("valid", torch.ones_like(played["action"], dtype=torch.bool))
+    if valid.ndim == 2:  # of trials
+        valid = valid[:, None].expand(-1, n_steps, -1)
+    reward = steps["reward"]
+    return Segment(
+        **steps,  # type: ignore[arg-type]
+        valid=valid.flatten(0, 1),
+        record={},
+        latents={name: x for name, x in played.items() if name not in STEPS},
+        state=agent.begin(n_episodes),
+        action_before=reward.new_zeros(n_episodes, steps["logits"].shape[-1]),
+        reward_before=reward.new_zeros(n_episodes),
+    )
+
+
+def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None) -> None:
+    """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
+    of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
+    of_step = 16 + 4 * task.n_actions + of_feature * math.prod(task.observation_shape)
+    check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
 
 
 def draw(logits: Tensor, rng: Rng) -> Tensor:
@@ -143,7 +256,9 @@ def draw(logits: Tensor, rng: Rng) -> Tensor:
     return (reached[:, :-1] <= luck[:, None]).sum(-1)
 
 
-def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = False) -> xr.Dataset:
+def to_dataset(
+    task: Task, played: dict[str, Tensor], agent: Agent | None = None, *, observation: bool = False
+) -> xr.Dataset:
     """Give played episodes the names, dims and units of the data contract.
 
     Parameters
@@ -152,33 +267,89 @@ def to_dataset(task: Task, played: dict[str, Tensor], *, observation: bool = Fal
         What was played.
     played : dict of Tensor
         What `unroll` returned.
+    agent : Agent, optional
+        Who played, which says over which dims its record is; else the contract does.
     observation : bool
         Keep what the agent saw.
 
     Returns
     -------
     Dataset
-        Over ``episode``, ``trial``, ``step`` and the dims of each variable.
+        Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
+        and no ``choice``.
     """
-    last = {"logits": ("option",), "observation": ("feature",), "hidden": ("unit",), "cell": ("unit",)}
     latents, variables = declared(task), {}
     for name, x in played.items():
-        about: dict[str, str] = {}
-        if name in latents:
-            dims: tuple[str, ...] = ("trial", "episode", *latents[name].dims)
-            about = latents[name].attrs()
-        else:
-            dims = ("trial", "step", "episode", *last.get(name, ()))
         if name != "observation" or (observation and task.n_features):
-            variables["step_reward" if name == "reward" else name] = (dims, x.cpu().numpy(), about)
+            about = latents[name].attrs() if name in latents else {}
+            known = "step_reward" if name == "reward" else name
+            variables[known] = (_dims(task, name, agent), x.cpu().numpy(), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
     run["action"] = run.action.astype(np.int8)
-    chosen = run.action.sel(step=task.choice_step, drop=True)
-    made = chosen < task.n_options
-    if "valid" in run:  # padding is no choice
-        made &= run.valid
-    run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
+    if task.choice_step is not None:
+        chosen = run.action.sel(step=task.choice_step, drop=True)
+        made = chosen < task.n_options
+        if "valid" in run:  # padding is no choice
+            made &= run.valid.sel(step=task.choice_step, drop=True) if "step" in run.valid.dims else run.valid
+        run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
+        run = run.assign_attrs(choice_step=task.choice_step)
     run["reward"] = run.step_reward.sum("step")
-    order = ["episode", "trial", "step", "arm", "state", "option", "unit", "feature"]
-    run = run.assign_attrs(choice_step=task.choice_step)
-    return dataset.describe(run.transpose(*order, missing_dims="ignore"))
+    return dataset.describe(run.transpose("episode", "trial", "step", *dataset.LAST, ..., missing_dims="ignore"))
+
+
+def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
+    """Return what was played, as `unroll` does, from the dataset that `to_dataset` made of it.
+
+    Parameters
+    ----------
+    task : Task
+        What was played.
+    trials : Dataset
+        ``action`` and ``step_reward`` over ``episode``, ``trial`` and ``step``, what else was logged of the agent, and
+        the task's latents.
+
+    Returns
+    -------
+    dict of Tensor
+        Over (trial, step, episode, ...), latents over (trial, episode, ...).
+
+    Raises
+    ------
+    InputError
+        The trials hold no steps of this task, or a latent of it is absent.
+    """
+    dataset.require(trials, action=("episode", "trial", "step"), step_reward=("episode", "trial", "step"))
+    dataset.require(trials, **{name: ("episode", "trial", *latent.dims) for name, latent in declared(task).items()})
+    if trials.step.values.tolist() != list(task.steps):
+        raise InputError(
+            f"The trials have the steps {trials.step.values.tolist()}; those of the task are {task.steps}."
+        )
+    played = {}
+    for name, x in trials.data_vars.items():
+        if name in ("choice", "reward"):
+            continue  # of the trial: they follow from its steps
+        rest = [dim for dim in x.dims if dim not in ("trial", "step", "episode")]
+        order = ["trial", *(["step"] if "step" in x.dims else []), "episode", *rest]
+        values = torch.from_numpy(np.ascontiguousarray(x.transpose(*order).values))
+        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if name == "action" else values
+    if not task.n_features:
+        n_steps = played["reward"].shape
+        played["observation"] = played["reward"].new_empty((*n_steps, 0))
+    return played
+
+
+def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
+    """Dims of what was played, time first."""
+    if name in task.latents:
+        dims = declared(task)[name].dims
+        step = dims[:1] if _per_step(task, name) else ()
+        return ("trial", *step, "episode", *dims[len(step) :])
+    if name == "observation":
+        shape = task.observation_shape
+        own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]
+    elif agent is not None and name in agent.records:
+        own = agent.records[name]
+    else:
+        contract = dataset.VARIABLES.get(name)
+        own = tuple(dim for dim in contract.dims if dim not in ("trial", "step")) if contract else ()
+    return ("trial", "step", "episode", *own)

@@ -22,9 +22,7 @@ from neurometa.errors import InputError
 from neurometa.experiments import find
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
-from neurometa.tasks import RecordedBandit, RiskySafe
-from neurometa.tasks.fixation import without_fixation
-from neurometa.tasks.risky_safe import perturbation as perturbation_named
+from neurometa.tasks import RecordedBandit, Task
 from neurometa.training import Training, a2c, algorithm, build
 from neurometa.training.a2c import DivergedError
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
@@ -183,7 +181,7 @@ def evaluate(
     untrained : bool
         Let the agent play as it was before training: a control for what is read from its state.
     perturbation : str
-        Of the prediction errors given to the actor, on the risky-safe task: see `tasks.risky_safe.perturbation`.
+        Of the prediction errors given to the actor, by a name that the task knows: see `Task.perturbation`.
     lesion : {"", "reset", "silence"}
         Of the recurrent state: see `agents.Lesioned`.
     assignments : tuple of str
@@ -208,18 +206,15 @@ def evaluate(
     check_device(device)
     config = open_config(run)
     task = settings.replace((find(on).config.task if on else config.task).for_test(), assignments)
-    if (task.n_actions, task.n_features) != (config.task.n_actions, config.task.n_features):
+    if (task.n_actions, task.observation_shape) != (config.task.n_actions, config.task.observation_shape):
         raise InputError(
-            f"The agent was trained for {config.task.n_actions} actions and {config.task.n_features} features of an "
-            f"observation; the test task has {task.n_actions} and {task.n_features}."
+            f"The agent was trained for {config.task.n_actions} actions and {_shown(config.task)} of an observation; "
+            f"the test task has {task.n_actions} and {_shown(task)}."
         )
-    if perturbation and not isinstance(without_fixation(task), RiskySafe):
-        raise InputError(f"Perturbations are of the risky-safe task, and this one is {type(task).__name__}.")
-    perturb = perturbation_named(perturbation) if perturbation else None
+    perturb = task.perturbation(perturbation) if perturbation else None
     network = (build(config) if untrained else load_agent(run)).to(device)
     agent = agents.Lesioned(network, lesion, n_steps=len(task.steps)) if lesion else network
-    if isinstance(network, agents.SeparateActorCritic):
-        log = (*log, "rpe_input")
+    log = tuple(name for name in network.records if name in log or name not in ACTIVITY)
     trials = play(task, agent, n_episodes, evaluation_rng(seed, device), log=log, perturb=perturb, progress=progress)
     done = {"perturbation": perturbation, "lesion": lesion}
     return trials.assign_attrs(
@@ -243,7 +238,7 @@ def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.
         The seed is negative.
     """
     if seed < 0:
-        raise InputError(f"--seed is {seed}; it must be 0 or more.")
+        raise InputError(f"seed is {seed}; it must be 0 or more.")
     mixed = np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
@@ -333,9 +328,9 @@ def compare(
 def check_device(device: str) -> None:
     """Raise unless tensors can be put on `device`."""
     if device not in ("cpu", "cuda"):
-        raise InputError(f"--device is {device!r}; allowed are 'cpu' and 'cuda'.")
+        raise InputError(f"device is {device!r}; allowed are 'cpu' and 'cuda'.")
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device is 'cuda', but torch sees no CUDA device here; use --device cpu.")
+        raise InputError("device is 'cuda', but torch sees no CUDA device here; use device='cpu'.")
 
 
 def provenance(device: str) -> dict[str, Any]:
@@ -362,6 +357,11 @@ def _commit() -> str:
         ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--match="]
         return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()
     return ""
+
+
+def _shown(task: Task) -> str:
+    shape = task.observation_shape
+    return f"{shape[0]} features" if len(shape) == 1 else f"the shape {shape}"
 
 
 def _same(config: Training, before: Training, run: Path) -> None:

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+from test_training import replay
 
 from neurometa.agents import LSTM, LSTMAgent
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import IndependentBandit, InformativeBandit, RestlessBandit
 from neurometa.training import Adam, RMSProp, a2c
-from neurometa.training.replay import replay
 
 INPUTS = ("observation", "action", "reward", "time")
 LEVELS = (0.0, 0.5, 2.0)

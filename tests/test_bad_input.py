@@ -78,7 +78,7 @@ SAID = {  # what is wrong: the trials, what is asked of them, what the sentence 
     ),
     "fewer episodes than folds": (
         lambda t: t,
-        lambda t: decode(hidden_state(t), t.reward, folds=5),
+        lambda t: decode(hidden_state(t), t.reward, n_folds=5),
         "There are 4 values of 'episode' for 5 folds; play more, or ask for fewer folds",
     ),
     "no such factor": (
@@ -172,10 +172,10 @@ def test_a_unit_that_never_varies_is_nan_with_a_note_and_the_others_are_not(tria
 
 def test_a_readout_of_activity_that_never_varies_is_nan_with_a_note_or_at_chance(trials):
     silent = xr.full_like(trials.hidden, 1.0)
-    found = decode(hidden_state(trials.assign(hidden=silent)), trials.reward.astype(float), folds=4)
+    found = decode(hidden_state(trials.assign(hidden=silent)), trials.reward.astype(float), n_folds=4)
     assert (found.r_squared.isnull().all() and found.note.item()) or (found.r_squared <= 0.05).all()
 
 
 def test_a_target_of_missed_trials_leaves_a_readout_nothing_and_it_says_so(trials):
-    found = decode(hidden_state(trials), xr.full_like(trials.reward, np.nan), folds=4)
+    found = decode(hidden_state(trials), xr.full_like(trials.reward, np.nan), n_folds=4)
     assert found.r_squared.isnull().all() and found.note.item()

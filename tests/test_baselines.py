@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from neurometa import exact, models
-from neurometa.agents import bandit, foraging, learners, restless
+from neurometa.agents import Fixating, bandit, foraging, learners, restless
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import DependentBandit, Foraging, IndependentBandit, InformativeBandit, RestlessBandit
@@ -109,6 +109,27 @@ def test_episodes_of_a_batch_do_not_touch_each_other(task, agent):
             torch.softmax(many.logits, -1)[2:3], torch.softmax(one.logits, -1), rtol=0, atol=1e-5
         )
         torch.testing.assert_close(many.value[2:3], one.value, equal_nan=True)
+
+
+@EVERY_AGENT
+def test_with_a_fixation_an_agent_does_at_its_own_steps_what_it_does_without(task, agent):
+    action, reward = at_random(task)
+    fixating, n_actions = Fixating(agent), task.n_actions
+    fixation, go = torch.eye(2)[[0] * 6], torch.eye(2)[[1] * 6]
+    centre, state = torch.eye(n_actions + 1)[[n_actions] * 6], fixating.begin(6)
+    before, paid = torch.zeros(6, n_actions + 1), torch.zeros(6)
+    for i, plain in enumerate(follow(agent, action, reward)):
+        held = fixating(fixation, before, paid, state)
+        assert torch.softmax(held.logits, -1).equal(centre), "the centre, and only there"
+        torch.testing.assert_close(
+            held.value, plain.value, rtol=1e-5, atol=1e-6, equal_nan=True
+        )  # of the trial to come
+        own = fixating(go, centre, torch.full((6,), -1.0), held.state)  # whatever the fixation paid
+        torch.testing.assert_close(own.logits[:, :-1], plain.logits, rtol=1e-5, atol=1e-6)
+        assert (own.logits[:, -1] == -torch.inf).all()
+        torch.testing.assert_close(own.value, plain.value, rtol=1e-5, atol=1e-6, equal_nan=True)
+        if i < len(action):
+            before, paid, state = torch.nn.functional.pad(action[i], (0, 1)), reward[i], own.state
 
 
 @EVERY_AGENT

@@ -58,18 +58,31 @@ def test_a_code_without_noise_is_read_whole():
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = []
+    held, scores, widths = [], [], []
     for seed in range(80):
         activity = noise(60, 20, 3, seed=3 * seed)
         found = decode(activity, code(activity, share=0.5, seed=3 * seed + 1))
         held.append(float(found.lower) < 0.5 < float(found.upper))
+        scores.append(float(found.r_squared))
+        widths.append(float(found.upper - found.lower))
     assert 0.87 <= np.mean(held) <= 1.0
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.25), "nor wider than scores spread"
+
+
+def test_intervals_of_accuracy_are_as_wide_as_accuracies_spread():
+    scores, widths = [], []
+    for seed in range(20):
+        activity = noise(20, 15, 3, seed=3 * seed)
+        found = decode(activity, code(activity, share=0.4, seed=3 * seed + 1) > 0)
+        scores.append(float(found.accuracy))
+        widths.append(float(found.upper - found.lower))
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.4)
 
 
 def test_unrelated_activity_reads_nothing_and_its_p_is_uniform():
     p_values, scores = [], []
     for seed in range(100):
-        found = decode(walks(30, 10, 5, seed=seed), walks(30, 10, 1, seed=seed + 500).isel(unit=0), permutations=39)
+        found = decode(walks(30, 10, 5, seed=seed), walks(30, 10, 1, seed=seed + 500).isel(unit=0), n_permutations=39)
         p_values.append(float(found.p_value))
         scores.append(float(found.r_squared))
     assert np.mean(scores) < 0
@@ -81,7 +94,7 @@ def test_unrelated_activity_reads_nothing_and_its_p_is_uniform():
 def test_what_only_names_the_episode_is_not_read():
     target = noise(60, seed=3, dims=("episode",))
     activity = walks()
-    honest = decode(activity, target, permutations=99)
+    honest = decode(activity, target, n_permutations=99)
     assert honest.r_squared < 0.1
     assert honest.p_value > 0.05
     stacked = activity.stack(sample=("episode", "trial")).transpose("sample", "unit").values
@@ -93,7 +106,7 @@ def test_what_only_names_the_episode_is_not_read():
 
 
 def test_an_episode_is_held_out_as_a_whole_and_folds_are_blocks():
-    found = decode(noise(17, 4, 2), noise(17, 4, dims=("episode", "trial")), folds=4)
+    found = decode(noise(17, 4, 2), noise(17, 4, dims=("episode", "trial")), n_folds=4)
     assert (np.diff(found.fold_of) >= 0).all()
     assert np.bincount(found.fold_of).tolist() == [5, 4, 4, 4]
 
@@ -101,9 +114,9 @@ def test_an_episode_is_held_out_as_a_whole_and_folds_are_blocks():
 def test_a_prediction_does_not_depend_on_the_episodes_held_out_with_it():
     activity = noise(30, 10, 4)
     target = code(activity)
-    before = decode(activity, target, folds=3)
+    before = decode(activity, target, n_folds=3)
     changed = target.where(before.fold_of != 1, -7 * target)
-    after = decode(activity, changed, folds=3)
+    after = decode(activity, changed, n_folds=3)
     same = before.fold_of == 1
     np.testing.assert_allclose(
         before.prediction.isel(episode=np.flatnonzero(same)), after.prediction.isel(episode=np.flatnonzero(same))
@@ -114,7 +127,7 @@ def test_a_prediction_does_not_depend_on_the_episodes_held_out_with_it():
 def test_ridge_is_that_of_scikit_learn_at_the_penalty_chosen():
     activity = noise(25, 8, 6) * xr.DataArray([1, 100, 0.01, 1, 5, 1], dims="unit") + 50
     target = code(activity - 50, share=0.3) + 1000
-    found = decode(activity, target, folds=5)
+    found = decode(activity, target, n_folds=5)
     x, y = activity.values.reshape(-1, 6), target.values.ravel()
     fold = np.repeat(found.fold_of.values, 8)
     for held_out in range(5):
@@ -144,7 +157,7 @@ def test_classes_that_a_line_parts_are_told_apart():
 def test_logistic_regression_is_that_of_scikit_learn():
     activity = noise(40, 10, 4)
     target = code(activity, share=0.4) > 0.5
-    found = decode(activity, target, folds=4)
+    found = decode(activity, target, n_folds=4)
     fold, x, y = np.repeat(found.fold_of.values, 10), activity.values.reshape(-1, 4), target.values.ravel()
     probability, areas = found.probability.values.reshape(-1, 2)[:, 1], []
     for held_out in range(4):
@@ -171,7 +184,7 @@ def test_three_classes_are_read_and_a_rare_one_weighs_as_much_in_balanced_accura
 
 
 def test_unrelated_classes_are_at_chance():
-    found = decode(noise(40, 5, 3), noise(40, 5, seed=4, dims=("episode", "trial")) > 0, permutations=19)
+    found = decode(noise(40, 5, 3), noise(40, 5, seed=4, dims=("episode", "trial")) > 0, n_permutations=19)
     assert found.p_value > 0.05
     assert found.chance == pytest.approx(0.5, abs=0.05)
 
@@ -195,7 +208,7 @@ def test_sessions_or_trials_can_be_held_out_instead_of_episodes():
         with_dims(activity, ("episode",), ("session",)), with_dims(target, ("episode",), ("session",)), dim="session"
     )
     assert renamed.r_squared == expected.r_squared
-    flat = {"dim": "trial", "folds": 3}
+    flat = {"dim": "trial", "n_folds": 3}
     assert decode(activity.isel(episode=0), target.isel(episode=0), **flat).sizes["trial"] == 10
 
 
@@ -258,7 +271,7 @@ def test_missing_samples_are_left_out_and_counted():
     target = code(activity)
     gone = xr.DataArray(np.random.default_rng(5).random((30, 10)) < 0.2, dims=("episode", "trial"))
     masked = decode(
-        activity.where(noise(30, 10, seed=8, dims=("episode", "trial")) < 2), target.where(~gone), permutations=9
+        activity.where(noise(30, 10, seed=8, dims=("episode", "trial")) < 2), target.where(~gone), n_permutations=9
     )
     n = int((~gone & (noise(30, 10, seed=8, dims=("episode", "trial")) < 2)).sum())
     assert (masked.n, masked.n_left_out) == (n, 300 - n)
@@ -283,7 +296,7 @@ def test_episodes_without_a_target_are_no_part_of_chance(kind):
     present = xr.DataArray(np.arange(36) % 3 == 0, dims="episode")
     target = activity.isel(unit=0)
     target = target.where(present) if kind == "numbers" else (target > 0).astype(str).astype(object).where(present, "")
-    found = decode(activity, target, folds=4, permutations=19)
+    found = decode(activity, target, n_folds=4, n_permutations=19)
     assert (found.n, found.n_left_out) == (72, 144)
     assert found.null.notnull().all()
     assert found.p_value == 1 / 20
@@ -298,7 +311,7 @@ def test_a_permutation_that_leaves_a_fold_empty_does_not_count(kind):
     target = (
         target.where(~missing) if kind == "numbers" else (target > 0).astype(str).astype(object).where(~missing, "")
     )
-    found = decode(activity.where(~((episode == 0) & ~early)), target, folds=3, permutations=20)
+    found = decode(activity.where(~((episode == 0) & ~early)), target, n_folds=3, n_permutations=20)
     n = int(found.null.notnull().sum())
     assert 0 < n < 20
     assert found.p_value == pytest.approx(
@@ -325,7 +338,7 @@ def test_a_unit_that_is_silent_changes_nothing_and_is_reported():
     ],
 )
 def test_where_nothing_can_be_read_the_result_says_why(target, reason):
-    found = decode(noise(20, 5, 3), target, permutations=3)
+    found = decode(noise(20, 5, 3), target, n_permutations=3)
     assert reason in str(found.note.item())
     assert found[next(name for name in ("r_squared", "accuracy") if name in found)].isnull()
     assert found.p_value.isnull()
@@ -333,7 +346,7 @@ def test_where_nothing_can_be_read_the_result_says_why(target, reason):
 
 def test_a_seed_fixes_the_permutations():
     activity, target = noise(20, 5, 3), noise(20, 5, dims=("episode", "trial"))
-    a, b, c = (decode(activity, target, permutations=5, seed=seed) for seed in (1, 1, 2))
+    a, b, c = (decode(activity, target, n_permutations=5, seed=seed) for seed in (1, 1, 2))
     xr.testing.assert_identical(a, b)
     assert not np.allclose(a.null, c.null)
 
@@ -362,8 +375,8 @@ def test_the_order_of_episodes_within_the_same_blocks_is_no_matter():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"folds": 2}, "folds is 2; it must be at least 3"),
-        ({"folds": 21}, "There are 20 values of 'episode' for 21 folds"),
+        ({"n_folds": 2}, "n_folds is 2; it must be at least 3"),
+        ({"n_folds": 21}, "There are 20 values of 'episode' for 21 folds"),
         ({"dim": "session"}, "The activity spans .* must also span \\('session',\\)"),
         (
             {"target": noise(19, 5, dims=("episode", "trial"))},
@@ -487,3 +500,22 @@ def test_the_command_says_what_is_wrong(run):
         assert (exit_code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
+
+
+def test_the_interval_of_an_accuracy_stays_within_0_and_1():
+    from neurometa.neural.held_out import interval
+
+    for wrong in ([0, 0, 0, 0], [0, 0, 0, 1], [4, 5, 5, 5], [5, 5, 5, 5]):
+        lower, upper = interval(np.array(wrong, float), np.full(4, 5.0), 0.95, share=True)
+        assert 0 <= lower <= 1 - sum(wrong) / 20 <= upper <= 1 and upper - lower > 0.01
+
+
+def test_units_that_are_nan_on_every_sample_are_named_with_what_to_drop():
+    activity = xr.DataArray(np.random.default_rng(0).normal(size=(12, 6)), dims=("episode", "unit"))
+    target = activity.isel(unit=0, drop=True)
+    activity[:, [2, 4]] = np.nan
+    with pytest.raises(
+        InputError, match=r"NaN on every sample.*: 2, 4\. Drop them: activity.drop_isel\(unit=\[2, 4\]\)"
+    ):
+        decode(activity, target)
+    assert decode(activity.drop_isel(unit=[2, 4]), target).r_squared > 0.5

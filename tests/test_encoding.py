@@ -68,7 +68,7 @@ def test_the_regression_is_that_of_statsmodels_with_errors_by_episode_where_tria
 
 
 def test_a_planted_code_is_found_in_its_unit_and_factor_alone():
-    found = encode(planted(correlated(seed=2), n_units=20), correlated(seed=2), permutations=19)
+    found = encode(planted(correlated(seed=2), n_units=20), correlated(seed=2), n_permutations=19)
     significant = found.significant.transpose("factor", "unit").values
     assert np.argwhere(significant).tolist() == [[0, 0], [1, 1]]
     assert found.share.values == pytest.approx([1 / 20, 1 / 20, 0])
@@ -82,7 +82,7 @@ def test_unrelated_units_that_drift_as_slowly_as_a_factor_are_significant_no_mor
     """Neighbouring trials are alike; that is why errors are by episode and whole episodes are permuted."""
     factor = noise(40, 40, seed=3, dims=GRAIN).cumsum("trial").to_dataset(name="a")
     activity = noise(40, 40, 300, seed=4).cumsum("trial")
-    found = encode(activity, factor, correction="none", permutations=19)
+    found = encode(activity, factor, correction="none", n_permutations=19)
     assert 0.02 < found.share.item() < 0.09
     assert 0.02 < (found.spearman_p_value <= 0.05).mean() < 0.09
     flat = (x.stack(each=GRAIN).drop_vars(["each", *GRAIN]) for x in (activity, factor))
@@ -98,7 +98,7 @@ def test_each_episode_and_each_trial_can_be_asked_alone():
     assert "n_episodes" not in by_episode
     alone = encode(activity.isel(episode=[7]), factors.isel(episode=[7]), sample=("trial",)).isel(episode=0)
     xr.testing.assert_allclose(by_episode.isel(episode=7), alone)
-    by_trial = encode(activity, factors, sample=("episode",), permutations=5)
+    by_trial = encode(activity, factors, sample=("episode",), n_permutations=5)
     assert by_trial.spearman.dims == ("trial", "factor", "unit")
     assert (by_trial.n_episodes == 40).all()
 
@@ -106,8 +106,8 @@ def test_each_episode_and_each_trial_can_be_asked_alone():
 def test_further_dims_pass_through_in_any_order():
     factors = correlated()
     activity = xr.concat([planted(factors), planted(factors, seed=8)], "agent")
-    together = encode(activity.transpose("unit", "trial", "agent", "episode"), factors, permutations=3).isel(agent=1)
-    alone = encode(planted(factors, seed=8), factors, permutations=3)
+    together = encode(activity.transpose("unit", "trial", "agent", "episode"), factors, n_permutations=3).isel(agent=1)
+    alone = encode(planted(factors, seed=8), factors, n_permutations=3)
     xr.testing.assert_allclose(
         together[["spearman", "p_corrected", "share", "note"]], alone[["spearman", "p_corrected", "share", "note"]]
     )
@@ -139,9 +139,9 @@ def test_missing_samples_are_left_out_and_counted():
     factors = correlated()
     gone = noise(40, 30, seed=7, dims=GRAIN) > 1
     activity = planted(factors)
-    found = encode(activity, factors.assign(a=factors.a.where(~gone)), permutations=3)
+    found = encode(activity, factors.assign(a=factors.a.where(~gone)), n_permutations=3)
     assert found.n_left_out == int(gone.sum())
-    same = encode(activity.where(~gone), factors, permutations=3)
+    same = encode(activity.where(~gone), factors, n_permutations=3)
     np.testing.assert_allclose(found.spearman, same.spearman)
     np.testing.assert_allclose(found.coef, same.coef)
 
@@ -174,9 +174,9 @@ def test_where_nothing_can_be_said_the_result_says_why(change, reason):
         ({"factors": xr.Dataset({"a": ("unit", np.ones(6))})}, "spans 'unit'"),
         ({"factors": xr.Dataset({"a": (GRAIN, np.ones((40, 29)))})}, "30 values of 'trial' and the factor 'a' 29"),
         ({"correction": "holm"}, "correction is 'holm'"),
-        ({"level": 5}, "level is 5"),
-        ({"permutations": -1}, "permutations is -1"),
-        ({"sample": ("trial",), "permutations": 9}, "Permutations exchange values of 'episode'"),
+        ({"significance": 5}, "significance is 5"),
+        ({"n_permutations": -1}, "n_permutations is -1"),
+        ({"sample": ("trial",), "n_permutations": 9}, "Permutations exchange values of 'episode'"),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(change, message):

@@ -1,6 +1,7 @@
 """Maximum likelihood: recovery, the global optimum against slow oracles, stated results where nothing can be told."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from scipy import optimize
 from neurometa import dataset
 from neurometa.behaviour import fit, latents, log_likelihood, simulate
 from neurometa.errors import InputError
-from neurometa.models import MODELS, Behrens, ChoiceKernel, Forgetting, RescorlaWagner, SingleValue, TwoLearningRates
+from neurometa.models import (
+    MODELS,
+    Behrens,
+    ChoiceKernel,
+    Forgetting,
+    RescorlaWagner,
+    RescorlaWagnerChoiceKernel,
+    SingleValue,
+    TwoLearningRates,
+)
 
 SHARED = Path(__file__).parents[2] / "shared"
 CAP_20 = {"inverse_temperature": (0.0, 20.0)}
@@ -222,13 +232,128 @@ def test_a_start_that_cannot_be_is_refused(start):
 
 
 def test_a_mouse_is_fitted_as_its_authors_did_from_values_of_their_own():
-    file = SHARED / "datasets" / "hjort2026_reversal" / "trials.csv.gz"
-    if not file.exists():
-        pytest.skip("the mice, shared/datasets/hjort2026_reversal, are not here")
+    file = Path(__file__).parent / "data" / "hjort2026_reversal" / "trials.csv.gz"
     table = pd.read_csv(file).sort_values(["mouse", "trial"])
     mouse = table[table.mouse == "A01"]
     fitted = fit(RescorlaWagner, episode(mouse.choice, mouse.outcome), start=(0.15, 0.85))
     assert fitted.log_likelihood == pytest.approx(-62.001, abs=5e-4)
+
+
+FORCED = ("as played", "one option", "one option but once", "never paid", "alternating", "missed", "all missed")
+
+
+def forced(kind, edge, n_trials, rng):
+    """A session at an edge of what can be fitted."""
+    choice, reward = rng.integers(0, 2, n_trials), rng.integers(0, 2, n_trials).astype(float)
+    if edge.startswith("one option"):
+        choice[:] = rng.integers(0, 2)
+        choice[rng.integers(n_trials)] ^= int(edge.endswith("once"))
+    elif edge == "never paid":
+        reward[:] = 0
+    elif edge == "alternating":
+        choice = np.arange(n_trials) % 2
+    elif edge == "missed":
+        choice[rng.random(n_trials) < 0.5] = -1
+    elif edge == "all missed":
+        choice[:] = -1
+    return choice, reward
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_no_session_changes_or_harms_the_fit_of_another(data):
+    kind = data.draw(st.sampled_from(MODELS))
+    edges = data.draw(st.lists(st.sampled_from(FORCED), min_size=2, max_size=5))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    sessions = [forced(kind, edge, 30, rng) for edge in edges]
+    choice, reward = (np.stack(each) for each in zip(*sessions, strict=True))
+    valid = np.arange(30) < rng.integers(5, 31, (len(edges), 1))
+    trials = xr.Dataset(
+        {
+            "choice": (("episode", "trial"), choice.astype(np.int8), {"n_options": 2}),
+            "reward": (("episode", "trial"), reward),
+            "valid": (("episode", "trial"), valid),
+        }
+    )
+    together = fit(kind, trials)
+    for i in range(len(edges)):
+        alone = fit(kind, trials.isel(episode=i))
+        xr.testing.assert_allclose(together.isel(episode=i), alone, rtol=1e-6, atol=1e-6)
+        assert together.log_likelihood[i].equals(alone.log_likelihood) or together.log_likelihood[i] == pytest.approx(
+            alone.log_likelihood.item(), abs=1e-9
+        )
+
+
+@pytest.mark.parametrize("kind", [TwoLearningRates, Forgetting, RescorlaWagnerChoiceKernel])
+def test_fits_of_richer_models_reach_the_best_of_thirty_climbs_of_another_optimiser(kind):
+    trials = simulate(RescorlaWagner(0.4, 3.0), walk(4, 60, seed=31), np.random.default_rng(31))
+    graded = trials.assign(reward=trials.reward * np.random.default_rng(32).random(trials.reward.shape))
+    names, rng = list(kind.bounds), np.random.default_rng(33)
+    low, high = np.array(list(kind.bounds.values())).T
+    for data in (trials, graded):
+        fitted = fit(kind, data)
+        for i in range(4):
+            one = data.isel(episode=i)
+            choice, reward = one.choice.values, one.reward.values
+
+            def loss(x, choice=choice, reward=reward):
+                return -written_out(kind, dict(zip(names, x, strict=True)), choice, reward)
+
+            starts = low + (high - low) * rng.beta(0.5, 0.5, (30, len(low)))
+            values = [loss(start) for start in starts]
+            climbed = [
+                optimize.minimize(loss, starts[k], bounds=list(zip(low, high, strict=True)), method="L-BFGS-B").fun
+                for k in np.argsort(values)[:6]
+            ]
+            assert fitted.log_likelihood[i] >= -min(climbed) - 1e-3
+
+
+def written_out(kind, x, choice, reward):
+    """Log-likelihood of one episode of two arms, in a plain loop over floats."""
+    value, kernel, total = [0.5, 0.5], [0.0, 0.0], 0.0
+    for chose, earned in zip(choice.tolist(), reward.tolist(), strict=True):
+        gap = x["inverse_temperature"] * (value[1 - chose] - value[chose])
+        gap += x.get("kernel_weight", 0.0) * (kernel[1 - chose] - kernel[chose])
+        total -= max(gap, 0.0) + math.log1p(math.exp(-abs(gap)))
+        rpe = earned - value[chose]
+        good = "learning_rate_positive" if rpe > 0 else "learning_rate_negative"
+        value[chose] += x.get("learning_rate", x.get(good)) * rpe
+        value[1 - chose] *= 1 - x.get("forgetting_rate", 0.0)
+        for arm in (0, 1):
+            kernel[arm] += x.get("kernel_rate", 0.0) * ((arm == chose) - kernel[arm])
+    return total
+
+
+def test_sessions_with_fewer_options_are_fitted_with_their_own():
+    few = simulate(RescorlaWagner(0.3, 4.0), walk(2, 80, seed=41), np.random.default_rng(41))
+    many = simulate(RescorlaWagner(0.3, 4.0), walk(2, 80, n_options=3, seed=42), np.random.default_rng(42))
+    keep = ["choice", "reward"]
+    both = xr.concat([few[keep], many[keep]], "episode", combine_attrs="drop")
+    both.choice.attrs["n_options"] = 3
+    both = both.assign_coords(n_options=("episode", [2, 2, 3, 3]))
+    fitted = fit(RescorlaWagner, both)
+    for part, own in ((slice(0, 2), few), (slice(2, 4), many)):
+        np.testing.assert_allclose(fitted.log_likelihood[part], fit(RescorlaWagner, own).log_likelihood, atol=1e-7)
+    np.testing.assert_allclose(log_likelihood(RescorlaWagner.of(fitted), both), fitted.log_likelihood, atol=1e-8)
+    pooled = fit(RescorlaWagner, both, pool="episode")
+    total = log_likelihood(RescorlaWagner.of(pooled), few).sum() + log_likelihood(RescorlaWagner.of(pooled), many).sum()
+    assert pooled.log_likelihood == pytest.approx(total.item(), abs=1e-8)
+    with pytest.raises(InputError, match="that 'n_options' says the session did not have"):
+        fit(RescorlaWagner, both.assign_coords(n_options=("episode", [2, 2, 2, 3])))
+
+
+def test_one_set_of_parameters_per_subject_is_the_pooled_fit_of_its_sessions():
+    trials = simulate(RescorlaWagner(0.3, 4.0), walk(5, 50, seed=43), np.random.default_rng(43))
+    trials = trials.assign_coords(subject=("episode", ["a", "b", "a", "b", "b"]))
+    fitted = fit(RescorlaWagner, trials, per="subject", intervals=True)
+    assert fitted.learning_rate.dims == ("subject",)
+    for subject, sessions in (("a", [0, 2]), ("b", [1, 3, 4])):
+        own = fit(RescorlaWagner, trials.isel(episode=sessions), pool="episode", intervals=True)
+        mine = fitted.sel(subject=subject, drop=True)
+        np.testing.assert_allclose(mine.learning_rate_interval, own.learning_rate_interval, atol=1e-5)
+        assert mine.log_likelihood == pytest.approx(own.log_likelihood.item(), abs=1e-8)
+    with pytest.raises(InputError, match="per names 'mouse'"):
+        fit(RescorlaWagner, trials, per="mouse")
 
 
 def test_dims_pass_through_in_any_order():

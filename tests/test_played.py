@@ -64,7 +64,7 @@ POLICY = exact.bandit.ucb(N_TRIALS + N_PADDED)
 
 def decoded(trials):
     target = behaviour.targets(trials, ("reward-prob",))
-    return neural.decode(neural.hidden_state(trials, step="choice"), target, folds=3)
+    return neural.decode(neural.hidden_state(trials, step="choice"), target, n_folds=3)
 
 
 def encoded(trials):
@@ -110,12 +110,12 @@ MEASURES = {  # the public functions that take trials
     "reference_rpes": lambda trials: behaviour.reference_rpes(trials.drop_vars("common")),
     "regret": behaviour.regret,
     "reversal_conditions": behaviour.reversal_conditions,
-    "reversal_contrasts": lambda trials: behaviour.reversal_contrasts(trials.value.isel(step=0), trials, n_boot=20),
+    "reversal_contrasts": lambda run: behaviour.reversal_contrasts(run.value.isel(step=0), run, n_bootstrap=20),
     "risk_preference": behaviour.risk_preference,
     "risk_under_perturbations": lambda trials: behaviour.risk_under_perturbations(trials, {"none": trials}),
     "sliding_learning_rate": behaviour.sliding_learning_rate,
     "stay_mixed": behaviour.stay_mixed,
-    "stay_probability": lambda trials: behaviour.stay_probability(trials, n_draws=20),
+    "stay_probability": lambda trials: behaviour.stay_probability(trials, n_bootstrap=20),
     "stay_regression": behaviour.stay_regression,
     "targets": lambda trials: behaviour.targets(trials, ("reward-prob",)),
     "win_stay_lose_shift": behaviour.win_stay_lose_shift,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shell import neurometa
 
-from neurometa import analysis, cli, reference, reproduction, results
+from neurometa import analysis, cli, provenance, reference, reproduction, results
 from neurometa.criteria import Need, needs
 from neurometa.errors import InputError
 from neurometa.pretrained import seeds
@@ -78,7 +78,7 @@ def test_all_that_claims_need_is_made_with_the_options_and_episodes_that_they_as
         for need in (want.need for want in wanted if claim not in WHOLE.undecided):
             for agent in BOX(need):
                 made = there[agent.run / need.file]
-                assert not results.made_otherwise(made.attrs, need.options), claim
+                assert not provenance.made_otherwise(made.attrs, need.options), claim
                 assert made.episodes >= need.episodes or analysis.of_file(need.file) is not None, claim
 
 

@@ -144,7 +144,7 @@ def test_the_observers_values_are_the_discounted_rewards_that_all_worlds_come_to
 )
 def test_the_ideal_contrasts_of_the_paper_come_out(task, agent, expected):
     trials = play(task, agent, 300)
-    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=50)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_bootstrap=50)
     assert found.contrast.values == pytest.approx(expected, abs=1e-4)
     assert float(found.ratio) == pytest.approx(1, abs=1e-4)
     assert (found.se < 1e-4).all()
@@ -154,7 +154,7 @@ def test_the_ideal_contrasts_of_the_paper_come_out(task, agent, expected):
 
 def test_a_learner_of_cue_values_expects_the_old_of_the_cue_it_has_not_seen():
     trials = play(Reversal(20), agents.CueLearner(), 300)
-    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=200)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_bootstrap=200)
     contrast = found.contrast.to_series()
     assert contrast["before discovery"] > 0.3
     assert contrast["experienced"] > 0.3
@@ -228,7 +228,7 @@ def test_means_contrasts_and_ratio_are_those_of_the_named_trials():
     trials, x = random_run()
     x = x.where(x < 2)  # some are missing
     named = behaviour.reversal_conditions(trials)
-    found = behaviour.reversal_contrasts(x.transpose("trial", ...), trials, n_boot=400)
+    found = behaviour.reversal_contrasts(x.transpose("trial", ...), trials, n_bootstrap=400)
     assert set(found["mean"].dims) == {"condition", "role", "agent"}
     for condition, role, agent in itertools.product(found.condition.values, found.role.values, range(3)):
         here = ((named.condition == condition) & (named.role == role)).isel(agent=agent)
@@ -251,11 +251,11 @@ def test_means_contrasts_and_ratio_are_those_of_the_named_trials():
 def test_intervals_over_agents_rest_on_the_means_of_agents():
     trials, x = random_run(n_agents=8)
     x = x + xr.DataArray(np.arange(8.0), dims="agent")  # agents differ by far more than trials do
-    over = behaviour.reversal_contrasts(x, trials, over="agent")
-    each = behaviour.reversal_contrasts(x, trials, n_boot=2)["mean"]
+    over = behaviour.reversal_contrasts(x, trials, cluster="agent")
+    each = behaviour.reversal_contrasts(x, trials, n_bootstrap=2)["mean"]
     assert np.allclose(over["mean"], each.mean("agent").transpose(*over["mean"].dims))
     assert np.allclose(over.se, each.std("agent").transpose(*over.se.dims) / 8**0.5, rtol=0.1)
-    assert over.attrs["n_over"] == 8
+    assert over.attrs["n_clusters"] == 8
 
 
 def test_a_bootstrap_interval_holds_the_true_contrast_as_often_as_it_says():
@@ -264,7 +264,9 @@ def test_a_bootstrap_interval_holds_the_true_contrast_as_often_as_it_says():
         trials, x = random_run(1, 40, 30, seed=i)
         effect = 0.5 * (behaviour.reversal_conditions(trials).role == "new")
         x = x + effect + xr.DataArray(rng.normal(size=40), dims="episode")
-        found = behaviour.reversal_contrasts(x, trials, n_boot=200, seed=i).sel(condition="experienced").isel(agent=0)
+        found = (
+            behaviour.reversal_contrasts(x, trials, n_bootstrap=200, seed=i).sel(condition="experienced").isel(agent=0)
+        )
         held += float(found.contrast_lower) < 0.5 < float(found.contrast_upper)
     assert held >= 33  # of 40, where 38 are expected
 
@@ -278,9 +280,9 @@ def test_a_bootstrap_interval_holds_the_true_contrast_as_often_as_it_says():
             "'cue' holds 2; the two cues are 0 and 1",
         ),
         (lambda t, x: behaviour.reversal_contrasts(x.isel(trial=0), t), "it must also span 'trial'"),
-        (lambda t, x: behaviour.reversal_contrasts(x, t, over="subject"), "it must also span 'subject'"),
+        (lambda t, x: behaviour.reversal_contrasts(x, t, cluster="subject"), "it must also span 'subject'"),
         (lambda t, x: behaviour.reversal_contrasts(x, t, level=95), "level is 95; it must lie between 0 and 1"),
-        (lambda t, x: behaviour.reversal_contrasts(x, t, n_boot=1), "n_boot is 1"),
+        (lambda t, x: behaviour.reversal_contrasts(x, t, n_bootstrap=1), "n_bootstrap is 1"),
         (lambda t, x: at_cue(t), "no variable 'value'"),
         (lambda t, x: agents.ReversalObserver(1.2), "p_reversal is 1.2; it must lie between 0 and 1"),
         (lambda t, x: agents.ReversalObserver(discount=1.0), "below 1 where n_trials is None"),
@@ -300,7 +302,7 @@ def test_what_is_wrong_is_said_in_one_sentence(call, told):
 
 def test_where_nothing_reverses_there_is_no_estimate():
     trials = play(Reversal(6, p_reversal=0.0), agents.ReversalObserver(0.0), 20)
-    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=10)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_bootstrap=10)
     assert found["mean"].isnull().all() and found.ratio.isnull()
     assert (found.n == 0).all()
 

@@ -4,14 +4,13 @@ import dataclasses
 
 import pytest
 import torch
-from test_training import generator
+from test_training import generator, replay
 
 from neurometa.agents import LSTM, Lesioned, LSTMAgent, RandomChoice, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import Fixation, InformativeBandit, RestlessBandit, RiskySafe
 from neurometa.training import Adam, Disturbance, NStep, a2c
-from neurometa.training.replay import replay
 from neurometa.training.returns import disturbed
 
 SMALL = a2c.Config(

@@ -107,7 +107,7 @@ def test_intervals_cover_the_truth_where_episodes_differ_and_trials_are_not_inde
     centre = np.log(np.array(truth) / (1 - np.array(truth)))
     mean = expit(centre + np.random.default_rng(0).standard_normal((200_000, 1))).mean(0)
     for seed in range(25):
-        stay = stay_probability(two_step(60, 40, truth, seed, spread=1.0), n_draws=100, seed=seed)
+        stay = stay_probability(two_step(60, 40, truth, seed, spread=1.0), n_bootstrap=100, seed=seed)
         ends = stay.interval.values.reshape(4, 2)
         covered.append((ends[:, 0] <= mean) & (mean <= ends[:, 1]))
     assert 0.85 < np.mean(covered) < 1
@@ -209,7 +209,7 @@ def test_the_common_transition_is_derived_from_choice_and_state():
         ({"choice": lambda x: 2 * x}, {}, "'choice' has 3 options"),
         ({}, {"by": "mouse"}, "by is 'mouse'; it must be one of"),
         ({}, {"cluster": "trial"}, "is 'trial'; it must be one of"),
-        ({}, {"interval": 95}, "interval is 95"),
+        ({}, {"level": 95}, "level is 95"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(change, options, message):
@@ -228,10 +228,10 @@ def test_a_two_step_table_is_imported_and_its_codes_are_named(tmp_path):
     )
     trials, report = read_trials(rows.assign(state2=[1, 1, 2, 1]))
     assert trials.common.values.tolist() == [[True, False, False, True]] and trials.common.dtype == bool
-    assert "second_state" not in trials and any("coded 1 and 2" in told for told in report.warnings)
-    with pytest.raises(InputError, match="column 'state2': the states are coded 1 and 2"):
-        read_trials(rows.assign(state2=[1, 1, 2, 1]), second_state="state2")
-    with pytest.raises(InputError, match="'odd' is no common"):
+    assert trials.second_state.values.tolist() == [[0, 0, 1, 0]] and "1 -> 0, 2 -> 1" in " ".join(report.recoded)
+    with pytest.raises(InputError, match=r"the second-stage states are .* and must be two; type"):
+        read_trials(rows.assign(state2=[1, 3, 2, 1]), second_state="state2")
+    with pytest.raises(InputError, match=r"the transitions are \['odd'\], and nothing says which is common"):
         read_trials(rows.assign(transition="odd"), common="transition")
     good, _ = read_trials(rows.assign(state2=[0, 0, 1, 0]))
     assert good.second_state.values.tolist() == [[0, 0, 1, 0]]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from neurometa import dataset, memory
-from neurometa.agents import RandomChoice
+from neurometa import dataset, memory, rollout
+from neurometa.agents import LSTM, RandomChoice
 from neurometa.dataset import Variable
 from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
@@ -31,6 +31,7 @@ from neurometa.tasks import (
     Volatility,
 )
 from neurometa.tasks.base import declared
+from neurometa.training import a2c
 
 RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
 TASKS = [
@@ -324,6 +325,26 @@ HUGE = st.integers(10**11, 10**14) | st.just(10**40)
 def test_a_size_that_no_machine_holds_is_told_before_anything_is_allocated(make, n):
     with pytest.raises(InputError, match=f"is {n}.*: a single episode needs at least .* of memory, and this machine"):
         make(n)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (
+            lambda: a2c.build(a2c.Config(Foraging(), LSTM(10**12))),
+            "n_units is 1000000000000: the network",
+        ),
+        (lambda: rollout.play(Foraging(), RandomChoice(), 10**12, generator()), "n_episodes is 1000000000000: what is"),
+        (lambda: unroll(Foraging(), RandomChoice(), 10**12, generator()), "A batch of 1000000000000 episodes needs at"),
+        (
+            lambda: a2c.train(a2c.Config(Foraging(), batch_size=10**12)),
+            "A batch of 1000000000000 episodes",
+        ),
+    ],
+)
+def test_a_network_or_a_batch_that_no_machine_holds_is_told_before_anything_is_allocated(make, told):
+    with pytest.raises(InputError, match=told):
+        make()
 
 
 def test_memory_is_told_in_the_largest_unit_that_fits():

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from test_training import exact_gradients, network
+from test_training import exact_gradients, network, replay
 
 from neurometa.agents import LSTM, SeparateActorCritic
 from neurometa.errors import InputError
@@ -25,7 +25,6 @@ from neurometa.tasks import (
     Volatility,
 )
 from neurometa.training import Adam, RMSProp, a2c, checkpoint, curve
-from neurometa.training.replay import replay
 from neurometa.training.together import COMPILED, Together
 
 SMALL = a2c.Config(RestlessBandit(6), LSTM(5), optimizer=Adam(1e-2), n_updates=5, batch_size=3)

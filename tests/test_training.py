@@ -19,10 +19,9 @@ from neurometa.agents import LSTM, LSTMAgent
 from neurometa.baselines import baselines
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
-from neurometa.rollout import unroll
+from neurometa.rollout import segment, unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
 from neurometa.training import GAE, Adam, Linear, NStep, RMSProp, a2c, checkpoint, curve
-from neurometa.training.replay import replay
 from neurometa.training.returns import advantages, discounted_sum, n_step_returns
 from neurometa.training.schedules import at
 
@@ -31,6 +30,12 @@ SMALL = a2c.Config(RestlessBandit(6), LSTM(5), optimizer=Adam(1e-2), n_updates=6
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def replay(agent, played):
+    """Logits and values of whole episodes, answered again with gradients."""
+    answered = agent.sequence(segment(played, agent), agent.begin(played["action"].shape[2]))
+    return answered.logits, answered.value
 
 
 def network(task, n_units, *, learned_start=False, seed=0):

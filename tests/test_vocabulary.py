@@ -1,6 +1,7 @@
 """One word for one thing: the names that users type, and those that a dataset carries."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import neurometa
+from neurometa import behaviour, neural, plotting
 from neurometa.dataset import VARIABLES
 
 PACKAGE = Path(neurometa.__file__).parent
@@ -82,3 +84,57 @@ def test_a_look_alike_is_sent_to_the_right_word(name, better):
 @pytest.mark.parametrize("name", ["n_trials", "drift_sd", "learning_rate", "p_common", "reward_prob", "trials"])
 def test_the_right_word_is_left_alone(name):
     assert advice(name) is None
+
+
+ARGUMENTS = {  # of functions that read: one word for one thing
+    r"n_boot|n_resamples|bootstrap|bootstraps": "n_bootstrap",
+    r"permutations|n_perm": "n_permutations",
+    r"folds": "n_folds",
+    r"starts": "n_starts",
+    r"ci|confidence|coverage": "level",
+    r"groupby|split": "by",
+    r"clusters|unit_of_bootstrap": "cluster",
+    r"axis|axes": "ax",
+}
+SIMULATE = {"drifting_rewards", "model_recovery", "posterior_predictive", "recover", "simulate"}
+COLOURED = {"end_points", "generalisation", "trajectory"}  # return what a colour bar needs
+
+
+def offered(module):
+    """(Name, parameters, function) of every function that a module offers."""
+    for name in module.__all__:
+        if inspect.isfunction(function := getattr(module, name)):
+            yield name, inspect.signature(function).parameters, function
+
+
+@pytest.mark.parametrize("module", [behaviour, neural, plotting], ids=lambda module: module.__name__)
+def test_an_argument_means_the_same_in_every_function(module):
+    for name, parameters, _ in offered(module):
+        for argument, about in parameters.items():
+            better = [word for pattern, word in ARGUMENTS.items() if re.fullmatch(pattern, argument)]
+            assert not better, f"{name}({argument}): say {better[0]}"
+            if argument == "level" and about.default is not about.empty:
+                assert about.default == 0.95, name
+            if argument == "significance":
+                assert about.default == 0.05, name
+
+
+def test_what_simulates_takes_a_generator_and_what_works_out_a_result_takes_a_seed():
+    taking = {name for module in (behaviour, neural) for name, found, _ in offered(module) if "rng" in found}
+    assert taking == SIMULATE
+    seeded = {name for module in (behaviour, neural) for name, found, _ in offered(module) if "seed" in found}
+    assert {"fit", "stay_probability", "reversal_contrasts", "decode", "encode"} <= seeded and not seeded & taking
+
+
+def test_what_draws_takes_axes_first_and_returns_them():
+    for name, parameters, function in offered(plotting):
+        if "ax" in parameters:
+            assert next(iter(parameters)) == "ax", name
+            returned = inspect.signature(function).return_annotation
+            assert (returned.__name__ == "Axes") == (name not in COLOURED), name
+
+
+def test_the_page_of_arguments_tells_each_of_them():
+    page = (DOCS / "arguments.md").read_text()
+    told = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
+    assert {*ARGUMENTS.values(), "significance", "group", "pool", "dim", "n_draws", "seed", "rng"} == told

@@ -13,14 +13,15 @@ from neurometa.agents.bandit import (
     Thompson,
     ThompsonTarget,
 )
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import Agent, Output, Segment, State
+from neurometa.agents.encoders import Conv
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
-from neurometa.agents.networks import LSTM, Network
-from neurometa.agents.recurrent import LSTMAgent
+from neurometa.agents.networks import GRU, LSTM, Network
+from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
 from neurometa.agents.risky_safe import RiskyLearner, RiskySafeObserver
@@ -29,10 +30,12 @@ from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObse
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 
 __all__ = [
+    "GRU",
     "LSTM",
     "UCB",
     "Agent",
     "AskThenExploit",
+    "Conv",
     "CueLearner",
     "DawObserver",
     "EpsilonGreedy",
@@ -53,9 +56,11 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "RandomChoice",
+    "RecurrentAgent",
     "ReversalObserver",
     "RiskyLearner",
     "RiskySafeObserver",
+    "Segment",
     "SeparateActorCritic",
     "State",
     "TablePolicy",

@@ -1,10 +1,12 @@
 """What an agent is: something that carries a state from step to step and answers with a policy."""
 
 import abc
-from typing import NamedTuple
+import dataclasses
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
 State = dict[str, Tensor]  # every tensor is (episode, ...)
@@ -32,11 +34,73 @@ class Output(NamedTuple):
     record: dict[str, Tensor]
 
 
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """Some steps of a batch of episodes as they were played, time first.
+
+    Attributes
+    ----------
+    observation : Tensor (time, episode, ...)
+        What the task showed; frames as uint8.
+    action : Tensor (time, episode), int64
+        What was done.
+    reward : Tensor (time, episode)
+        What it brought.
+    valid : Tensor (time, episode), bool
+        False on padding, after the end of an episode that ended early.
+    logits : Tensor (time, episode, option)
+        Policy of the agent that played, before the softmax.
+    value : Tensor (time, episode)
+        What it expected.
+    record : dict of Tensor (time, episode, ...)
+        What was logged of it.
+    latents : dict of Tensor (trial, episode, ...)
+        Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
+        dims begin with ``step``.
+    state : dict of Tensor (episode, ...)
+        The agent's state before the first step.
+    action_before : Tensor (episode, option)
+        One-hot action of the step before the first, all zero at the beginning of an episode.
+    reward_before : Tensor (episode,)
+        Reward of that step.
+    """
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    valid: Tensor
+    logits: Tensor
+    value: Tensor
+    record: dict[str, Tensor]
+    latents: dict[str, Tensor]
+    state: State
+    action_before: Tensor
+    reward_before: Tensor
+
+    @property
+    def previous_action(self) -> Tensor:
+        """One-hot action of the step before each, (time, episode, option)."""
+        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
+        return torch.cat([self.action_before[None], taken])
+
+    @property
+    def previous_reward(self) -> Tensor:
+        """Reward of the step before each, (time, episode)."""
+        return torch.cat([self.reward_before[None], self.reward[:-1]])
+
+
 class Agent(nn.Module, abc.ABC):
     """Anything that acts: networks, learning models, ideal observers.
 
     They differ only in what their state holds, so that one `unroll` plays them all.
+
+    Attributes
+    ----------
+    records : dict of str to tuple of str
+        What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
     """
+
+    records: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
@@ -58,6 +122,35 @@ class Agent(nn.Module, abc.ABC):
         state : dict of Tensor
             What `begin` or the previous step returned.
         """
+
+    def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
+        """Answer every step of a segment again, with gradients.
+
+        By default a loop over `forward`; networks answer in one call.
+
+        Parameters
+        ----------
+        segment : Segment
+            What was played.
+        state : dict of Tensor
+            The state before its first step: what `begin` returns, so that a learned start gets its gradient, or
+            ``segment.state`` where an episode goes on.
+        log : tuple of str
+            What of the record to answer too.
+
+        Returns
+        -------
+        Output
+            Its logits, value and record are those of all steps, time first; its state is that after the last.
+        """
+        before, paid = segment.previous_action, segment.previous_reward
+        outputs = []
+        for t in range(len(segment.action)):
+            outputs.append(self(segment.observation[t], before[t], paid[t], state))
+            state = outputs[-1].state
+        record = {name: torch.stack([output.record[name] for output in outputs]) for name in log}
+        logits, value = (torch.stack([getattr(x, name) for x in outputs]) for name in ("logits", "value"))
+        return Output(logits, value, state, record)
 
 
 def greedy(worth: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class Lesioned(Agent):
         if not _recurrent(agent.begin(1)):
             raise InputError(f"{type(agent).__name__} has no hidden or cell state that could be lesioned.")
         self.agent, self.how, self.n_steps = agent, how, n_steps
+        self.records = agent.records  # type: ignore[misc]
 
     def begin(self, n_episodes: int) -> State:
         """State of the agent, and the number of steps before this one."""
@@ -54,8 +55,8 @@ class Lesioned(Agent):
         if self.how == "silence":
             own |= {name: torch.zeros_like(x) for name, x in fresh.items()}
         else:
-            first = (step % self.n_steps == 0)[:, None]
-            own |= {name: torch.where(first, x, own[name]) for name, x in fresh.items()}
+            first = step % self.n_steps == 0
+            own |= {n: torch.where(first.view(-1, *[1] * (x.ndim - 1)), x, own[n]) for n, x in fresh.items()}
         output = self.agent(observation, action, reward, own)
         return output._replace(state=output.state | {"lesion_step": step + 1})
 

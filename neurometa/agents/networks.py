@@ -2,11 +2,14 @@
 
 import abc
 import dataclasses
+import math
 
 from neurometa.agents.base import Agent
-from neurometa.agents.recurrent import INPUTS, LSTMAgent, check_inputs
+from neurometa.agents.encoders import Conv
+from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError
+from neurometa.memory import check_memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,32 +17,38 @@ class Network(abc.ABC):
     """Settings from which an untrained network is made for a task."""
 
     @abc.abstractmethod
+    def check(self, observation_shape: tuple[int, ...]) -> None:
+        """Raise unless the network fits a task with observations of this shape."""
+
+    @abc.abstractmethod
     def build(
-        self, n_features: int, n_actions: int, n_steps: int, *, reward_levels: tuple[float, ...] = (), discount: float
+        self,
+        observation_shape: tuple[int, ...],
+        n_actions: int,
+        n_steps: int,
+        *,
+        reward_levels: tuple[float, ...] = (),
+        discount: float,
     ) -> Agent:
         """Make the untrained agent; its initial weights are drawn from torch's own random numbers.
 
         Parameters
         ----------
-        n_features, n_actions, n_steps, reward_levels
-            Of the task: length of an observation, number of actions, steps in an episode, rewards that can occur.
+        observation_shape, n_actions, n_steps, reward_levels
+            Of the task: shape of an observation, number of actions, steps in an episode, rewards that can occur.
         discount : float
             Gamma with which training ends, for networks that hold a prediction error.
         """
 
-    @abc.abstractmethod
-    def check(self, n_features: int) -> None:
-        """Raise unless the network fits a task with observations of this length."""
-
 
 @dataclasses.dataclass(frozen=True)
-class LSTM(Network):
-    """A recurrent actor-critic network of LSTM units.
+class Recurrent(Network):
+    """What recurrent actor-critic networks have in common.
 
     Parameters
     ----------
     n_units : int
-        LSTM units.
+        Units of each layer.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What the network is given; leave out ``"reward"`` for the ablation.
     learned_start : bool
@@ -47,9 +56,13 @@ class LSTM(Network):
     recurrent : bool
         False cuts the state before every step: the feed-forward control.
     separate : bool
-        Actor and critic are two LSTMs of `n_units` each, and the actor gets the critic's prediction
+        Actor and critic are two networks of `n_units` each, and the actor gets the critic's prediction
         error where it would get the reward (Wang et al. 2018, simulation 6). Its discount is that
         with which training ends.
+    n_layers : int
+        Layers of the core, of which each reads the one below it.
+    encoder : Conv or None
+        What reads observations before the core, for frames; None gives them to the core as they are.
 
     Raises
     ------
@@ -62,30 +75,85 @@ class LSTM(Network):
     learned_start: bool = False
     recurrent: bool = True
     separate: bool = False
+    n_layers: int = 1
+    encoder: Conv | None = None
+
+    @property
+    @abc.abstractmethod
+    def core(self) -> str:
+        """What the layers are made of, as `RecurrentAgent` has it."""
 
     def __post_init__(self) -> None:
-        if self.n_units < 1:
-            raise InputError(f"n_units is {self.n_units}; it must be at least 1.")
+        for name in ("n_units", "n_layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_inputs(self.inputs)
 
-    def check(self, n_features: int) -> None:
-        """Raise unless the network is told something by a task with observations of this length."""
-        check_inputs(self.inputs, n_features)
+    def check(self, observation_shape: tuple[int, ...]) -> None:
+        """Raise unless the network can read observations of this shape, and is told something."""
+        if self.encoder is not None:
+            self.encoder.check(observation_shape)
+        elif len(observation_shape) != 1:
+            raise InputError(
+                f"The task shows observations of shape {observation_shape}, and the network reads vectors; "
+                "give it an encoder: encoder=Conv."
+            )
+        check_inputs(self.inputs, math.prod(observation_shape))
 
     def build(
-        self, n_features: int, n_actions: int, n_steps: int, *, reward_levels: tuple[float, ...] = (), discount: float
+        self,
+        observation_shape: tuple[int, ...],
+        n_actions: int,
+        n_steps: int,
+        *,
+        reward_levels: tuple[float, ...] = (),
+        discount: float,
     ) -> Agent:
         """Make the untrained agent; see `Network.build`."""
-        kind = SeparateActorCritic if self.separate else LSTMAgent
-        own = {"discount": discount} if self.separate else {}
+        check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
+        kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
+        own: dict[str, float] = {}
+        if self.separate:
+            kind, own = SeparateActorCritic, {"discount": discount}
         return kind(
-            n_features,
+            observation_shape,
             n_actions,
             n_steps,
+            core=self.core,
             reward_levels=reward_levels,
             n_units=self.n_units,
+            n_layers=self.n_layers,
             inputs=self.inputs,
             learned_start=self.learned_start,
             recurrent=self.recurrent,
+            encoder=self.encoder,
             **own,
         )
+
+    def n_weights(self, observation_shape: tuple[int, ...], n_actions: int) -> int:
+        """How many numbers the core holds at least."""
+        gates = 4 if self.core == "lstm" else 3
+        shown = self.encoder.n_features if self.encoder else math.prod(observation_shape)
+        shown *= "observation" in self.inputs
+        layer = gates * self.n_units * self.n_units * self.n_layers + gates * self.n_units * (shown + n_actions)
+        return layer * (2 if self.separate else 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class LSTM(Recurrent):
+    """A recurrent actor-critic network of LSTM units; settings as of `Recurrent`."""
+
+    @property
+    def core(self) -> str:
+        """Long short-term memory."""
+        return "lstm"
+
+
+@dataclasses.dataclass(frozen=True)
+class GRU(Recurrent):
+    """A recurrent actor-critic network of gated recurrent units (Cho et al. 2014); settings as of `Recurrent`."""
+
+    @property
+    def core(self) -> str:
+        """Gated recurrent units, which have no cell state."""
+        return "gru"

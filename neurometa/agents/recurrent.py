@@ -1,91 +1,174 @@
 """Recurrent actor-critic networks: the meta-RL agents themselves."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from neurometa.agents.base import Agent, Output, State
+from neurometa.agents.base import Agent, Output, Segment, State
+from neurometa.agents.encoders import Conv
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
+CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
-class LSTMAgent(Agent):
-    """One LSTM layer from which a softmax policy and a linear value are read.
+class RecurrentAgent(Agent):
+    """An encoder, a recurrent core of one or more layers, and a head from which a softmax policy and a value are read.
 
-    The equations are the standard ones without peepholes (Wang et al. 2018, Methods); the
-    input is what the task shows, the previous action one-hot, the previous reward, and how
-    much of the episode has passed (Wang et al. 2016, Table 1).
+    The core's equations are those of `nn.LSTM` and `nn.GRU`; an LSTM is the standard one without peepholes (Wang et
+    al. 2018, Methods). Its input is what the task shows, encoded where there is an encoder, the previous action
+    one-hot, the previous reward, and how much of the episode has passed (Wang et al. 2016, Table 1).
 
     Parameters
     ----------
-    n_features, n_actions, n_steps : int
-        Length of an observation, number of actions, and steps in an episode.
+    observation_shape : int or tuple of int
+        Length of an observation, or its shape.
+    n_actions, n_steps : int
+        Number of actions, and steps in an episode.
+    core : {"lstm", "gru"}
+        What the layers are made of.
     reward_levels : tuple of float
         The rewards that can occur, if the previous reward is to be given one-hot.
-    n_units : int
-        LSTM units.
+    n_units, n_layers : int
+        Units of each layer, and layers, of which each reads the one below it.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What the network is given; leaving out ``"reward"`` is the no-reward ablation.
     learned_start : bool
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
     recurrent : bool
         False puts the state back to its start before every step: the feed-forward control.
+    encoder : Conv, optional
+        What reads observations; by default the core is given them as they are.
     """
 
     reward_levels: Tensor
 
     def __init__(
         self,
-        n_features: int,
+        observation_shape: int | tuple[int, ...],
         n_actions: int,
         n_steps: int,
         *,
+        core: str = "lstm",
         reward_levels: tuple[float, ...] = (),
         n_units: int = 48,
+        n_layers: int = 1,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
+        encoder: Conv | None = None,
     ) -> None:
         super().__init__()
+        shape = (observation_shape,) if isinstance(observation_shape, int) else observation_shape
+        n_features = math.prod(shape)
         check_inputs(inputs, n_features)
-        self.recurrent = recurrent
-        self.n_actions, self.n_steps, self.n_units, self.inputs = n_actions, n_steps, n_units, tuple(inputs)
+        self.recurrent, self.kind = recurrent, core
+        self.n_actions, self.n_steps, self.inputs = n_actions, n_steps, tuple(inputs)
+        self.n_units, self.n_layers = n_units, n_layers
+        self.encoder = encoder.build(shape) if encoder else None
+        n_features = encoder.n_features if encoder else n_features
         widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
         self.n_inputs = sum(widths[name] for name in self.inputs)
-        self.core = nn.LSTMCell(self.n_inputs, n_units)
+        self.core = CELLS[core](self.n_inputs, n_units)
+        self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
         self.head = nn.Linear(n_units, n_actions + 1)  # the policy's rows, then the value's
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
-        self.start = nn.Parameter(torch.zeros(2, n_units), requires_grad=learned_start)
+        layers = (n_layers,) if n_layers > 1 else ()
+        self.carried = ("hidden", "cell") if core == "lstm" else ("hidden",)
+        self.start = nn.Parameter(torch.zeros(len(self.carried), *layers, n_units), requires_grad=learned_start)
+        self.records = dict.fromkeys(self.carried, ("layer", "unit") if layers else ("unit",))  # type: ignore[misc]
         self.register_buffer("reward_levels", torch.tensor(reward_levels), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
-        """Hidden and cell state at the start of an episode, and the step counter."""
-        hidden, cell = self.start[:, None].expand(-1, n_episodes, -1)
-        return {"hidden": hidden, "cell": cell, "time": hidden.new_zeros(n_episodes)}
+        """State of the core at the start of an episode, (episode, unit), or (episode, layer, unit); steps passed."""
+        start = self.start[:, None].expand(-1, n_episodes, *self.start.shape[1:])
+        return dict(zip(self.carried, start, strict=True)) | {"time": start.new_zeros(n_episodes)}
 
     def encode(self, observation: Tensor, action: Tensor, reward: Tensor, time: Tensor) -> Tensor:
-        """Put the inputs of a step side by side, (episode, n_inputs); `time` (episode,) counts the steps before it."""
-        given = {"observation": observation, "action": action, "time": time[:, None] / self.n_steps}
+        """Put the inputs of steps side by side, (..., n_inputs); `time` (...) counts the steps before each."""
+        given = {"observation": observation, "action": action, "time": time[..., None] / self.n_steps}
+        if self.encoder is not None and "observation" in self.inputs:
+            given["observation"] = self.encoder(observation)
         return torch.cat([self._reward(reward, action) if x == "reward" else given[x] for x in self.inputs], -1)
 
     def _reward(self, reward: Tensor, action: Tensor) -> Tensor:
         if not self.reward_levels.numel():
-            return reward[:, None]
-        level = (reward[:, None] - self.reward_levels).abs().argmin(-1)
+            return reward[..., None]
+        level = (reward[..., None] - self.reward_levels).abs().argmin(-1)
         acted = action.sum(-1, keepdim=True)  # no reward has been seen before the first action
         return one_hot(level, len(self.reward_levels)).to(action.dtype) * acted
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; ``record`` holds ``hidden`` and ``cell``, both (episode, unit)."""
+        """Answer one step; ``record`` holds ``hidden`` and, of an LSTM, ``cell``, in the shape of the state."""
         inputs = self.encode(observation, action, reward, state["time"])
-        before = state if self.recurrent else self.begin(len(reward))
-        hidden, cell = self.core(inputs, (before["hidden"], before["cell"]))
+        after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
+        out = self.head(self._top(after["hidden"]))
+        return Output(out[:, :-1], out[:, -1], after | {"time": state["time"] + 1}, after)
+
+    def _step(self, inputs: Tensor, state: State) -> State:
+        """The core's state after a step."""
+        if self.n_layers == 1:
+            return self._of(self.core(inputs, self._into([state[name] for name in self.carried])))
+        layers = []
+        for i, cell in enumerate((self.core, *self.above)):
+            layers.append(self._of(cell(inputs, self._into([state[name][:, i] for name in self.carried]))))
+            inputs = layers[-1]["hidden"]
+        return {name: torch.stack([layer[name] for layer in layers], 1) for name in self.carried}
+
+    def _into(self, parts: list[Tensor]) -> tuple[Tensor, ...] | Tensor:
+        return tuple(parts) if self.kind == "lstm" else parts[0]
+
+    def _of(self, after: tuple[Tensor, ...] | Tensor) -> State:
+        return dict(zip(self.carried, after if isinstance(after, tuple) else (after,), strict=True))
+
+    def _top(self, hidden: Tensor) -> Tensor:
+        """The hidden state that the head reads, (..., unit)."""
+        return hidden if self.n_layers == 1 else hidden[..., -1, :]
+
+    def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
+        """Answer a segment in one call of torch's own LSTM or GRU; see `Agent.sequence`.
+
+        What is to be recorded beyond the top layer's hidden state is not among what torch returns, and takes the loop.
+        """
+        if set(log) - {"hidden"} or (log and self.n_layers > 1):
+            return super().sequence(segment, state, log)
+        n_steps, n_episodes = segment.reward.shape
+        passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
+        time = passed[:, None] + state["time"]
+        inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
+        if self.recurrent:
+            hidden, after = self._run(inputs, state)
+        else:  # every step is the first of its episode
+            each = self._step(inputs.flatten(0, 1), self.begin(n_steps * n_episodes))
+            steps = {name: x.unflatten(0, (n_steps, n_episodes)) for name, x in each.items()}
+            hidden, after = self._top(steps["hidden"]), {name: x[-1] for name, x in steps.items()}
         out = self.head(hidden)
-        state = {"hidden": hidden, "cell": cell, "time": state["time"] + 1}
-        return Output(out[:, :-1], out[:, -1], state, {"hidden": hidden, "cell": cell})
+        after["time"] = state["time"] + n_steps
+        return Output(out[..., :-1], out[..., -1], after, {"hidden": hidden} if log else {})
+
+    def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """The top layer's hidden state after every step, and the core's state after the last."""
+        cells = (self.core, *self.above)
+        weights = [x for cell in cells for x in (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)]
+        layer_first = [
+            (state[name][None] if self.n_layers == 1 else state[name].movedim(1, 0)).contiguous()
+            for name in self.carried
+        ]
+        how = (weights, True, self.n_layers, 0.0, self.training, False, False)
+        if self.kind == "lstm":
+            hidden, *last = torch.lstm(inputs, layer_first, *how)
+        else:
+            hidden, *last = torch.gru(inputs, layer_first[0], *how)
+        after = {n: x[0] if self.n_layers == 1 else x.movedim(0, 1) for n, x in zip(self.carried, last, strict=True)}
+        return hidden, after
+
+
+class LSTMAgent(RecurrentAgent):
+    """A `RecurrentAgent` of LSTM units, as it is by default."""
 
 
 def check_inputs(inputs: tuple[str, ...], n_features: int = 1) -> None:

@@ -1,10 +1,13 @@
 """Actor and critic as two networks, of which the actor is told of rewards only through the critic's surprise."""
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
-from neurometa.agents.base import Agent, Output, State
-from neurometa.agents.recurrent import INPUTS, LSTMAgent
+from neurometa.agents.base import Agent, Output, Segment, State
+from neurometa.agents.encoders import Conv
+from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent
 
 
 class SeparateActorCritic(Agent):
@@ -16,15 +19,15 @@ class SeparateActorCritic(Agent):
     first. The actor gets it in place of the previous reward, and 0 at the first step of an
     episode; no gradient flows through it (Wang et al. 2018, simulation 6 and Supplementary Fig 9,
     where it stands for dopamine). Both get the observation and the previous action. `actor` and
-    `critic` are `LSTMAgent`, of which only the policy and only the value is read.
+    `critic` are `RecurrentAgent`, of which only the policy and only the value is read.
 
     An experimenter may add to the prediction error of a step, through ``state["perturbation"]``;
     the critic still gets the true reward.
 
     Parameters
     ----------
-    n_features, n_actions, n_steps, reward_levels, n_units, learned_start, recurrent
-        As for `LSTMAgent`, for each of the two; reward levels are the critic's alone.
+    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder
+        As for `RecurrentAgent`, for each of the two; reward levels are the critic's alone.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What both are given; to the actor ``"reward"`` is the prediction error.
     discount : float
@@ -33,38 +36,40 @@ class SeparateActorCritic(Agent):
 
     def __init__(
         self,
-        n_features: int,
+        observation_shape: int | tuple[int, ...],
         n_actions: int,
         n_steps: int,
         *,
+        core: str = "lstm",
         reward_levels: tuple[float, ...] = (),
         n_units: int = 48,
+        n_layers: int = 1,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
+        encoder: Conv | None = None,
         discount: float = 0.9,
     ) -> None:
         super().__init__()
         self.discount = discount
-        self.critic = LSTMAgent(
-            n_features,
-            n_actions,
-            n_steps,
-            reward_levels=reward_levels,
-            n_units=n_units,
-            inputs=inputs,
-            learned_start=learned_start,
-            recurrent=recurrent,
+        kind = LSTMAgent if core == "lstm" else RecurrentAgent
+        self.critic, self.actor = (
+            kind(
+                observation_shape,
+                n_actions,
+                n_steps,
+                core=core,
+                reward_levels=levels,
+                n_units=n_units,
+                n_layers=n_layers,
+                inputs=inputs,
+                learned_start=learned_start,
+                recurrent=recurrent,
+                encoder=encoder,
+            )
+            for levels in (reward_levels, ())
         )
-        self.actor = LSTMAgent(
-            n_features,
-            n_actions,
-            n_steps,
-            n_units=n_units,
-            inputs=inputs,
-            learned_start=learned_start,
-            recurrent=recurrent,
-        )
+        self.records = self.actor.records | {"rpe_input": ()}  # type: ignore[misc]
 
     def begin(self, n_episodes: int) -> State:
         """State of both, the value of the step before, whether there was one, and what is added to its error."""
@@ -90,8 +95,25 @@ class SeparateActorCritic(Agent):
         both = {"actor": actor.state, "critic": critic.state}
         after = {f"{who}_{name}": x for who, state in both.items() for name, x in state.items()}
         after |= {"value": critic.value, "started": torch.ones_like(reward), "perturbation": torch.zeros_like(reward)}
-        record = {name: torch.cat([actor.record[name], critic.record[name]], -1) for name in ("hidden", "cell")}
+        record = {name: torch.cat([actor.record[name], critic.record[name]], -1) for name in actor.record}
         return Output(actor.logits, critic.value, after, record | {"rpe_input": rpe})
+
+    def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
+        """Answer a segment, the critic first; see `Agent.sequence`. No gradient flows between the two."""
+        activity = tuple(name for name in log if name != "rpe_input")
+        critic = self.critic.sequence(segment, _of("critic", state), activity)
+        before = torch.cat([state["value"][None], critic.value[:-1]])
+        error = segment.previous_reward + self.discount * critic.value - before
+        first = error[:1] * state["started"] + state["perturbation"]
+        rpe = torch.cat([first, error[1:]]).detach()
+        told = dataclasses.replace(segment, reward=torch.cat([rpe[1:], rpe[:1]]), reward_before=rpe[0])
+        actor = self.actor.sequence(told, _of("actor", state), activity)
+        both = {"actor": actor.state, "critic": critic.state}
+        after = {f"{who}_{name}": x for who, state in both.items() for name, x in state.items()}
+        none = torch.zeros_like(rpe[0])
+        after |= {"value": critic.value[-1], "started": torch.ones_like(none), "perturbation": none}
+        record = {name: torch.cat([actor.record[name], critic.record[name]], -1) for name in activity}
+        return Output(actor.logits, critic.value, after, record | ({"rpe_input": rpe} if "rpe_input" in log else {}))
 
 
 def _of(who: str, state: State) -> State:

@@ -64,9 +64,9 @@ def reversal_contrasts(
     x: xr.DataArray,
     trials: xr.Dataset,
     *,
-    over: str = "episode",
+    cluster: str = "episode",
     level: float = 0.95,
-    n_boot: int = 2000,
+    n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> xr.Dataset:
     r"""Average a variable by what could be known of the cue, and set inferred beside experienced value.
@@ -83,12 +83,12 @@ def reversal_contrasts(
         ``neural.rpe(run).sel(event="cue", drop=True)``. NaN is left out.
     trials : Dataset
         As of `reversal_conditions`.
-    over : str
+    cluster : str
         What is independent, and is drawn anew in the bootstrap: ``"episode"``, or ``"agent"`` or ``"subject"``, whose
         own means then count alike.
     level : float
         Coverage of the intervals, in (0, 1).
-    n_boot : int
+    n_bootstrap : int
         Bootstrap samples.
     seed : int
         Fixes them.
@@ -98,7 +98,7 @@ def reversal_contrasts(
     Dataset
         ``mean``, ``se`` and ``n`` (trials) over ``condition`` and ``role``; ``contrast`` over
         ``condition``, and ``ratio``, each with ``_lower`` and ``_upper`` (percentiles of the bootstrap,
-        of which ``se`` is the SD); over the dims that are neither ``trial``, ``episode`` nor `over`.
+        of which ``se`` is the SD); over the dims that are neither ``trial``, ``episode`` nor `cluster`.
         NaN where a condition never occurs.
 
     Raises
@@ -112,28 +112,28 @@ def reversal_contrasts(
     """
     if not 0 < level < 1:
         raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
-    if n_boot < 2:
-        raise InputError(f"n_boot is {n_boot}; it must be at least 2.")
-    if missing := [dim for dim in dict.fromkeys(("trial", over)) if dim not in x.dims]:
+    if n_bootstrap < 2:
+        raise InputError(f"n_bootstrap is {n_bootstrap}; it must be at least 2.")
+    if missing := [dim for dim in dict.fromkeys(("trial", cluster)) if dim not in x.dims]:
         raise InputError(f"What is to be averaged spans {x.dims}; it must also span {missing[0]!r}.")
     named = reversal_conditions(trials)
-    within = [dim for dim in ("trial", "episode") if dim in x.dims and dim != over]
+    within = [dim for dim in ("trial", "episode") if dim in x.dims and dim != cluster]
     sums, counts = [], []
     for condition in CONDITIONS:
         here = [(named.condition == condition) & (named.role == role) & x.notnull() for role in ROLES]
         sums.append(xr.concat([x.where(cell, 0.0).sum(within) for cell in here], "role"))
         counts.append(xr.concat([cell.sum(within) for cell in here], "role"))
     total, n = (xr.concat(parts, "condition").astype(float) for parts in (sums, counts))
-    if over != "episode":  # every agent or animal counts alike, however many trials it has
+    if cluster != "episode":  # every agent or animal counts alike, however many trials it has
         total, each = (total / n.where(n > 0)).fillna(0.0), (n > 0).astype(float)
     else:
         each = n
     rng = np.random.default_rng(seed)
-    size = x.sizes[over]
-    drawn = xr.DataArray(rng.multinomial(size, np.full(size, 1 / size), n_boot), dims=("sample", over))
-    mean = _named(_ratio(total.sum(over), each.sum(over)))
-    sampled = _named(_ratio(xr.dot(drawn, total, dim=over), xr.dot(drawn, each, dim=over)))
-    found = xr.Dataset({"mean": mean, "se": sampled.std("sample", ddof=1), "n": _named(n.sum(over)).astype(int)})
+    size = x.sizes[cluster]
+    drawn = xr.DataArray(rng.multinomial(size, np.full(size, 1 / size), n_bootstrap), dims=("sample", cluster))
+    mean = _named(_ratio(total.sum(cluster), each.sum(cluster)))
+    sampled = _named(_ratio(xr.dot(drawn, total, dim=cluster), xr.dot(drawn, each, dim=cluster)))
+    found = xr.Dataset({"mean": mean, "se": sampled.std("sample", ddof=1), "n": _named(n.sum(cluster)).astype(int)})
     tails = ((1 - level) / 2, (1 + level) / 2)
     for name, measure in {"contrast": _contrast, "ratio": _inferred_share}.items():
         found[name] = measure(mean)
@@ -142,7 +142,7 @@ def reversal_contrasts(
     units = {"units": x.attrs["units"]} if "units" in x.attrs else {}
     for name in ("mean", "se", "contrast", "contrast_lower", "contrast_upper"):
         found[name].attrs.update(units)
-    return found.assign_attrs(level=level, n_boot=n_boot, over=over, n_over=size)
+    return found.assign_attrs(level=level, n_bootstrap=n_bootstrap, cluster=cluster, n_clusters=size)
 
 
 def _named(x: xr.DataArray) -> xr.DataArray:

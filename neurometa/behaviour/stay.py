@@ -25,8 +25,8 @@ def stay_probability(
     *,
     by: str | None = None,
     cluster: str = "episode",
-    interval: float = 0.95,
-    n_draws: int = 2000,
+    level: float = 0.95,
+    n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> xr.Dataset:
     r"""Probability of repeating the last choice, by its outcome and transition, with bootstrap intervals.
@@ -53,9 +53,9 @@ def stay_probability(
         What is drawn with replacement for the intervals, whole: ``episode``, a coordinate of the
         episodes such as ``subject``, or another dim such as ``agent``, which is then pooled
         too.
-    interval : float
+    level : float
         Level of the percentile intervals, in (0, 1).
-    n_draws : int
+    n_bootstrap : int
         Bootstrap samples.
     seed : int
         Fixes them.
@@ -90,10 +90,10 @@ def stay_probability(
     >>> stay.sel(previous_outcome="rewarded", previous_transition="common").item()
     1.0
     """
-    if not 0 < interval < 1:
-        raise InputError(f"interval is {interval}; it must be a level between 0 and 1, e.g. 0.95.")
-    if isinstance(n_draws, bool) or n_draws < 1:
-        raise InputError(f"n_draws is {n_draws}; it must be 1 or more.")
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
+    if isinstance(n_bootstrap, bool) or n_bootstrap < 1:
+        raise InputError(f"n_bootstrap is {n_bootstrap}; it must be 1 or more.")
     pool = (cluster,) if cluster in trials.dims and cluster != "episode" else ()
     sessions = arrange(trials, by=by, pool=pool, cluster=cluster, transitions=True)
     refuse_other_rewards(sessions, "a stay probability")
@@ -108,12 +108,12 @@ def stay_probability(
     }
     found |= {name: np.full(shape, np.nan) for name in CONTRASTS}
     found |= {f"{name}_interval": np.full((2, *shape), np.nan) for name in CONTRASTS}
-    tails = [(1 - interval) / 2, (1 + interval) / 2]
+    tails = [(1 - level) / 2, (1 + level) / 2]
     for group, (pairs, stays) in enumerate(zip(n_pairs, n_stays, strict=True)):
         found["n_trials"][:, group] = pairs.sum(1)
         found["n_clusters"][:, group] = (pairs > 0).sum(1)
         whole = _ratio(stays.sum(1), pairs.sum(1))
-        drawn = _bootstrap(pairs, stays, n_draws, rng)
+        drawn = _bootstrap(pairs, stays, n_bootstrap, rng)
         few = found["n_clusters"][:, group] < 2
         found["stay_probability"][:, group] = whole
         found["interval"][:, :, group] = np.where(few, np.nan, _quantile(drawn, tails))
@@ -121,7 +121,7 @@ def stay_probability(
             found[name][:, group] = (whole * weights).sum((-1, -2))
             ends = _quantile((drawn * weights).sum((-1, -2)), tails)
             found[f"{name}_interval"][:, :, group] = np.where(few.any((-1, -2)), np.nan, ends)
-    return _describe(found, sessions, interval, cluster, n_draws, seed)
+    return _describe(found, sessions, level, cluster, n_bootstrap, seed)
 
 
 def count(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
@@ -152,17 +152,17 @@ def _ratio(stays: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return np.where(pairs > 0, stays / np.maximum(pairs, 1), np.nan)
 
 
-def _bootstrap(pairs: np.ndarray, stays: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+def _bootstrap(pairs: np.ndarray, stays: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
     """Stay probabilities of samples of whole clusters, (draw, other, outcome, transition)."""
     n_others, n = pairs.shape[:2]
     if n < 2:
         return np.full((1, n_others, 2, 2), np.nan)
     flat = [each.transpose(1, 0, 2, 3).reshape(n, -1).astype(float) for each in (stays, pairs)]
     drawn, step = [], max(1, DRAWS_AT_ONCE // n)
-    for start in range(0, n_draws, step):
-        weight = rng.multinomial(n, np.full(n, 1 / n), size=min(step, n_draws - start)).astype(float)
+    for start in range(0, n_bootstrap, step):
+        weight = rng.multinomial(n, np.full(n, 1 / n), size=min(step, n_bootstrap - start)).astype(float)
         drawn.append(_ratio(*(weight @ each for each in flat)))
-    return np.concatenate(drawn).reshape(n_draws, n_others, 2, 2)
+    return np.concatenate(drawn).reshape(n_bootstrap, n_others, 2, 2)
 
 
 def _quantile(drawn: np.ndarray, tails: list[float]) -> np.ndarray:
@@ -172,7 +172,7 @@ def _quantile(drawn: np.ndarray, tails: list[float]) -> np.ndarray:
 
 
 def _describe(
-    found: dict[str, np.ndarray], sessions: Sessions, level: float, cluster: str, n_draws: int, seed: int
+    found: dict[str, np.ndarray], sessions: Sessions, level: float, cluster: str, n_bootstrap: int, seed: int
 ) -> xr.Dataset:
     cells = ("previous_outcome", "previous_transition")
     result = xr.Dataset(
@@ -202,7 +202,7 @@ def _describe(
     }
     for name, label in labels.items():
         result[name].attrs["long_name"] = label
-    result.attrs = {"level": level, "cluster": cluster, "n_draws": n_draws, "seed": seed}
+    result.attrs = {"level": level, "cluster": cluster, "n_bootstrap": n_bootstrap, "seed": seed}
     return sessions.finish(result)
 
 

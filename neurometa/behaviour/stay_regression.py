@@ -106,7 +106,7 @@ def _robust(pairs: np.ndarray, stays: np.ndarray, penalty: str | None, ridge: fl
     }
 
 
-def stay_mixed(trials: xr.Dataset, *, by: str = "subject") -> xr.Dataset:
+def stay_mixed(trials: xr.Dataset, *, group: str = "subject") -> xr.Dataset:
     r"""Logistic regression of staying in which every subject has its own weights, drawn around those of the group.
 
     The weights of subject s are normal around the group's, independently of each other:
@@ -118,7 +118,7 @@ def stay_mixed(trials: xr.Dataset, *, by: str = "subject") -> xr.Dataset:
     ----------
     trials : Dataset
         As for `stay_probability`.
-    by : str
+    group : str
         What tells subjects apart: a coordinate over ``episode``, or a dim such as ``agent``.
 
     Returns
@@ -135,15 +135,15 @@ def stay_mixed(trials: xr.Dataset, *, by: str = "subject") -> xr.Dataset:
     InputError
         As `stay_probability`.
     """
-    pool = (by,) if by in trials.dims and by != "episode" else ()
-    sessions = arrange(trials, by=None, pool=pool, cluster=by, transitions=True)
+    pool = (group,) if group in trials.dims and group != "episode" else ()
+    sessions = arrange(trials, by=None, pool=pool, cluster=group, transitions=True)
     refuse_other_rewards(sessions, "a stay regression")
     (pairs,), (stays,) = (by_cluster(each, sessions) for each in count(sessions))
     parts = [_mixed(n.reshape(-1, 4), k.reshape(-1, 4)) for n, k in zip(pairs, stays, strict=True)]
     found = {name: np.stack([part[name] for part in parts])[:, None] for name in parts[0]}
     found["p_value"] = 2 * special.ndtr(-np.abs(found["coef"]) / found["se"])
     result = _over_regressors(found, sessions)
-    result.attrs = {"by": by, "method": "maximum likelihood, Laplace's approximation, independent random effects"}
+    result.attrs = {"group": group, "method": "maximum likelihood, Laplace's approximation, independent random effects"}
     return sessions.finish(result)
 
 

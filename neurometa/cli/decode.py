@@ -54,11 +54,11 @@ def decode(
     files = {_name(path): path for path in others}
     if len(files) < len(others):
         raise InputError(f"Two of the files to set beside are called alike: {', '.join(map(_name, others))}.")
-    how: dict[str, Any] = {"folds": folds, "generalise": "trial" if generalise else None}
+    how: dict[str, Any] = {"n_folds": folds, "generalise": "trial" if generalise else None}
     how["pool"] = () if per_trial or generalise else None
     found = {}
     for i, (name, path) in enumerate({"run": run, **files}.items()):
-        how["permutations"] = permutations if i == 0 else 0
+        how["n_permutations"] = permutations if i == 0 else 0
         found[name] = _read(path, name, target, activity, step, how, quiet=as_json)
     result = found["run"]
     if files:

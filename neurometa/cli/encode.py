@@ -32,7 +32,7 @@ def encode(
     per_episode: Annotated[bool, typer.Option("--per-episode", help="Ask within each episode.")] = False,
     per_trial: Annotated[bool, typer.Option("--per-trial", help="Ask across episodes at each trial.")] = False,
     correction: Annotated[str, typer.Option(help="Over units: bonferroni, fdr or none.")] = "bonferroni",
-    level: Annotated[float, typer.Option(help="Of significance.")] = 0.05,
+    significance: Annotated[float, typer.Option(help="Largest p that counts.")] = 0.05,
     permutations: Annotated[int, typer.Option(help="Permutations of whole episodes, for chance; or 0.")] = 100,
     as_json: JSON = False,
 ) -> None:
@@ -59,8 +59,8 @@ def encode(
             factors,
             sample=sample,
             correction=correction,
-            level=level,
-            permutations=0 if per_episode else permutations,
+            significance=significance,
+            n_permutations=0 if per_episode else permutations,
             progress=lambda done, total: show(100 * done // total, f"{done} of {total}"),
         )
     file = save_beside(result, trials, run, "encode.nc")

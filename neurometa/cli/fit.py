@@ -1,17 +1,16 @@
 """The command that fits the models that are climbed from many starts: fit. It needs no torch."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.fits import estimated, noted, start_of
+from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Start
+from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Per, Start
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_fit
-from neurometa.errors import InputError, nearest
+from neurometa.errors import InputError
 
 EXAMPLE = "neurometa fit runs/two-step --model hybrid --hierarchical"
 
@@ -23,6 +22,7 @@ def fit(
     model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
     priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
+    per: Per = None,
     start: Start = None,
     starts: Annotated[int, typer.Option(help="Points that the search begins at.")] = 10,
     seed: Annotated[int, typer.Option(help="Fixes where the search begins.")] = 0,
@@ -45,12 +45,12 @@ def fit(
     if hierarchical or group is not None:
         if priors != "none":
             raise InputError("--hierarchical has the group as its prior; leave out --priors.")
-        name = f"fit_{model.replace('-', '_')}_hierarchical.nc"
-        asked = {"group": group, "pool": pool, "start": start, "seed": seed}
+        name = f"fit_{file_name(model)}_hierarchical.nc"
+        asked: dict[str, Any] = {"group": group, "pool": pool, "start": start, "seed": seed}
         fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
-    name = f"fit_{model.replace('-', '_')}_{'ml' if priors == 'none' else 'map'}.nc"
-    options = {"priors": _priors(priors, kind), "start": start_of(start), "n_starts": starts, "seed": seed}
+    name = f"fit_{file_name(model)}_{'ml' if priors == 'none' else 'map'}.nc"
+    options = {"priors": _priors(priors, kind), "start": start_of(start), "per": per, "n_starts": starts, "seed": seed}
     with noted():
         fitted = behaviour.fit(kind, data, pool=tuple(pool or ()), **options)
     file = save_fit(fitted, data.assign_attrs(seed=seed), trials, name, overwrite=overwrite)
@@ -60,13 +60,7 @@ def fit(
 def _model(name: str) -> Any:
     from neurometa import models
 
-    kinds = {
-        re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-        for kind in (*models.FITTED_FROM_STARTS, *models.OBSERVERS, *models.MODELS)
-    }
-    if name not in kinds:
-        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
-    return kinds[name]
+    return model_of(name, (*models.FITTED_FROM_STARTS, *models.OBSERVERS, *models.MODELS))
 
 
 def _priors(name: str, kind: Any) -> Any:

@@ -1,17 +1,16 @@
 """The command that fits Rescorla-Wagner learners: fit-rw. It needs no torch."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.fits import estimated, noted, start_of
+from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of
 from neurometa.cli.group import fit_group
-from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Start, Trials
+from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Per, Start, Trials
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_fit
-from neurometa.errors import InputError, nearest
+from neurometa.errors import InputError
 
 EXAMPLE = "neurometa fit-rw runs/mice --hierarchical"
 
@@ -26,6 +25,7 @@ def fit_rw(
     window: Annotated[
         int | None, typer.Option(help="Fit a sliding window of so many trials.", show_default="all")
     ] = None,
+    per: Per = None,
     start: Start = None,
     hierarchical: Hierarchical = False,
     group: Group = None,
@@ -49,12 +49,12 @@ def fit_rw(
     if grouped:
         if window is not None or intervals:
             raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
-        asked = {"group": group, "pool": pool, "start": start}
+        asked: dict[str, Any] = {"group": group, "pool": pool, "start": start}
         fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
     with noted():
         fitted = behaviour.fit(
-            kind, data, pool=tuple(pool or ()), window=window, start=start_of(start), intervals=intervals
+            kind, data, pool=tuple(pool or ()), window=window, per=per, start=start_of(start), intervals=intervals
         )
     follows = kind.rates()[:1] == ("learning_rate",) and "drift_sd" in data and not pool and not window
     if follows:
@@ -66,7 +66,7 @@ def fit_rw(
 def _file(model: str, *, grouped: bool, window: int | None) -> str:
     """Name of the file: every model and way of fitting has its own."""
     plain = model == "rescorla-wagner"
-    which = "fit_rw" if plain else f"fit_{model.replace('-', '_')}"
+    which = "fit_rw" if plain else f"fit_{file_name(model)}"
     how = "_hierarchical" if grouped else f"_window_{window}" if window is not None else "" if plain else "_ml"
     return f"{which}{how}.nc"
 
@@ -74,10 +74,7 @@ def _file(model: str, *, grouped: bool, window: int | None) -> str:
 def _model(name: str) -> Any:
     from neurometa import models
 
-    kinds = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in models.MODELS}
-    if name not in kinds:
-        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
-    return kinds[name]
+    return model_of(name, models.MODELS)
 
 
 def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:

@@ -132,7 +132,7 @@ def import_(
         found = trials.activity
         say(f"Activity: {found.sizes['unit']:,} units of {activity} ({found.units}), {bins} bins per trial.")
     say(f"The trials are in {written}.")
-    two_step = "second_state" in trials and trials.choice.n_options == 2
+    two_step = "second_state" in trials and dataset.n_options(trials) == 2
     say(f"Next: neurometa fit {out} --model hybrid" if two_step else f"Next: neurometa fit-rw {out}")
 
 

@@ -43,3 +43,9 @@ Start = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a fit of the same model that was made with other options.")
 ]
+Per = Annotated[
+    str | None,
+    typer.Option(
+        help="One parameter set for each of these, e.g. subject, over all its sessions.", show_default="each episode"
+    ),
+]

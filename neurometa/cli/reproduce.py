@@ -116,10 +116,9 @@ def _tell(which: str | None, place: Path, plan: Any, failed: Mapping[Any, str], 
     from neurometa.compare import compare
     from neurometa.storage import write_text
 
-    found = [
-        dataclasses.replace(one, note=plan.undecided[one.claim]) if one.claim in plan.undecided else one
-        for one in compare(which, place if place.is_dir() else None)
-    ]
+    whys = {claim: _why(reason, claim) for claim, reason in plan.undecided.items()}
+    found = compare(which, place if place.is_dir() else None)
+    found = [dataclasses.replace(one, note=whys.get(one.claim, one.note)) for one in found]
     notes = [f"{step.command} failed: {why}" for step, why in failed.items()]
     notes += [f"The figure {name} is not drawn: {why}" for name, why in plan.undrawn.items()]
     page = place / "claims.html"
@@ -133,5 +132,10 @@ def _tell(which: str | None, place: Path, plan: Any, failed: Mapping[Any, str], 
     for claim, why in plan.undecided.items():
         reasons.setdefault(why, []).append(claim)
     for why, names in reasons.items():
-        say(f"Not decided: {', '.join(names)}. {why}")
+        say(f"Not decided: {', '.join(names)}. {_why(why, names[0])}")
     say(f"{'; '.join([*notes, ''])}Verdicts and figures are in {page}.")
+
+
+def _why(reason: str, claim: str) -> str:
+    """Say which command would decide a claim, where one that trains would."""
+    return reason.replace("--train trains", f"neurometa reproduce {claim} --train trains")

@@ -63,5 +63,5 @@ def _tell(found: Any, file: Path, *, as_json: bool) -> None:
         "Prediction error at the cue, mean ± SE (trials)",
     )
     between = interval(ratio["ratio_lower"], ratio["ratio_upper"])
-    say(f"Inferred / experienced: {number(ratio['ratio'])} {between}; {found.attrs['n_over']} episodes.")
+    say(f"Inferred / experienced: {number(ratio['ratio'])} {between}; {found.attrs['n_clusters']} episodes.")
     say(f"Everything is in {file}.")

@@ -60,7 +60,7 @@ def save_fit(fitted: Any, trials: Any, run: Path, name: str, *, overwrite: bool)
     Path
         The file written.
     """
-    from neurometa.results import read_attrs
+    from neurometa.provenance import read_attrs
 
     path, call = run / name if run.is_dir() else run.parent / f"{run.stem}_{name}", CALL.get()
     if path.exists() and not overwrite and call is not None:

@@ -246,6 +246,7 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
     _, arrays, like = _columns(played, pool, ("choice", "reward"))
     n_options = played.choice.attrs["n_options"]
     shown = [[_columns(played.isel(arm=arm), pool, [name])[1][name] for arm in range(n_options)] for name in model.told]
+    arms = _columns(played, pool, ("arms",))[1]["arms"][..., 0] if "arms" in played else None
     place = {name: k for k, name in enumerate(model.parameters())}
     rates, weights = ([place[name] for name in group] for group in (model.rates(), model.weights))
     columns = []
@@ -261,7 +262,8 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
             columns.append(Column(score, n_trials, chance, note, propose=propose, log_odds=latent_state.RATES))
             continue
         told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)
-        one = likelihood.Choices(choice, reward, n_options, told=told)
+        there = None if arms is None else arms[i][None]
+        one = likelihood.Choices(choice, reward, n_options, told=told, arms=there)
 
         def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
             seen = likelihood.gaps(model, one, points.T[rates][..., None])
@@ -297,9 +299,8 @@ def _columns(
     dims = [dim for dim in played.choice.dims if dim not in ("trial", *pool)]
     like = xr.zeros_like(played.choice.isel(trial=0, **dict.fromkeys(pool, 0), drop=True)).transpose(*dims)
     n_trials = played.sizes["trial"]
-    arrays = {
-        name: played[name].transpose(*dims, *pool, "trial").values.reshape(like.size, -1, n_trials) for name in names
-    }
+    whole = {name: played[name].broadcast_like(played.choice).transpose(*dims, *pool, "trial") for name in names}
+    arrays = {name: each.values.reshape(like.size, -1, n_trials) for name, each in whole.items()}
     return dims, arrays, like
 
 

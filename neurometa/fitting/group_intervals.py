@@ -19,8 +19,7 @@ NEAR = 0.02  # nats to which a profile is found
 MOST_STEPS = 6  # of Newton's method
 EXACT = 5e-3  # standard errors to which an end is found
 GROWS = 1.6  # a step outwards to the next
-FAR_SHARES = np.linspace(0, 1, 9)  # of the range, at which nodes over all of it are asked
-MISSES = 2  # of these one after another, beyond which none is asked
+OUTWARDS = 0.15  # without bounds, beyond the end of an interval: the first step on nodes over the whole range
 STEPS = {"ftol": 1e-7, "gtol": 1e-3, "maxiter": 60}  # of the climb to the highest point at a given mean or SD
 
 
@@ -88,12 +87,10 @@ def intervals(
         for side in (0, 1):
             found[k, side] = _end(nodes, best, course, side, ends, top, drop[int(k >= n), side])
     if nodes.wide is not None:
-        near = found.copy()
         for k in range(2 * n):
-            for side in (0, 1):
-                if k < n or (found[k - n] != near[k - n]).any():  # an SD is in doubt only where its mean is
-                    floor = top - drop[int(k >= n), side]
-                    found[k, side] = _beyond(nodes.wide, best, k, side, found[k, side], limits, floor)
+            for side in (0, 1) if k < n else (1,):  # of small SDs the members' own nodes tell more
+                floor = top - drop[int(k >= n), side]
+                found[k, side] = _beyond(nodes.wide, best, k, side, found[k, side], limits, floor)
     sd = np.exp(found[n:])
     sd[:, 0] = np.where(found[n:, 0] <= ends[n:, 0] + 1e-9, 0.0, sd[:, 0])
     return found[:n], sd
@@ -205,11 +202,10 @@ def _beyond(wide: Nodes, best: np.ndarray, k: int, side: int, end: float, limits
     def above(x: float) -> float:
         return max(profile(wide, start, k, x, ends)[0] for start in (best, low)) - floor
 
-    farthest, missed = end, 0
-    for x in (span[0] + (span[1] - span[0]) * FAR_SHARES)[::sign]:
-        if (x - farthest) * sign > 0.01 and missed < MISSES:
-            if above(x) > 0:
-                farthest, missed = x, 0
-            else:
-                missed += 1
-    return float(farthest)
+    inside, step, bound = end, OUTWARDS, span[side]
+    while (bound - inside) * sign > 0:
+        outside = inside + sign * min(step, abs(bound - inside))
+        if above(outside) < 0:
+            return inside if inside == end else float(optimize.brentq(above, inside, outside, xtol=OUTWARDS / 4))
+        inside, step = outside, GROWS * step
+    return float(inside)

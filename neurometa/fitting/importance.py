@@ -6,6 +6,7 @@ biased; so the normals end as proposals only: draws from them, weighted by the e
 (as by Huys et al. 2011 for the integrated BIC), stand for each member while the best group is found.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from scipy import optimize, special
 
 from neurometa.fitting.marginal import HIGHEST_SD, LOWEST_SD, WIDE, Group, Nodes, best_group, evidence, moved
-from neurometa.fitting.multistart import WORST
+from neurometa.fitting.multistart import WORST, Score, Slope, second_differences
 from neurometa.fitting.transforms import Link
 
 STEP = 1e-4  # of a first difference, in SDs of the group
@@ -31,7 +32,15 @@ SHRINK = 0.5  # of the SDs that draws were made for: a group much narrower would
 ALONE = 0.25  # the same where only one SD shrinks, for its profile
 ALIKE = 0.3  # of the posterior SD of a middling member: a group's SD below it cannot be told from none by so few
 
-Score = Callable[[np.ndarray], np.ndarray]  # nats (point,) at points without bounds (point, parameter)
+
+Progress = Callable[[int, int], None]  # how much is done, and of how much
+
+
+class Member(NamedTuple):
+    """The log-likelihood of one member, and that with its gradient at one point, where it is known."""
+
+    score: Score
+    slope: Slope | None
 
 
 class Normal(NamedTuple):
@@ -41,8 +50,16 @@ class Normal(NamedTuple):
     root: np.ndarray
 
 
-def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Nodes, Group, bool]:
+def drawn_group(
+    scores: Sequence[Score],
+    links: dict[str, Link],
+    rng: np.random.Generator,
+    slopes: Sequence[Slope] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Nodes, Group, bool]:
     """Find the best group of a model of any number of free parameters.
+
+    Once the group no longer moves, only members whose draws say too little are drawn for anew.
 
     Parameters
     ----------
@@ -52,6 +69,10 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
         Of the free parameters, in order.
     rng : Generator
         Draws the points that the search begins at, and those that stand for each member.
+    slopes : sequence of Slope, optional
+        The log-likelihood of each member at one point, with its gradient, where that is known.
+    progress : callable, optional
+        Is told how much is done, of how much.
 
     Returns
     -------
@@ -63,27 +84,50 @@ def drawn_group(scores: Sequence[Score], links: dict[str, Link], rng: np.random.
         Whether new draws no longer moved it.
     """
     limits = np.array([link.limits for link in links.values()])
-    group, own = laplace_em(scores, links, rng)
+    members = [Member(score, slope) for score, slope in zip(scores, slopes or [None] * len(scores), strict=True)]
+    tell = progress or (lambda done, total: None)
+    group, own = laplace_em(members, links, rng, lambda step: tell(step, EM_STEPS + ROUNDS))
     wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
     from scipy.stats import qmc  # half a second to load, of which other fits have no need
 
     luck = qmc.Sobol(len(links) + 1, rng=rng).random(N_DRAWS)
     luck = (luck + rng.random((len(scores), 1, len(links) + 1))) % 1.0
-    settled, broad = False, own
-    for _ in range(ROUNDS):
-        nodes = draws(scores, list(zip(own, broad, strict=True)), luck, limits)
-        width = ALIKE * np.median([np.sqrt((one.root**2).sum(1)) for one in broad], axis=0)
-        nodes = nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), SHRINK * group.sd))
+    settled, broad, redo = False, list(own), np.arange(len(scores))
+    nodes, width = None, np.empty((len(scores), len(links)))
+    for done in range(ROUNDS):
+        tell(EM_STEPS + done, EM_STEPS + ROUNDS)
+        fresh = draws([scores[i] for i in redo], [(own[i], broad[i]) for i in redo], luck[redo], limits)
+        nodes = fresh if nodes is None else _replaced(nodes, fresh, redo)
+        width[redo] = [np.sqrt((broad[i].root ** 2).sum(1)) for i in redo]
+        alike = ALIKE * np.median(width, axis=0)
+        nodes = nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, alike), SHRINK * group.sd))
         old, group = group, best_group(nodes, group, limits)
-        settled = moved(old, group, least) < STILL and effective_draws(nodes, group).min() > ENOUGH * len(links)
+        still, enough = moved(old, group, least) < STILL, effective_draws(nodes, group) > ENOUGH * len(links)
+        settled = bool(still and enough.all())
         if settled:
             break
-        own = matched(scores, nodes, group, limits)
-        broad = matched(scores, nodes, Group(group.mean, np.maximum(group.sd * wider, least)), limits)
-    return nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, width), ALONE * group.sd)), group, settled
+        redo = np.flatnonzero(~enough) if still else np.arange(len(scores))
+        broader = Group(group.mean, np.maximum(group.sd * wider, least))
+        for i, one, other in zip(
+            redo,
+            matched(members, nodes, group, limits, redo),
+            matched(members, nodes, broader, limits, redo),
+            strict=True,
+        ):
+            own[i], broad[i] = one, other
+    assert nodes is not None
+    return nodes._replace(least=np.maximum(np.maximum(LOWEST_SD, alike), ALONE * group.sd)), group, settled
 
 
-def laplace_em(scores: Sequence[Score], links: dict[str, Link], rng: np.random.Generator) -> tuple[Group, list[Normal]]:
+def _replaced(nodes: Nodes, fresh: Nodes, which: np.ndarray) -> Nodes:
+    """Put new draws in the place of some members'."""
+    nodes.z[:, :, which], nodes.log_weight[:, which] = fresh.z, fresh.log_weight
+    return nodes
+
+
+def laplace_em(
+    members: Sequence[Member], links: dict[str, Link], rng: np.random.Generator, tell: Callable[[int], None]
+) -> tuple[Group, list[Normal]]:
     """Expectation-maximisation with normal approximations of the posteriors (Huys et al. 2011, supplement).
 
     SDs are kept from collapsing, which they do where modes lie closer together than posteriors are wide:
@@ -99,13 +143,14 @@ def laplace_em(scores: Sequence[Score], links: dict[str, Link], rng: np.random.G
     limits = np.array([link.limits for link in links.values()])
     group = Group(*np.array([link.centre for link in links.values()]).T)
     found: list[Normal] = []
-    for _ in range(EM_STEPS):
+    for done in range(EM_STEPS):
+        tell(done)
         starts = [[one.mode] for one in found]
         if not found:
             tried = group.mean + group.sd * rng.standard_normal((N_FIRST, len(links)))
             tried = np.clip(tried, *limits.T)
-            starts = [[group.mean, *tried[np.argsort(finite(score, tried))[-2:]]] for score in scores]
-        found = [normal(score, group, start, limits) for score, start in zip(scores, starts, strict=True)]
+            starts = [[group.mean, *tried[np.argsort(finite(one.score, tried))[-2:]]] for one in members]
+        found = [normal(one, group, start, limits) for one, start in zip(members, starts, strict=True)]
         modes = np.array([one.mode for one in found])
         variance = np.array([(one.root**2).sum(1) for one in found])
         old, mean = group, modes.mean(0)
@@ -120,19 +165,19 @@ def _least(links: dict[str, Link]) -> np.ndarray:
     return NARROWEST * np.array([link.centre[1] for link in links.values()])
 
 
-def normal(score: Score, group: Group, starts: Sequence[np.ndarray], limits: np.ndarray) -> Normal:
+def normal(member: Member, group: Group, starts: Sequence[np.ndarray], limits: np.ndarray) -> Normal:
     """Climb to the highest posterior density from each start, and take its curvature there.
 
     The likelihood's part of the curvature is kept from being negative, so that the normal
     is nowhere wider than the group.
     """
     n = len(group.mean)
-    offset = np.concatenate([np.zeros((1, n)), STEP * np.eye(n), -STEP * np.eye(n)])
     bounds = (limits - group.mean[:, None]) / group.sd[:, None]
+    slope = member.slope or functools.partial(_by_differences, member.score, STEP * group.sd)
 
     def loss(u: np.ndarray) -> tuple[float, np.ndarray]:
-        value = finite(score, group.mean + group.sd * (u + offset))
-        return 0.5 * u @ u - value[0], u - (value[1 : n + 1] - value[n + 1 :]) / (2 * STEP)
+        value, gradient = slope(group.mean + group.sd * u)
+        return 0.5 * u @ u - (value if np.isfinite(value) else WORST), u - group.sd * gradient
 
     climbed = [
         optimize.minimize(
@@ -141,37 +186,46 @@ def normal(score: Score, group: Group, starts: Sequence[np.ndarray], limits: np.
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"ftol": 1e-10, "gtol": 1e-4, "maxiter": 200},
+            options={"ftol": 1e-10, "gtol": 1e-3, "maxiter": 200},
         )
         for start in starts
     ]
     u = min(climbed, key=lambda each: each.fun).x
-    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
-    tried = np.repeat(u[None], 4 * len(pairs), axis=0)
-    for row, (i, j) in enumerate(pairs):
-        for k, (first, second) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1))):
-            tried[4 * row + k, i] += first * CURVE
-            tried[4 * row + k, j] += second * CURVE
-    value = finite(score, group.mean + group.sd * tried).reshape(-1, 4)
-    bend = np.zeros((n, n))
-    for (i, j), (a, b, c, d) in zip(pairs, value, strict=True):
-        bend[i, j] = bend[j, i] = -(a - b - c + d) / (4 * CURVE**2)
+    if member.slope is None:
+
+        def standard(points: np.ndarray) -> np.ndarray:
+            return finite(member.score, group.mean + group.sd * points)
+
+        bend = -second_differences(standard, u, np.arange(n), np.full(n, CURVE))
+    else:
+        rows = [loss(u + shift)[1] - loss(u - shift)[1] for shift in CURVE * np.eye(n)]
+        bend = np.array(rows) / (2 * CURVE) - np.eye(n)
+        bend = (bend + bend.T) / 2
     size, axes = np.linalg.eigh(bend)
     root = axes / np.sqrt(1 + np.maximum(size, 0.0))
     return Normal(group.mean + group.sd * u, group.sd[:, None] * root)
 
 
-def matched(scores: Sequence[Score], nodes: Nodes, group: Group, limits: np.ndarray) -> list[Normal]:
+def _by_differences(score: Score, step: np.ndarray, point: np.ndarray) -> tuple[float, np.ndarray]:
+    """A score at one point, and its gradient by differences of these steps."""
+    n, shift = len(point), np.diag(step)
+    value = finite(score, np.concatenate([point[None], point + shift, point - shift]))
+    return value[0], (value[1 : n + 1] - value[n + 1 :]) / (2 * step)
+
+
+def matched(
+    members: Sequence[Member], nodes: Nodes, group: Group, limits: np.ndarray, which: np.ndarray
+) -> list[Normal]:
     """Normals with the means and covariances of weighted draws: a skewed posterior's are not those of its mode.
 
     Where few draws count, they say little, and Laplace's approximation takes their place.
     """
     share = evidence(nodes, group)[1]
     n, result = len(nodes.z), []
-    for i, score in enumerate(scores):
+    for i in which:
         mean = nodes.z[:, :, i] @ share[:, i]
         if (share[:, i] ** 2).sum() > 1 / (ENOUGH * n):
-            result.append(normal(score, group, [mean, group.mean], limits))
+            result.append(normal(members[i], group, [mean, group.mean], limits))
             continue
         away = nodes.z[:, :, i] - mean[:, None]
         result.append(Normal(mean, np.linalg.cholesky((away * share[:, i]) @ away.T + 1e-10 * np.eye(n))))

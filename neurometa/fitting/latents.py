@@ -159,7 +159,30 @@ def playable(model: type[Softmax], trials: xr.Dataset) -> tuple[xr.Dataset, xr.D
             raise InputError(f"'reward' is {found:g} somewhere; {model.__name__} allows only {model.rewards}.")
     kept = xr.Dataset({"choice": xr.broadcast(kept.choice, made)[0], "reward": reward.where(made, 0.0)})
     kept.choice.attrs = {"n_options": n_options}
+    if "n_options" in trials:
+        kept["arms"] = _arms(trials.n_options, kept.choice, n_options)
     return observer.informed(kept, trials.get("magnitude")) if issubclass(model, Observer) else kept, shown
+
+
+def _arms(told: xr.DataArray, choice: xr.DataArray, n_options: int) -> xr.DataArray:
+    """How many of the arms each session has, as its ``n_options`` says, over dims of the choices.
+
+    Raises
+    ------
+    InputError
+        It is no number of arms, or an arm was chosen that was not there.
+    """
+    if not set(told.dims) <= set(choice.dims) - {"trial"} or told.dtype.kind not in "iu":
+        raise InputError(
+            f"'n_options' is {told.dtype} over {told.dims}; it must be whole numbers, one for each session."
+        )
+    if not ((told >= 2) & (told <= n_options)).all():
+        raise InputError(
+            f"'n_options' goes from {int(told.min())} to {int(told.max())}; allowed are 2 ... {n_options}."
+        )
+    if (choice >= told).any():
+        raise InputError("'choice' is an option somewhere that 'n_options' says the session did not have.")
+    return told.reset_coords(drop=True).astype(np.int64)
 
 
 def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
@@ -202,13 +225,16 @@ def _replay(
         learned = acting.update(features, (chose[..., None] == np.arange(n_options)).astype(float), earned[..., None])
         features = tuple(np.where(made, new, old) for new, old in zip(learned, features, strict=True))
     stacked = [np.reshape([each[k] for each in seen], (*choice.shape, n_options)) for k in range(len(features))]
-    logits = acting.logits(tuple(stacked))
+    logits = np.broadcast_to(acting.logits(tuple(stacked)), stacked[0].shape)
+    if "arms" in played:
+        arms = played.arms.broadcast_like(choice.isel(trial=0)).transpose(*dims).values
+        logits = np.where(np.arange(n_options) < arms[..., None], logits, -np.inf)
     coords = choice.coords
     grain = (*choice.dims, "arm")
     named = {name: xr.DataArray(each, coords, grain) for name, each in zip(model.features, stacked, strict=True)}
     expected = acting.expected(tuple(stacked))
     promised = None if expected is None else xr.DataArray(expected, coords, grain)
-    return xr.DataArray(log_softmax(np.broadcast_to(logits, stacked[0].shape), axis=-1), coords, grain), named, promised
+    return xr.DataArray(log_softmax(logits, axis=-1), coords, grain), named, promised
 
 
 def parameters_of(model: Equations) -> list[xr.DataArray]:

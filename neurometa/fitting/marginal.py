@@ -13,6 +13,7 @@ from scipy import optimize
 LOWEST_SD = 0.02  # of a group: below it members are alike; nodes that lie too far apart for it say so
 FINE = 0.6  # spacings of a grid: an SD below that many falls between its nodes (at .6 the sum errs by .2 %)
 HIGHEST_SD = 20.0
+MANY = 1_000_000  # numbers in the nodes, beyond which a compiled pass over them is worth the wait for the compiler
 WIDE = 3.0  # standard errors of an SD by which nodes are made for a wider group, for the sake of its profile
 
 
@@ -71,9 +72,19 @@ def moments(nodes: Nodes, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.maximum(np.einsum("pkm,pkm,km->pm", nodes.z, nodes.z, share) - mean**2, 0.0)
 
 
+def posterior(nodes: Nodes, group: Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log marginal likelihood of each member (member,), and its posterior mean and variance (parameter, member)."""
+    if nodes.z.size > MANY:
+        from neurometa.fitting import marginal_kernel  # loads numba, of which small groups have no need
+
+        return marginal_kernel.posterior(nodes.z, nodes.log_weight, group.mean, group.sd)
+    value, share = evidence(nodes, group)
+    return value, *moments(nodes, share)
+
+
 def step(nodes: Nodes, group: Group) -> Group:
     """One step of expectation-maximisation: the moments of the members' posteriors."""
-    mean, variance = moments(nodes, evidence(nodes, group)[1])
+    _, mean, variance = posterior(nodes, group)
     centre = mean.mean(1)
     spread = np.sqrt((variance + (mean - centre[:, None]) ** 2).mean(1))
     return Group(centre, np.clip(spread, nodes.least, HIGHEST_SD))
@@ -92,8 +103,7 @@ def slope(nodes: Nodes, theta: np.ndarray) -> tuple[float, np.ndarray]:
     """
     n = len(nodes.z)
     group = Group(theta[:n], np.exp(theta[n:]))
-    value, share = evidence(nodes, group)
-    mean, variance = moments(nodes, share)
+    value, mean, variance = posterior(nodes, group)
     away = mean - group.mean[:, None]
     by_mean = away.sum(1) / group.sd**2
     by_sd = ((variance + away**2) / group.sd[:, None] ** 2 - 1).sum(1)

@@ -12,17 +12,18 @@ from threadpoolctl import threadpool_limits
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.fitting.from_starts import Column, columns_of
-from neurometa.fitting.importance import drawn_group
+from neurometa.fitting.importance import Progress, drawn_group
 from neurometa.fitting.latents import playable
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
+from neurometa.fitting.multistart import Slope
 from neurometa.fitting.quadrature import N_NODES, grid_group
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
 PLAYED = (  # what a fit and a simulation read
     *("choice", "reward", "second_state", "second_choice", "left_option", "valid"),
-    *("reward_prob", *dataset.BEYOND_PROBABILITY),
+    *("n_options", "reward_prob", *dataset.BEYOND_PROBABILITY),
 )
 
 
@@ -41,7 +42,7 @@ class Members(NamedTuple):
         Parameters that such trials do not have.
     search : callable
         From a cell, the places of its members with choices, links, held parameters and random numbers to the nodes,
-        the best group, and whether it is settled.
+        the best group, and whether it is settled. It may be given whom to tell of its progress.
     """
 
     dims: list[str]
@@ -60,7 +61,14 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
     arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
     choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
 
-    def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
+    def search(
+        cell: int,
+        some: np.ndarray,
+        linked: dict,
+        held: dict,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> tuple:
         one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
         return grid_group(model, one, linked, held)
 
@@ -84,8 +92,18 @@ def at_draws(
     place = place.reshape(math.prod(sizes), n_members)
     n_scored = np.array([column.n_trials for column in columns]).reshape(-1)[place]
 
-    def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
-        return drawn_group([_score(columns[place[cell, i]], model, linked, held) for i in some], linked, rng)
+    def search(
+        cell: int,
+        some: np.ndarray,
+        linked: dict,
+        held: dict,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> tuple:
+        own = [columns[place[cell, i]] for i in some]
+        scores = [_score(column, model, linked, held) for column in own]
+        slopes = [_slope(column, column.slope, model, linked, held) for column in own if column.slope is not None]
+        return drawn_group(scores, linked, rng, slopes or None, progress)
 
     chance = np.array([column.chance for column in columns]).reshape(-1)[place]
     return Members(dims, sizes, n_scored, chance, absent, search)
@@ -153,7 +171,7 @@ def free_and_held(
 
 
 def by_member(
-    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str]
+    model: type[Equations], trials: xr.Dataset, group: str, pool: Sequence[str], *, name: str = "group"
 ) -> tuple[xr.Dataset, tuple[str, ...]]:
     """Give `group` a dim of its own, if it is a coordinate of another dim such as ``episode``.
 
@@ -177,7 +195,9 @@ def by_member(
     labels = trials.coords.get(group)
     if labels is None or labels.ndim != 1 or labels.dims[0] not in known:
         told = [str(name) for name, each in trials.coords.items() if each.ndim == 1 and each.dims[0] in known]
-        raise InputError(f"group names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}.")
+        raise InputError(
+            f"{name} names {group!r}; allowed are a dim or a coordinate of one: {sorted({*known, *told})}."
+        )
     dim = str(labels.dims[0])
     if labels.isnull().any():
         raise InputError(f"The coordinate {group!r} is missing for some of {dim!r}; drop these or say whose they are.")
@@ -187,7 +207,8 @@ def by_member(
     for member in range(len(members)):
         own = np.flatnonzero(code == member)
         index[member, : len(own)] = own
-    kept = trials[[name for name in PLAYED if name in trials]]
+    kept = trials.reset_coords([each for each in ("n_options",) if each in trials.coords])
+    kept = kept[[each for each in PLAYED if each in kept]]
     kept.choice.attrs = kept.choice.attrs | {"n_options": dataset.n_options(trials)}
     kept = kept.drop_vars([name for name, each in kept.coords.items() if dim in each.dims])
     at = xr.DataArray(index, dims=(group, dim))
@@ -219,3 +240,20 @@ def _score(column: Column, model: type[Equations], linked: Mapping[str, Link], h
         return column.score(full)
 
     return score
+
+
+def _slope(
+    column: Column, slope: Slope, model: type[Equations], linked: Mapping[str, Link], held: Mapping[str, float]
+) -> Slope:
+    """Log-likelihood of a column at one point without bounds, and its gradient."""
+    names, links = list(linked), list(linked.values())
+    place = [model.parameters().index(name) for name in names]
+    point = np.array([held.get(name, 0.0) for name in model.parameters()])
+
+    def climbed(z: np.ndarray) -> tuple[float, np.ndarray]:
+        own = [link.natural(float(x), math.exp) for link, x in zip(links, z, strict=True)]
+        point[place] = own
+        value, gradient = slope(point)
+        return value, gradient[place] * [link.rate(x) for link, x in zip(links, own, strict=True)]
+
+    return climbed

@@ -224,19 +224,7 @@ def standard_errors(target: Target, peak: Peak, estimated: np.ndarray) -> tuple[
         return errors, confounded
     room = np.minimum(peak.parameters - target.lower, target.upper - peak.parameters)[which]
     step = np.maximum(np.minimum(CURVE * _scale(target)[which], room / 2), 1e-7)
-    n = len(which)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
-    signs = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
-    tried = np.repeat(peak.parameters[None], 4 * len(pairs), axis=0)
-    for row, (i, j) in enumerate(pairs):
-        for k, (first, second) in enumerate(signs):
-            tried[4 * row + k, which[i]] += first * step[i]
-            tried[4 * row + k, which[j]] += second * step[j]
-    value = target.density(tried).reshape(-1, 4)
-    second = (value[:, 0] - value[:, 1] - value[:, 2] + value[:, 3]) / 4
-    information = np.zeros((n, n))
-    for (i, j), each in zip(pairs, second, strict=True):
-        information[i, j] = information[j, i] = -each / step[i] / step[j]
+    information = -second_differences(target.density, peak.parameters, which, step)
     scale = np.sqrt(np.maximum(np.diag(information), 0.0))
     if not (scale > 0).all():
         return errors, confounded
@@ -246,6 +234,22 @@ def standard_errors(target: Target, peak: Peak, estimated: np.ndarray) -> tuple[
     else:
         confounded[which] = np.abs(direction[:, 0]) > 0.1
     return errors, confounded
+
+
+def second_differences(score: Score, point: np.ndarray, which: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Second derivatives of a score at a point (parameter,) by those parameters, from differences of these steps."""
+    n = len(which)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
+    signs = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    tried = np.repeat(point[None], 4 * len(pairs), axis=0)
+    for row, (i, j) in enumerate(pairs):
+        for k, (first, second) in enumerate(signs):
+            tried[4 * row + k, which[i]] += first * step[i]
+            tried[4 * row + k, which[j]] += second * step[j]
+    value, found = score(tried).reshape(-1, 4), np.zeros((n, n))
+    for (i, j), (a, b, c, d) in zip(pairs, value, strict=True):
+        found[i, j] = found[j, i] = (a - b - c + d) / (4 * step[i] * step[j])
+    return found
 
 
 def _scale(target: Target) -> np.ndarray:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 RADIUS = 0.3  # of the first steps, in units of the scale
-SMALLEST = 1e-9  # a radius below which nothing is to be gained: a kink
+SMALLEST = 1e-6  # a radius below which nothing is to be gained: a kink
 N_STEPS = 200
+STEEP = 1e-4  # nats promised by a slope that is no rounding
+N_TRIES = 40  # of small steps along each parameter, where there is a kink
 CLOSE = 0.05  # in units of the scale: a climber so near to a better one is on its way to the same top
 NEAR = 1.0  # nats that a climber may be expected to gain beyond what its curvature promises
 
@@ -27,12 +29,15 @@ class Summit(NamedTuple):
         There.
     hessian : float array (parameter, parameter, climber)
         There.
+    stuck : bool array (climber,)
+        Whether no step climbs although the slope is not 0, as at a kink.
     """
 
     place: np.ndarray
     value: np.ndarray
     gradient: np.ndarray
     hessian: np.ndarray
+    stuck: np.ndarray
 
 
 def ascend(
@@ -72,7 +77,7 @@ def ascend(
     n_climbers = place.shape[1]
     all_ = np.arange(n_climbers)
     value, gradient, hessian = evaluate(place, all_)
-    best = Summit(place.copy(), value.copy(), gradient.copy(), hessian.copy())
+    best = Summit(place.copy(), value.copy(), gradient.copy(), hessian.copy(), np.zeros(n_climbers, bool))
     active, radius = all_, np.full(n_climbers, RADIUS)
     for _ in range(N_STEPS):
         here = best.place[:, active]
@@ -80,6 +85,7 @@ def ascend(
         step, promise, length = _step(
             here, best.gradient[:, active], best.hessian[..., active], size, lower[:, active], upper[:, active], radius
         )
+        best.stuck[active] = (promise > STEEP) & (radius <= SMALLEST)
         going = (promise > tolerance) & (radius > SMALLEST)
         if rival is not None:
             going &= _may_win(best, rival, active, promise, length <= radius, size)
@@ -94,6 +100,44 @@ def ascend(
         best.place[:, won], best.value[won] = tried[:, up], found[0][up]
         best.gradient[:, won], best.hessian[..., won] = found[1][:, up], found[2][..., up]
     return best
+
+
+def explore(
+    evaluate: Evaluate,
+    found: Summit,
+    bounds: tuple[np.ndarray, np.ndarray],
+    scale: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Summit:
+    """Climb on from where climbers are stuck by trying small steps along each parameter.
+
+    Parameters
+    ----------
+    evaluate, bounds, scale
+        As for `ascend`.
+    found : Summit
+        Of `ascend`; it is changed.
+    """
+    lower, upper = bounds
+    stalled = np.flatnonzero(found.stuck)
+    n, step = len(lower), np.full(stalled.size, RADIUS)
+    for _ in range(N_TRIES if stalled.size else 0):
+        moves = np.concatenate([np.eye(n), -np.eye(n)], axis=1)[:, :, None] * step  # (parameter, move, climber)
+        here = found.place[:, stalled]
+        tried = here[:, None] + moves * scale(here, stalled)[:, None]
+        tried = np.clip(tried, lower[:, None, stalled], upper[:, None, stalled])
+        values = [each.reshape(*each.shape[:-1], 2 * n, -1) for each in evaluate(*_flat(tried, stalled))]
+        best, each = values[0].argmax(0), np.arange(stalled.size)
+        up = values[0][best, each] > found.value[stalled]
+        won, at = stalled[up], (best[up], each[up])
+        found.place[:, won], found.value[won] = tried[:, *at], values[0][at]
+        found.gradient[:, won], found.hessian[..., won] = values[1][:, *at], values[2][:, :, *at]
+        step = np.where(up, step, step / 2)
+    return found
+
+
+def _flat(tried: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (parameter, move, climber) and their climbers, one after the other."""
+    return tried.reshape(len(tried), -1), np.tile(who, tried.shape[1])
 
 
 def _may_win(

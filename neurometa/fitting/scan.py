@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurometa.fitting.likelihood import Choices, climb, gaps, score
-from neurometa.fitting.newton import Summit, ascend
+from neurometa.fitting.newton import Summit, ascend, explore
 from neurometa.fitting.sensitivity import Surface
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
@@ -114,7 +114,7 @@ class Nodes(NamedTuple):
     column: np.ndarray
 
 
-def maximise(problem: Problem, surface: Surface | None = None, extra: np.ndarray | None = None) -> Optimum:
+def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
     """Find the global maximum of every column.
 
     Climbers begin at every local maximum of the scan, at its best node of every slice, and at the local
@@ -126,8 +126,6 @@ def maximise(problem: Problem, surface: Surface | None = None, extra: np.ndarray
         Of which the maximum is wanted.
     surface : Surface, optional
         Of its choices, if there is one already.
-    extra : float array (parameter, column), optional
-        Another place to climb from.
 
     Returns
     -------
@@ -141,8 +139,11 @@ def maximise(problem: Problem, surface: Surface | None = None, extra: np.ndarray
         for bound in (problem.lower[k], problem.upper[k]):
             if problem.free.sum() > 1 and bound.any() and (problem.lower[k] < problem.upper[k]).any():
                 found.append(promising(problem.hold(k, bound), slices=False))
-    if extra is not None:
-        found.append(Nodes(extra, np.arange(extra.shape[1])))
+    if problem.priors:  # which draw weights towards them
+        halved = [
+            Nodes(np.concatenate([x.place[: problem.n_rates], x.place[problem.n_rates :] / 2]), x.column) for x in found
+        ]
+        found += halved
     nodes = Nodes(*(np.concatenate(each, axis=-1) for each in zip(*found, strict=True)))
     summit = polish(problem, nodes, surface)
     low, order = np.full(problem.lower.shape[1], -np.inf), np.arange(nodes.column.size)
@@ -181,7 +182,8 @@ def polish(problem: Problem, nodes: Nodes, surface: Surface) -> Summit:
         angle = np.pi * np.sqrt(np.maximum(share * (1 - share), 0.0) + 1e-3)
         return np.concatenate([angle * width[:n, who], np.maximum(np.abs(place[n:]), 1.0)])
 
-    return ascend(evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, nodes.column)
+    found = ascend(evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, nodes.column)
+    return explore(evaluate, found, (low, high), scale)
 
 
 def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:

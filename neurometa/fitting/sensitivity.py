@@ -10,7 +10,7 @@ from neurometa.fitting.likelihood import OVERFLOW, Choices
 from neurometa.models import Model, Softmax
 
 WIDTH = 4096  # points times members that go through a trial together: what they need stays in the cache
-SMALL = 30_000  # choices below which arrays are fast enough not to compile a loop for them
+SMALL = 2_000  # choices below which arrays are fast enough not to compile a loop for them
 
 
 class Surface:

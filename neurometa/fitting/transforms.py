@@ -51,6 +51,12 @@ class Link(NamedTuple):
             return self.lower + (self.upper - self.lower) / (1 + exp(-z))
         return exp(z) if self.kind == "log" else z
 
+    def rate(self, x: Any) -> Any:
+        """Derivative of `natural`, where the parameter is `x` in its own units."""
+        if self.kind == "logit":
+            return (x - self.lower) * (self.upper - x) / (self.upper - self.lower)
+        return x if self.kind == "log" else 1.0
+
 
 def links(
     model: type[Equations], lower: Mapping[str, float], upper: Mapping[str, float], held: tuple[str, ...] = ()

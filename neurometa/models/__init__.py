@@ -10,7 +10,7 @@ from neurometa.models.bandit import (
     SingleValue,
     TwoLearningRates,
 )
-from neurometa.models.base import Array, Equations, Model, Observer, Softmax
+from neurometa.models.base import Array, Equations, Model, Observer, Softmax, check_model
 from neurometa.models.behrens import Behrens
 from neurometa.models.latent_state import LatentState
 from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
@@ -50,5 +50,6 @@ __all__ = [
     "Softmax",
     "TwoLearningRates",
     "TwoStepModel",
+    "check_model",
     "priors",
 ]

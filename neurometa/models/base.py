@@ -239,6 +239,49 @@ class Model(Softmax):
         return self.learn(features, chosen, reward, *(getattr(self, name) for name in self.rates()))
 
 
+def check_model(model: type[Model]) -> type[Model]:
+    """Return a model of one's own if its parts fit together.
+
+    Raises
+    ------
+    InputError
+        They do not; says which, and what to write.
+    """
+    name, parameters = model.__name__, model.parameters()
+    if not parameters or "__dataclass_params__" not in vars(model):
+        raise InputError(f"{name} has no parameters; write @dataclasses.dataclass(frozen=True) above it, and fields.")
+    bounds = getattr(model, "bounds", {})
+    if tuple(bounds) != parameters:
+        raise InputError(
+            f"bounds of {name} names {', '.join(bounds) or 'nothing'}; name {', '.join(parameters)}, in order."
+        )
+    if absent := [each for each in model.weights if each not in parameters]:
+        raise InputError(
+            f"weights of {name} names {absent[0]!r}, which is no parameter; it has {', '.join(parameters)}."
+        )
+    if not len(model.start) == len(model.features) >= len(model.weights):
+        raise InputError(
+            f"{name} has {len(model.features)} features, {len(model.start)} starts and {len(model.weights)} weights; "
+            "give a start for each feature, and a feature for each weight."
+        )
+    middle = {each: (low + high) / 2 for each, (low, high) in bounds.items()}
+    features = tuple(np.full((2, 1), np.ravel(each)[0], float) for each in model.start)
+    try:
+        learned = model.learn(
+            features, np.array([[1.0], [0.0]]), np.ones((2, 1)), *(middle[each] for each in model.rates())
+        )
+    except Exception as error:
+        raise InputError(f"learn of {name} fails: {type(error).__name__}: {error}.") from error
+    if not isinstance(learned, tuple) or len(learned) != len(features):
+        n = len(learned) if isinstance(learned, tuple) else "no tuple"
+        raise InputError(f"learn of {name} returns {n}; return a tuple of its {len(features)} features.")
+    if any(np.shape(each) not in ((2, 1), ()) or not np.isfinite(each).all() for each in learned):
+        raise InputError(
+            f"learn of {name} returns something else than a finite number for every arm; use arithmetic alone."
+        )
+    return model
+
+
 def read_start(told: Any, n_features: int) -> Any:
     """What `Model.starting` takes, from what `Model.written_start` wrote."""
     if isinstance(told, str):

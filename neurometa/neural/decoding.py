@@ -56,10 +56,10 @@ def decode(
     target: xr.DataArray,
     *,
     dim: str = "episode",
-    folds: int = 5,
+    n_folds: int = 5,
     pool: Sequence[str] | None = None,
     generalise: str | None = None,
-    permutations: int = 0,
+    n_permutations: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -80,7 +80,7 @@ def decode(
         None or "" among strings, is left out: mask missed trials with ``target.where(trials.choice >= 0)``.
     dim : str
         What is held out as a whole: ``episode``, a session, a subject. Folds are contiguous.
-    folds : int
+    n_folds : int
         How many, at least 3.
     pool : sequence of str, optional
         Dims whose values are further samples for one decoder. By default ``trial``, unless that is `dim` or
@@ -88,7 +88,7 @@ def decode(
     generalise : str, optional
         A dim of time, such as ``trial``, ``step`` or the time bins of a recording: the decoder of each of its values is
         also tested on all the others, in the same folds, over a new dim (``test_trial``, ``test_step``, ...).
-    permutations : int
+    n_permutations : int
         How many times the targets of whole episodes are permuted against the activity. The cost of each is that of
         fitting anew, which is small for numbers.
     seed : int
@@ -113,13 +113,14 @@ def decode(
         - ``fold_of`` each value of `dim`; held-out ``prediction``, or ``probability`` over ``class``, in the shape of
           the target, unless `generalise`.
 
-        Intervals are 95 %, by the delta method for a ratio of sums over episodes (Student's t); they hold the fitted
-        decoders fixed.
+        Intervals are 95 %, by the delta method for a ratio of sums over episodes (Student's t, of an accuracy in
+        log-odds, so that it stays in [0, 1]); they hold the fitted decoders fixed.
 
     Raises
     ------
     InputError
-        A dim is missing, sizes or labels disagree, there are fewer than 3 folds or fewer episodes than folds.
+        A dim is missing, sizes or labels disagree, there are fewer than 3 folds or fewer episodes than folds, or
+        units are NaN on every sample (the message names them).
 
     References
     ----------
@@ -127,16 +128,16 @@ def decode(
     (ratio).
     """
     pool = tuple(pool if pool is not None else () if "trial" in (generalise, dim) else ("trial",))
-    activity, target = _checked(activity, target, dim, folds, pool, generalise)
+    activity, target = _checked(activity, target, dim, n_folds, pool, generalise)
     pool = tuple(name for name in pool if name in activity.dims)
     classes = None if target.dtype.kind in "iuf" else _classes(target)
     apart = [str(name) for name in (*activity.dims, *target.dims) if name not in (dim, "unit", *pool)]
     apart = sorted(dict.fromkeys(apart), key=lambda name: name == generalise)  # last: its tests are gathered once
     activity, target = activity.transpose(..., dim, *pool, "unit"), _coded(target, classes)
     target = target.broadcast_like(activity.isel(unit=0, drop=True)).transpose(*apart, dim, *pool)
-    fold = np.repeat(np.arange(folds), [len(part) for part in np.array_split(np.arange(target.sizes[dim]), folds)])
+    fold = np.repeat(np.arange(n_folds), [len(part) for part in np.array_split(np.arange(target.sizes[dim]), n_folds)])
     rng = np.random.default_rng(seed)
-    orders = np.array([np.arange(len(fold)), *(rng.permutation(len(fold)) for _ in range(permutations))])
+    orders = np.array([np.arange(len(fold)), *(rng.permutation(len(fold)) for _ in range(n_permutations))])
 
     def samples(where: dict[str, int]) -> Samples:
         x = activity.isel({name: i for name, i in where.items() if name in activity.dims}).values
@@ -154,7 +155,7 @@ def decode(
             progress(done + 1, len(places))
     result = _labelled(found, target, apart, (dim, *pool), classes, generalise=generalise)
     result["fold_of"] = xr.DataArray(fold, dims=dim, attrs={"long_name": "fold that it is held out in"})
-    attrs = {"held_out": dim, "pooled": ", ".join(pool), "folds": folds, "permutations": permutations, "seed": seed}
+    attrs = {"held_out": dim, "pooled": ", ".join(pool), "folds": n_folds, "permutations": n_permutations, "seed": seed}
     return result.assign_attrs(attrs, level=LEVEL, target=_name(target), activity=_name(activity))
 
 
@@ -163,7 +164,7 @@ def _name(x: xr.DataArray) -> str:
 
 
 def _checked(
-    activity: xr.DataArray, target: xr.DataArray, dim: str, folds: int, pool: tuple[str, ...], generalise: str | None
+    activity: xr.DataArray, target: xr.DataArray, dim: str, n_folds: int, pool: tuple[str, ...], generalise: str | None
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Activity and target with the labels they share, or one sentence on what is wrong with them."""
     for name, x, needed in (("activity", activity, (dim, "unit")), ("target", target, (dim,))):
@@ -171,11 +172,11 @@ def _checked(
             raise InputError(f"The {name} spans {x.dims}; it must also span {missing}.")
     if "unit" in target.dims:
         raise InputError("The target spans 'unit'; rename that dim, for a decoder reads from all units together.")
-    if folds < 3:
-        raise InputError(f"folds is {folds}; it must be at least 3, as penalties are chosen between training folds.")
-    if activity.sizes[dim] < folds:
+    if n_folds < 3:
+        raise InputError(f"n_folds is {n_folds}; it must be at least 3: penalties are chosen between training folds.")
+    if activity.sizes[dim] < n_folds:
         raise InputError(
-            f"There are {activity.sizes[dim]} values of {dim!r} for {folds} folds; play more, or ask for fewer folds."
+            f"There are {activity.sizes[dim]} values of {dim!r} for {n_folds} folds; play more, or ask for fewer folds."
         )
     if generalise and (generalise not in activity.dims or generalise in (*pool, dim, "unit")):
         raise InputError(
@@ -187,11 +188,27 @@ def _checked(
         if activity.sizes[shared] != target.sizes[shared]:
             sizes = activity.sizes[shared], target.sizes[shared]
             raise InputError(f"The activity has {sizes[0]} values of {shared!r} and the target {sizes[1]}.")
+    _check_units(activity)
     try:
         activity, target = xr.align(activity, target, join="exact", copy=False)
     except ValueError as error:
         raise InputError(f"The labels of activity and target differ: {error}") from error
     return activity.reset_coords(drop=True), target.reset_coords(drop=True)
+
+
+def _check_units(activity: xr.DataArray) -> None:
+    """Raise where units are missing on every sample, so that no sample has them all."""
+    missing = ~np.isfinite(activity)
+    samples = [each for each in activity.dims if each != "unit"]
+    some = ~missing.all("unit")  # the others are padding
+    dead = np.flatnonzero((missing | ~some).all(samples).values)
+    if some.any() and dead.size:
+        names = activity.unit.values[dead].tolist() if "unit" in activity.coords else dead.tolist()
+        first = ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        raise InputError(
+            f"Units that are NaN on every sample leave no sample to decode from: {first}. Drop them: "
+            f"activity.drop_isel(unit={dead.tolist()[:10]}{' + ...' if len(names) > 10 else ''})"
+        )
 
 
 def _classes(target: xr.DataArray) -> list[Any]:

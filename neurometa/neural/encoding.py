@@ -19,8 +19,8 @@ def encode(
     sample: Sequence[str] = ("episode", "trial"),
     dim: str = "episode",
     correction: str = "bonferroni",
-    level: float = 0.05,
-    permutations: int = 0,
+    significance: float = 0.05,
+    n_permutations: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -45,9 +45,9 @@ def encode(
         another dim, standard errors allow for any dependence within it; else samples count as independent.
     correction : {"bonferroni", "fdr", "none"}
         Of ``p_value`` over units, for each factor: Bonferroni's, or the false discovery rate of Benjamini and Hochberg.
-    level : float
+    significance : float
         Of significance, in (0, 1).
-    permutations : int
+    n_permutations : int
         How many times the activity of whole episodes is permuted against the factors, if `dim` is in `sample`. (They
         are ranked once, before.)
     seed : int
@@ -62,7 +62,7 @@ def encode(
 
         - ``spearman`` and ``pearson``: partial correlations in [-1, 1], of ranks and of the numbers themselves;
         - ``coef`` and ``se`` of the regression on all factors and an intercept (activity per unit of the factor), its
-          two-sided ``p_value`` (Student's t), ``p_corrected``, and ``significant``: whether that is below `level`;
+          two-sided ``p_value`` (Student's t), ``p_corrected``, and ``significant``: below `significance`;
         - with permutations ``spearman_chance`` and ``pearson_chance``, the means of the absolute correlations, and
           ``spearman_p_value`` and ``pearson_p_value`` = (1 + permutations at least as large) / (1 + permutations);
         - ``share``: of the units that can be tested, those significant; ``spearman_mean``, ``pearson_mean``: absolute
@@ -80,7 +80,7 @@ def encode(
     Liang and Zeger 1986, Biometrika 73 (standard errors). Benjamini and Hochberg 1995, J R Stat Soc B 57.
     """
     sample = tuple(sample)
-    activity, together = _checked(activity, factors, sample, dim, correction, level, permutations)
+    activity, together = _checked(activity, factors, sample, dim, correction, significance, n_permutations)
     names = [str(name) for name in factors.data_vars]
     apart = [str(each) for each in (*activity.dims, *together.dims) if each not in (*sample, "unit", "factor")]
     apart = list(dict.fromkeys(apart))
@@ -93,7 +93,7 @@ def encode(
     sizes = {**dict(activity.sizes), **dict(together.sizes)}
     rng = np.random.default_rng(seed)
     n_first = sizes[order[0]]
-    orders = [rng.permutation(n_first) for _ in range(permutations)]
+    orders = [rng.permutation(n_first) for _ in range(n_permutations)]
     places = list(np.ndindex(*(sizes[name] for name in apart)))
     found = []
     for done, index in enumerate(places):
@@ -105,11 +105,11 @@ def encode(
         if progress is not None:
             progress(done + 1, len(places))
     result = _labelled(found, names, apart, sizes, activity, together)
-    result = _corrected(result, correction, level)
+    result = _corrected(result, correction, significance)
     if dim not in sample:
         result = result.drop_vars("n_episodes")
-    about = {"sample": ", ".join(sample), "independent": dim, "correction": correction, "level": level}
-    about |= {"permutations": permutations, "seed": seed}
+    about = {"sample": ", ".join(sample), "independent": dim, "correction": correction, "level": significance}
+    about |= {"permutations": n_permutations, "seed": seed}
     about |= {"activity": "" if activity.name is None else str(activity.name)}
     return result.assign_attrs(about | {f"factors_{name}": value for name, value in factors.attrs.items()})
 
@@ -120,8 +120,8 @@ def _checked(
     sample: tuple[str, ...],
     dim: str,
     correction: str,
-    level: float,
-    permutations: int,
+    significance: float,
+    n_permutations: int,
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Activity and factors (..., factor) with the labels they share, or one sentence on what is wrong with them."""
     if not sample:
@@ -145,11 +145,11 @@ def _checked(
                 )
     if correction not in CORRECTIONS:
         raise InputError(f"correction is {correction!r}; allowed are {', '.join(CORRECTIONS)}.")
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}; it must lie between 0 and 1.")
-    if permutations < 0:
-        raise InputError(f"permutations is {permutations}; it must be 0 or more.")
-    if permutations and dim not in sample:
+    if not 0 < significance < 1:
+        raise InputError(f"significance is {significance}; it must lie between 0 and 1.")
+    if n_permutations < 0:
+        raise InputError(f"n_permutations is {n_permutations}; it must be 0 or more.")
+    if n_permutations and dim not in sample:
         raise InputError(f"Permutations exchange values of {dim!r}, which is not among the samples {sample}.")
     together = factors.astype(float).to_dataarray("factor")
     if missing := [each for each in sample if each not in together.dims]:
@@ -259,7 +259,7 @@ def _labelled(
     return result
 
 
-def _corrected(result: xr.Dataset, correction: str, level: float) -> xr.Dataset:
+def _corrected(result: xr.Dataset, correction: str, significance: float) -> xr.Dataset:
     """Add p-values corrected over units, and what follows from them."""
 
     def over_units(p_value: np.ndarray) -> np.ndarray:
@@ -278,7 +278,7 @@ def _corrected(result: xr.Dataset, correction: str, level: float) -> xr.Dataset:
         over_units, result.p_value, input_core_dims=[["unit"]], output_core_dims=[["unit"]], vectorize=True
     )
     result["p_corrected"] = p.transpose(*result.p_value.dims).assign_attrs(long_name=f"p, {correction} over units")
-    result["significant"] = (result.p_corrected < level).assign_attrs(long_name="significant after correction")
+    result["significant"] = (result.p_corrected < significance).assign_attrs(long_name="significant after correction")
     tested = result.p_value.notnull().sum("unit")
     result["share"] = result.significant.sum("unit") / tested.where(tested > 0)
     result["share"].attrs = {"long_name": "share of units that code it"}

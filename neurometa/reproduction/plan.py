@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurometa import analysis, criteria, dataset, results
+from neurometa import analysis, criteria, dataset, provenance, results
 from neurometa.errors import InputError
 from neurometa.reproduction.agents import Agent, Source
 from neurometa.results import MissingError
@@ -204,4 +204,4 @@ def _is_answered(file: Path, trials: Path, options: str, there: Mapping[Path, Ma
         return False
     made = there[file].attrs
     same = made.get("created") == there[trials].attrs.get("created")
-    return same and not results.made_otherwise(made, options)
+    return same and not provenance.made_otherwise(made, options)

@@ -30,7 +30,7 @@ MOVED = {  # the settings of a run were one flat record in version 0.1.0
 }
 OPTIMIZERS = {"adam": "training.Adam", "rmsprop": "training.RMSProp"}
 UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older than these settings
-    "agents.LSTM": {"recurrent": True, "separate": False},
+    "agents.LSTM": {"recurrent": True, "separate": False, "n_layers": 1, "encoder": None},
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurometa.errors import InputError
 from neurometa.tables import cells, lines
-from neurometa.tables.missed import ALWAYS, MOST_OPTIONS, Reading, rare_words, split_codes, split_words
+from neurometa.tables.missed import ALWAYS, MOST_OPTIONS, Reading, odd_numbers, rare_words, split_codes, split_words
 
 MANY_MISSED = 0.25  # more than this share of -1 looks like an option
 
@@ -68,6 +68,8 @@ def read_choices(
         paid = {text: outcome[entry == k] for k, text in enumerate(entries)} if len(entries) <= MOST_OPTIONS else {}
         missed = split_words(first, paid) if paid else set()
         made = {text: place for text, place in first.items() if text not in missed}
+        odd = odd_numbers(made, paid) if paid else []
+        made = {text: place for text, place in made.items() if text not in odd}
         if all(cells.as_number(text) is not None for text in made):
             where = f"{table.source}, column {column!r}"
             if paid and n_options is None:
@@ -203,10 +205,12 @@ def _counted(
 
 
 def _mixed(first: Mapping[str, str]) -> dict[str, object]:
-    """Numbers as options, words as missed."""
+    """Numbers as options and words as missed, or the other way round if there are more words."""
     numeric = sorted((text for text in first if cells.as_number(text) is not None), key=float)
-    coded: dict[str, object] = {text: k for k, text in enumerate(numeric)}
-    return coded | {text: "missed" for text in first if text not in coded}
+    words = sorted(text for text in first if text not in numeric)
+    options, others = (numeric, words) if len(numeric) >= len(words) else (words, numeric)
+    coded: dict[str, object] = {text: k for k, text in enumerate(options)}
+    return coded | dict.fromkeys(others, "missed")
 
 
 def _by_case(first: Mapping[str, str]) -> dict[str, int]:

@@ -30,7 +30,7 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
     text = [k for k, kind in enumerate(frame.dtypes) if not (pd.api.types.is_numeric_dtype(kind) or kind.kind in "Mm")]
     safe = frame.copy(deep=False)
     for k in text:
-        safe.isetitem(k, frame.iloc[:, k].astype(object).map(mark))
+        safe.isetitem(k, frame.iloc[:, k].astype(object).map(mark).to_numpy())
     return safe.set_axis([mark(name) for name in frame.columns], axis=1)
 
 

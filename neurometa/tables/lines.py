@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 
 from neurometa.tables import cells
 
+MOST = 12  # entries that are written out
+
 
 def coding(role: str, entries: Mapping[str, object]) -> str:
     """Write what entries stand for, e.g. ``choice_coding={0: 'missed', 1: 0} (--choice-coding 0=missed,1=0)``."""
-    argument = ", ".join(f"{_plain(entry)!r}: {value!r}" for entry, value in entries.items())
-    option = ",".join(f"{entry}={value}" for entry, value in entries.items())
+    shown = list(entries.items())[:MOST]
+    rest = ", ..." if len(entries) > MOST else ""
+    argument = ", ".join(f"{_plain(entry)!r}: {value!r}" for entry, value in shown) + rest
+    option = ",".join(f"{entry}={value}" for entry, value in shown) + rest.strip(" ")
     return f"{role}_coding={{{argument}}} ({_option(f'{role}-coding', option)})"
 
 
@@ -31,7 +35,7 @@ def options(n: int) -> str:
 
 def _option(name: str, value: str) -> str:
     name = name.replace("_", "-")
-    quoted = shlex.quote(value)
+    quoted = shlex.quote("".join(c if c.isprintable() else repr(c)[1:-1] for c in value))
     return f"--{name}={quoted}" if value[:1] == "-" else f"--{name} {quoted}"
 
 

@@ -84,15 +84,25 @@ def rare_words(texts: Mapping[str, str], outcome: Mapping[str, np.ndarray]) -> l
     told = []
     for text in texts:
         others = [each for each in sorted(texts) if each != text]
-        rest = np.concatenate([outcome[each] for each in others])
-        chance = evidence.chance_of_one_outcome(outcome[text], rest)
-        if _no_option(outcome[text], n) and chance < 0.1 and evidence.varies(rest):
+        chance = evidence.chance_of_one_outcome(outcome[text], [outcome[each] for each in others])
+        least = len(outcome[text]) < 0.05 * n and chance < 1
+        if _no_option(outcome[text], n) and (least or chance < 0.1):
             coded = {each: k for k, each in enumerate(others)} | {text: "missed"}
             told.append(
                 f"choice {text!r} is rare ({len(outcome[text]):,} of {n:,}) and always has the same outcome; it is "
                 f"read as an option, but if it stands for a missed trial, type {lines.coding('choice', coded)}."
             )
     return told
+
+
+def odd_numbers(texts: Mapping[str, str], outcome: Mapping[str, np.ndarray]) -> list[str]:
+    """Numbers beside two words or more that are codes for no choice: usual ones, rare, and with one outcome."""
+    numeric = [text for text in texts if cells.as_number(text) is not None]
+    n = sum(len(outcome[text]) for text in texts)
+    if len(texts) - len(numeric) < 2 or n < evidence.ENOUGH:
+        return []
+    usual = all(text in {"0", "-1", *map(str, SENTINELS)} for text in numeric)
+    return numeric if usual and all(_no_option(outcome[text], n) for text in numeric) else []
 
 
 def split_codes(
@@ -122,7 +132,7 @@ def split_codes(
     entry = {number: text for text, number in numbers.items()}
     n = sum(len(outcome[text]) for text in numbers)
     if -1 in entry and n >= evidence.ENOUGH and evidence.varies(outcome[entry[-1]]):
-        return _signed(entry, outcome, places, n)
+        return _signed(entry, outcome, places, witness, n)
     entry.pop(-1, None)
     odd = [k for k in sorted(entry) if k < -1 or (k in SENTINELS and _beyond(k, entry))]
     rest = [k for k in sorted(entry) if k not in odd]
@@ -151,10 +161,7 @@ def _zero(
 ) -> Reading:
     """0 beside 1 and 2: the first of the options, or no choice."""
     mine, rest = outcome[entry[0]], [k for k in sorted(entry) if k]
-    others = np.concatenate([outcome[entry[k]] for k in rest])
-    chance = evidence.chance_of_one_outcome(mine, others)
-    if not evidence.varies(others):
-        chance = 1.0
+    chance = evidence.chance_of_one_outcome(mine, [outcome[entry[k]] for k in rest])
     column = witness(entry[0]) if chance < 1 or len(mine) < evidence.RARE * n else None
     if column is not None:
         return Reading(
@@ -181,7 +188,13 @@ def _no_option(mine: np.ndarray, n: int) -> bool:
     return len(mine) < evidence.RARE * n and not evidence.varies(mine)
 
 
-def _signed(entry: Mapping[int, str], outcome: Mapping[str, np.ndarray], places: Mapping[str, str], n: int) -> Reading:
+def _signed(
+    entry: Mapping[int, str],
+    outcome: Mapping[str, np.ndarray],
+    places: Mapping[str, str],
+    witness: Callable[[str], str | None],
+    n: int,
+) -> Reading:
     """-1 with rewards that vary, so that a choice was made."""
     rest = [k for k in sorted(entry) if k >= 0]
     share = len(outcome[entry[-1]]) / n
@@ -193,11 +206,16 @@ def _signed(entry: Mapping[int, str], outcome: Mapping[str, np.ndarray], places:
             f"{places[entry[-1]]}: {shown}; if it is an option, type {every}; if it is a missed trial, {missed}."
         )
     if 0 in entry and not evidence.varies(outcome[entry[0]]):
-        others = np.concatenate([outcome[entry[k]] for k in (-1, 1)])
-        if evidence.chance_of_one_outcome(outcome[entry[0]], others) < evidence.UNLIKELY:
-            count = f"0 ({len(outcome[entry[0]]):,}) never has another outcome than one"
-            told = f"{shown}, while {count}: -1 and 1 are read as two options, and 0 as missed; else type {missed}."
-            return Reading([0], [told], [], options=[-1, 1])
+        every, two = _shown(entry, sorted(entry), []), _shown(entry, [-1, 1], [0])
+        column = witness(entry[0])
+        if column is None:
+            raise InputError(
+                f"{places[entry[0]]}: '0' ({_rows(outcome[entry[0]])}) never has another outcome than one, while those "
+                f"of -1 and 1 vary; if it stands for a missed trial, type {lines.coding('choice', two)}; if it is an "
+                f"option, {lines.coding('choice', every)}."
+            )
+        told = f"choice 0 ({len(outcome[entry[0]]):,}) read as missed: {column!r} says nothing on just these rows."
+        return Reading([0], [], [told], options=[-1, 1])
     told = f"{shown}: it is read as an option, and none as missed; if it is a missed trial, type {missed}."
     return Reading([], [told], [], options=sorted(entry))
 

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from neurometa.memory import check_memory
 from neurometa.streams import Rng
 
 State = dict[str, Tensor]  # every tensor is (episode, ...)
+Perturb = Callable[[State, Tensor, Tensor], Tensor]  # (state after a choice, action, reward) to what is added
 CENTRE = 2  # the action that asks for nothing but to hold still (a_C), beside left (0) and right (1)
 
 
@@ -28,13 +29,16 @@ class Task(abc.ABC):
     ----------
     steps : tuple of str
         Names of the steps in a trial, in order.
-    choice_step : str
-        The step whose action is the trial's choice.
+    choice_step : str or None
+        The step whose action is the trial's choice; None where a trial has no single one, as in a maze.
     latents : dict of str to Variable or tuple of str
         Hidden variables to log: their dims after (episode, trial), label and units. Of a variable of the data contract
-        (`neurometa.dataset.VARIABLES`) the dims alone will do.
+        (`neurometa.dataset.VARIABLES`) the dims alone will do. One whose dims begin with ``step`` is logged after every
+        step. ``valid`` says of trials, or of steps, whether they were played: what ends early is padded.
     n_features : int
         Length of an observation; 0 if there is nothing to see.
+    observation_shape : tuple of int
+        Shape of an observation, whose product is `n_features`: (channel, height, width) of frames, as uint8.
     n_actions : int
         Number of actions at every step.
     n_options : int
@@ -46,10 +50,20 @@ class Task(abc.ABC):
     n_trials: int
 
     steps: ClassVar[tuple[str, ...]] = ("choice",)
-    choice_step: ClassVar[str] = "choice"
+    choice_step: ClassVar[str | None] = "choice"
     latents: ClassVar[Mapping[str, Variable | tuple[str, ...]]]
     n_features: ClassVar[int] = 0
     reward_levels: ClassVar[tuple[float, ...]] = ()
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Shape of an observation: a vector of `n_features`, unless a task shows frames."""
+        return (self.n_features,)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in an episode."""
+        return self.n_trials * len(self.steps)
 
     @property
     def n_actions(self) -> int:
@@ -81,6 +95,16 @@ class Task(abc.ABC):
         An action (episode,) of -1 is no response: nothing is chosen and nothing paid, and the world goes on. It comes
         only from a task around this one, such as `Fixation`.
         """
+
+    def perturbation(self, name: str) -> Perturb:
+        """Return what a perturbation of this name adds to the prediction error that an agent makes of a choice.
+
+        Raises
+        ------
+        InputError
+            The task has none, as by default, or none of this name.
+        """
+        raise InputError(f"{type(self).__name__} has no perturbation {name!r}: its prediction errors are left alone.")
 
     def wait(self, state: State, rng: Rng) -> State:
         """Let a step pass at which nothing is asked of this task, such as a fixation; by default the world stands."""

@@ -69,7 +69,7 @@ class Fixation(Task):
         return (STEP, *self.task.steps)
 
     @property
-    def choice_step(self) -> str:  # type: ignore[override]
+    def choice_step(self) -> str | None:  # type: ignore[override]
         """As of the task."""
         return self.task.choice_step
 
@@ -101,6 +101,10 @@ class Fixation(Task):
     def for_test(self):
         """Return the fixation before what the task is tested on."""
         return dataclasses.replace(self, task=self.task.for_test())
+
+    def perturbation(self, name):
+        """As of the task."""
+        return self.task.perturbation(name)
 
     def begin(self, n_episodes, rng):
         """Draw episodes of the task."""

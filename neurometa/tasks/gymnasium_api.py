@@ -4,6 +4,7 @@ What comes from an environment that somebody else wrote goes into a network's in
 value outside its space would only show as a training that diverges. Here it is told where it came from.
 """
 
+import re
 import reprlib
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from neurometa.errors import InputError
 RESET = "gymnasium asks of reset for (observation, info)"
 STEP = "gymnasium asks of step for five, (observation, reward, terminated, truncated, info)"
 OWN = " If it is your own, import the module that registers it first (at the shell: neurometa --import MODULE ...)."
+UNPACKED = re.compile(r"values to unpack \(expected 5(?:, got (\d+))?\)")  # a wrapper of gymnasium, of what it wraps
 LARGEST = float(np.finfo(np.float32).max)  # of a reward
 
 
@@ -89,8 +91,9 @@ def step(env: Any, action: int, place: Place) -> tuple[Any, float, bool]:
     try:
         answer = env.step(action)
     except Exception as error:
-        if "expected 5, got 4" in str(error):  # a wrapper of gymnasium, about what it wraps
-            raise InputError(f"{place}: it returned 4 values; {STEP}.") from error
+        unpacked = UNPACKED.search(str(error)) if isinstance(error, ValueError) else None
+        if unpacked:
+            raise InputError(f"{place}: it returned {unpacked[1] or 'too many'} values; {STEP}.") from error
         raise InputError(f"{place}: it raised {told(error)} on action {action}.") from error
     if not (isinstance(answer, tuple) and len(answer) == 5):
         count = f"{len(answer)} values" if isinstance(answer, tuple) else shown(answer)
@@ -106,7 +109,12 @@ def _reward(reward: Any, place: Place) -> float:
         number = np.asarray(reward)
     except (TypeError, ValueError, RuntimeError):  # rows of unequal length, or a tensor that numpy cannot read
         number = np.empty(0)
-    if number.size != 1 or number.dtype.kind not in "biuf" or not abs(float(number.item())) <= LARGEST:  # NaN is not
+    if (
+        np.ma.is_masked(reward)
+        or number.size != 1
+        or number.dtype.kind not in "biuf"
+        or not abs(float(number.item())) <= LARGEST
+    ):  # NaN is not
         raise InputError(f"{place}: its reward is {shown(reward)}; a reward is one finite number.")
     return float(number.item())
 
@@ -173,7 +181,9 @@ def _array_fault(seen: Any, shape: Any, whole: bool, low: Any, high: Any, dtype:
     index = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(outside)))
     least, most = (np.broadcast_to(bound, values.shape or (1,))[index] for bound in (low, high))
     where = f" at {list(index)}" if values.shape else ""
-    return f"is {np.atleast_1d(values)[index]}{where}; its space goes from {least} to {most}, and it must be finite"
+    value = np.atleast_1d(values)[index]
+    must = f"its space goes from {least} to {most}" if np.isfinite(value) else "it must be finite"
+    return f"is {value}{where}; {must}"
 
 
 def shown(x: Any) -> str:

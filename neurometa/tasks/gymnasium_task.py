@@ -72,6 +72,12 @@ class GymnasiumTask(Task):
         return repr(self.env) if isinstance(self.env, str) else getattr(self.env, "__qualname__", repr(self.env))
 
     @property
+    def _class(self) -> str:
+        """What to call an environment that was made: its id, or its class."""
+        made = self._pool.envs[0]
+        return self._name if isinstance(self.env, str) else type(getattr(made, "unwrapped", made)).__name__
+
+    @property
     def n_features(self) -> int:  # type: ignore[override]
         """Length of a flattened observation."""
         return int(_gymnasium().spaces.flatdim(self._pool.envs[0].observation_space))
@@ -89,7 +95,7 @@ class GymnasiumTask(Task):
         pool.n_begun, pool.n_taken = pool.n_begun + 1, 0
         seeds = integers(rng, 2**31 - 1, n_episodes)[:n_running].tolist()
         seen = [
-            self._flat(api.reset(env, seed, api.Place(self._name, i, None)))
+            self._flat(api.reset(env, seed, api.Place(self._class, i, None)))
             for i, (env, seed) in enumerate(zip(pool.envs[:n_running], seeds, strict=True))
         ]
         seen += [torch.zeros_like(seen[0])] * (n_episodes - n_running)
@@ -112,7 +118,7 @@ class GymnasiumTask(Task):
         seen = torch.zeros(len(action), self.n_features)
         for i, (act, runs) in enumerate(zip(action.tolist(), was_running, strict=True)):
             if runs:
-                env, place = pool.envs[i], api.Place(self._name, i, pool.n_taken)
+                env, place = pool.envs[i], api.Place(self._class, i, pool.n_taken)
                 now, reward[i], running[i] = api.step(env, act + int(env.action_space.start), place)
                 if running[i]:
                     seen[i] = self._flat(now)

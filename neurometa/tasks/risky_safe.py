@@ -1,7 +1,6 @@
 """A safe arm and a risky one: does what an agent expects bend its choices? (Wang et al. 2018, simulation 6)."""
 
 import dataclasses
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,9 +8,7 @@ from torch import Tensor
 from neurometa.errors import InputError, nearest
 from neurometa.exact.risky_safe import RISKY_PROBS, RISKY_REWARD, SAFE_REWARD, WRONG
 from neurometa.streams import integers, uniform
-from neurometa.tasks.base import State, Task, check_sizes
-
-Perturb = Callable[[State, Tensor, Tensor], Tensor]
+from neurometa.tasks.base import Perturb, State, Task, check_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +72,10 @@ class RiskySafe(Task):
         wrong = (action < 0) | ((only >= 0) & (action != only))
         after = state | self._worth(state) | {"risky": risky, "trial": state["trial"] + 1}
         return torch.where(wrong, WRONG, paid), after
+
+    def perturbation(self, name):
+        """Return a perturbation by its name, which leaves forced trials alone; see `perturbation` of this module."""
+        return perturbation(name)
 
     def _only(self, state: State) -> Tensor:
         """The arm that the trial forces, (episode,); -1 where it is free."""

@@ -15,14 +15,13 @@ from torch.optim import Optimizer
 
 from neurometa.agents import LSTM, Agent
 from neurometa.errors import InputError
-from neurometa.rollout import unroll
+from neurometa.rollout import check_batch, segments
 from neurometa.streams import Rng, Streams
 from neurometa.training import curve, kernels, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
 from neurometa.training.config import Training, build
-from neurometa.training.losses import Weights, actor_critic
+from neurometa.training.losses import Weights, actor_critic, mean
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.replay import replay
 from neurometa.training.returns import GAE, Disturbance, NStep
 from neurometa.training.schedules import Scheduled, at, check_range
 from neurometa.training.together import Together
@@ -127,7 +126,9 @@ def company(config: Config) -> tuple[object, ...] | None:
 
     They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
     """
-    if not isinstance(config.network, LSTM) or not config.network.recurrent:
+    network = config.network
+    plain = isinstance(network, LSTM) and network.recurrent and network.n_layers == 1 and network.encoder is None
+    if not plain or "valid" in config.task.latents or config.task.choice_step is None:
         return None
     parts = (config.network, config.optimizer, config.returns, config.disturbance)
     shape = [(type(part), *(getattr(part, x.name) for x in _unscaled(part))) for part in parts]
@@ -198,6 +199,7 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
+    check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
     agents: Any = [build(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
@@ -304,12 +306,12 @@ def _train_plainly(
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
     """Play a batch, step the weights, and return the row of the learning curve."""
     share = update / config.n_updates
-    played = unroll(config.task, agent, config.batch_size, rng)
-    logits, value = replay(agent, played)
-    action, reward = played["action"].flatten(0, 1), played["reward"].flatten(0, 1)
-    total, terms = loss(logits, value, action, reward, config, share, rng)
+    (played,) = segments(config.task, agent, config.batch_size, rng)
+    answered = agent.sequence(played, agent.begin(config.batch_size))
+    valid = played.valid if "valid" in config.task.latents else None
+    total, terms = loss(answered.logits, answered.value, played.action, played.reward, config, share, rng, valid=valid)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
-    per_trial = reward.mean() * len(config.task.steps)
+    per_trial = played.reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
     if not math.isfinite(numbers[-1]):
         raise _diverged(update + 1)
@@ -331,10 +333,15 @@ def loss(
     config: Config,
     share: float,
     rng: Rng | None = None,
+    *,
+    valid: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean of `losses.actor_critic` and of its terms when the fraction `share` of the updates is done."""
-    each, terms = actor_critic(logits, value, action, reward, loss_weights(config, share), rng)
-    return each.mean(), {name: x.mean() for name, x in terms.items()}
+    """Mean of `losses.actor_critic` and of its terms when the fraction `share` of the updates is done, without padding.
+
+    Arguments are those of `losses.actor_critic`.
+    """
+    each, terms = actor_critic(logits, value, action, reward, loss_weights(config, share), rng, valid)
+    return mean(each, valid), {name: mean(x, valid) for name, x in terms.items()}
 
 
 def loss_weights(config: Config, share: float) -> Weights:

@@ -44,7 +44,7 @@ class Training(abc.ABC):
     seed: int = dataclasses.field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        self.network.check(self.task.n_features)
+        self.network.check(self.task.observation_shape)
         for name in ("n_updates", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
@@ -59,7 +59,7 @@ class Training(abc.ABC):
     @property
     def n_steps(self) -> int:
         """Steps in an episode."""
-        return self.task.n_trials * len(self.task.steps)
+        return self.task.n_steps
 
     @property
     def budget(self) -> int:
@@ -86,7 +86,7 @@ def build(config: Training, device: str = "cpu") -> Agent:
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
         torch.manual_seed(config.seed)
         agent = config.network.build(
-            task.n_features,
+            task.observation_shape,
             task.n_actions,
             config.n_steps,
             reward_levels=task.reward_levels,

@@ -39,7 +39,13 @@ class Weights(NamedTuple):
 
 
 def actor_critic(
-    logits: Tensor, value: Tensor, action: Tensor, reward: Tensor, weights: Weights, rng: Rng | None = None
+    logits: Tensor,
+    value: Tensor,
+    action: Tensor,
+    reward: Tensor,
+    weights: Weights,
+    rng: Rng | None = None,
+    valid: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     r"""Policy, value and entropy terms of every step.
 
@@ -54,6 +60,8 @@ def actor_critic(
     weights : Weights
     rng : torch.Generator or Streams, optional
         Of the noise on the prediction errors A; nothing is drawn where there is none.
+    valid : Tensor (time, episode), bool, optional
+        False on padding, which pays nothing, is worth nothing, and gives a loss and terms of 0; see `mean`.
 
     Returns
     -------
@@ -62,6 +70,8 @@ def actor_critic(
     terms : dict of Tensor (time, episode)
         ``policy_loss``, ``value_loss`` and ``entropy`` (nats), without their weights.
     """
+    if valid is not None:
+        value, reward = torch.where(valid, value, 0.0), torch.where(valid, reward, 0.0)
     known = value.detach()
     if weights.gae_lambda is None:
         advantage = n_step_returns(reward, known, weights.discount, weights.horizon) - known
@@ -75,4 +85,18 @@ def actor_critic(
     entropy = -(log_policy.exp() * log_policy).sum(0)
     loss = policy_loss + weights.value * value_loss - weights.entropy * entropy
     terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
+    if valid is not None:
+        loss, terms = torch.where(valid, loss, 0.0), {name: torch.where(valid, x, 0.0) for name, x in terms.items()}
     return loss, {name: x.detach() for name, x in terms.items()}
+
+
+def mean(x: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean over steps and episodes, (time, episode), into which no padding enters."""
+    return x.mean() if valid is None else torch.where(valid, x, 0.0).sum() / valid.sum().clamp(min=1)
+
+
+def normalised(advantage: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Advantages with a mean of 0 and an SD of 1 over what is no padding, which stays 0; (time, episode)."""
+    centred = advantage - mean(advantage, valid)
+    scaled = centred / (mean(centred.square(), valid).sqrt() + 1e-8)
+    return scaled if valid is None else torch.where(valid, scaled, 0.0)
