@@ -18,7 +18,7 @@ import typer
 from neurometa import analysis
 from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
 from neurometa.cli import plain, process
-from neurometa.cli.modules import MODULES, import_all
+from neurometa.cli.modules import MODULES, import_all, named_first
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
@@ -100,7 +100,9 @@ def main() -> None:
     """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
     process.TYPED.set(shlex.join(["neurometa", *sys.argv[1:]]))
     try:
-        app(prog_name="neurometa")
+        if names := named_first(sys.argv[1:]):
+            import_all(names)
+        (make_app() if names else app)(prog_name="neurometa")
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise
