@@ -190,6 +190,7 @@ def some_steps(place):
     a, b = place / "a", place / "b"
     steps = [Step(a / "1", f"do {a} 1"), Step(b / "1", f"do {b} 1"), Step(b / "bad", f"do {b} bad")]
     steps += [Step(a / "2", f"do {a} 2", (a / "1", b / "1")), Step(b / "3", f"do {b} 3", (b / "bad",))]
+    steps += [Step(b / f"long-{i}", f"do {b} long-{i}") for i in range(6)]
     return [*steps, Step(a / "4", f"do {a} 4", (b / "3",)), Step(b / "5", f"do {b} 5", (a / "2",))]
 
 
@@ -203,7 +204,8 @@ def test_steps_wait_for_their_needs_and_one_that_fails_takes_only_what_needs_it(
         "4": f"It needs {tmp_path / 'b' / 'bad'}, which could not be made.",
     }
     ran = {step: json.loads(step.makes.read_text()) for step in steps if step.makes.exists()}
-    assert {step.makes.name for step in ran} == {"1", "2", "5", "bad"} == {step.makes.name for step in seen}
+    alone = {f"long-{i}" for i in range(6)}
+    assert {step.makes.name for step in ran} == {"1", "2", "5", "bad", *alone} == {step.makes.name for step in seen}
     for step, (start, _) in ran.items():
         assert all(json.loads(need.read_text())[1] <= start for need in step.needs)
     for name in "ab":
