@@ -58,12 +58,25 @@ def test_a_code_without_noise_is_read_whole():
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = []
+    held, scores, widths = [], [], []
     for seed in range(80):
         activity = noise(60, 20, 3, seed=3 * seed)
         found = decode(activity, code(activity, share=0.5, seed=3 * seed + 1))
         held.append(float(found.lower) < 0.5 < float(found.upper))
+        scores.append(float(found.r_squared))
+        widths.append(float(found.upper - found.lower))
     assert 0.87 <= np.mean(held) <= 1.0
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.25), "nor wider than scores spread"
+
+
+def test_intervals_of_accuracy_are_as_wide_as_accuracies_spread():
+    scores, widths = [], []
+    for seed in range(20):
+        activity = noise(20, 15, 3, seed=3 * seed)
+        found = decode(activity, code(activity, share=0.4, seed=3 * seed + 1) > 0)
+        scores.append(float(found.accuracy))
+        widths.append(float(found.upper - found.lower))
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.4)
 
 
 def test_unrelated_activity_reads_nothing_and_its_p_is_uniform():
@@ -487,3 +500,22 @@ def test_the_command_says_what_is_wrong(run):
         assert (exit_code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
+
+
+def test_the_interval_of_an_accuracy_stays_within_0_and_1():
+    from neurometa.neural.held_out import interval
+
+    for wrong in ([0, 0, 0, 0], [0, 0, 0, 1], [4, 5, 5, 5], [5, 5, 5, 5]):
+        lower, upper = interval(np.array(wrong, float), np.full(4, 5.0), 0.95, share=True)
+        assert 0 <= lower <= 1 - sum(wrong) / 20 <= upper <= 1 and upper - lower > 0.01
+
+
+def test_units_that_are_nan_on_every_sample_are_named_with_what_to_drop():
+    activity = xr.DataArray(np.random.default_rng(0).normal(size=(12, 6)), dims=("episode", "unit"))
+    target = activity.isel(unit=0, drop=True)
+    activity[:, [2, 4]] = np.nan
+    with pytest.raises(
+        InputError, match=r"NaN on every sample.*: 2, 4\. Drop them: activity.drop_isel\(unit=\[2, 4\]\)"
+    ):
+        decode(activity, target)
+    assert decode(activity.drop_isel(unit=[2, 4]), target).r_squared > 0.5

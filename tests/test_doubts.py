@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy.special import softmax
+from shell import neurometa
 
 from neurometa import behaviour, models
 from neurometa.errors import InputError
@@ -93,7 +94,7 @@ def test_a_transition_that_is_rare_as_a_rule_is_not_taken_for_common():
     assert "common" not in report.columns and "--common-coding 0=common,1=rare" in report.warnings[0]
     assert "only 30% of 1,200" in refusal(LAB / "transition_rare1.csv", common="transition")
     trials, _ = read_trials(LAB / "transition_rare1.csv", common_coding={0: "common", 1: "rare"})
-    assert behaviour.stay_probability(trials, n_draws=10).interaction.item() == pytest.approx(0.0948, abs=5e-5)
+    assert behaviour.stay_probability(trials, n_bootstrap=10).interaction.item() == pytest.approx(0.0948, abs=5e-5)
 
 
 def test_second_stages_are_read_however_they_are_coded():
@@ -116,7 +117,7 @@ def test_rows_that_are_no_trials_are_kept_out_by_where():
     trials, report = read_trials(LAB / "jspsych_mixed.csv", where={"task": "bandit"})
     assert (report.n_trials, report.n_missed, report.n_gaps) == (120, 2, 0)
     assert report.dropped == {"rows, as task is not bandit": 242}
-    stay = behaviour.stay_probability(trials.assign(common=xr.ones_like(trials.choice, dtype=bool)), n_draws=10)
+    stay = behaviour.stay_probability(trials.assign(common=xr.ones_like(trials.choice, dtype=bool)), n_bootstrap=10)
     won, lost = stay.stay_probability.isel(previous_transition=0).values
     assert (round(float(won), 3), round(float(lost), 3)) == (0.949, 0.514)
     both, _ = read_trials(LAB / "jspsych_mixed.csv", where={"task": ["bandit"], "trial_type": "html-keyboard-response"})
@@ -310,7 +311,7 @@ def test_an_unreadable_transition_costs_its_trial_and_not_the_column():
     short, _ = read_trials(rows.drop(columns="choice2"), second_choice="")
     assert (short.choice.values[0, [7, 9]] == -1).all() and report.n_missed == 0
     whole, _ = read_trials(planner(3).drop([7, 9]).assign(trial=lambda frame: frame.index))
-    stays = [behaviour.stay_probability(each, n_draws=10) for each in (trials, short, whole)]
+    stays = [behaviour.stay_probability(each, n_bootstrap=10) for each in (trials, short, whole)]
     assert stays[0].equals(stays[1]) and stays[0].n_trials.equals(stays[2].n_trials)
 
 
@@ -498,3 +499,17 @@ def test_reading_a_text_of_several_kinds_of_doubt_never_fails_otherwise_than_in_
             assert "\n" not in str(refused)
             continue
         assert trials.choice.max() < trials.choice.n_options and report.n_trials == n
+
+
+def test_the_shell_takes_where_and_names_the_fit_of_two_stages(tmp_path):
+    code, out, _ = neurometa(
+        "import", LAB / "jspsych_mixed.csv", "--where", "task=bandit,survey", "--out", tmp_path / "a"
+    )
+    assert code == 2
+    code, out, _ = neurometa("import", LAB / "jspsych_mixed.csv", "--where", "task=bandit", "--out", tmp_path / "a")
+    assert code == 0 and "Dropped: 242 rows, as task is not bandit." in out and "Next: neurometa fit-rw" in out
+    line = ["--second-choice", "choice2", "--second-state", "state", "--reward", "money"]
+    code, out, _ = neurometa("import", LAB / "daw_zero_missed.csv", *line, "--out", tmp_path / "b")
+    assert code == 0 and f"Next: neurometa fit {tmp_path / 'b'} --model hybrid" in out
+    code, _, err = neurometa("import", LAB / "zero_is_missed.csv", "--where", "choice", "--out", tmp_path / "c")
+    assert code == 2 and "--where is 'choice'; write COLUMN=VALUE" in err

@@ -42,7 +42,7 @@ def test_lost_rows_cost_the_same_pairs_as_missed_trials(seed, lost):
     there = (whole.episode == 0) | ~whole.trial.isin(lost)
     marked = whole.assign(choice=whole.choice.where(there, -1).assign_attrs(n_options=2))
     for by in (None, "subject", "episode"):
-        found, expected = (behaviour.stay_probability(each, by=by, n_draws=50) for each in (trials, marked))
+        found, expected = (behaviour.stay_probability(each, by=by, n_bootstrap=50) for each in (trials, marked))
         np.testing.assert_array_equal(found.n_trials, expected.n_trials)
         np.testing.assert_array_equal(found.stay_probability, expected.stay_probability)
         np.testing.assert_array_equal(found.n_clusters, expected.n_clusters)
@@ -81,7 +81,7 @@ def test_numbers_that_count_something_else_than_trials_show_no_gaps():
     whole = walk(np.random.default_rng(5))
     screens = whole.assign(trial_number=3 * whole.trial_number)
     assert dataset.follows(screens)[:, 1:].all() and not dataset.follows(screens)[:, 0].any()
-    found, expected = (behaviour.stay_probability(each, n_draws=50) for each in (screens, whole))
+    found, expected = (behaviour.stay_probability(each, n_bootstrap=50) for each in (screens, whole))
     xr.testing.assert_equal(found, expected)
 
 

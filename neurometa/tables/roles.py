@@ -216,8 +216,8 @@ def clock(table: cells.Table, columns: dict[str, str], named: Mapping[str, str |
         return None  # the time within a trial
     if "trial" in columns:
         number, odd = cells.numbers(table.frame[columns["trial"]])
-        if odd.any():
-            return None
+        if odd.any() or pd.DataFrame({"group": group, "number": number}).duplicated().any():
+            return None  # trials that count anew are sessions, whatever the time
         by_number = np.lexsort((number, group))
         return names[0] if _falls(time[by_number], group[by_number]).any() else None
     rows = np.argsort(group, kind="stable")

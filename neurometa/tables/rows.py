@@ -95,10 +95,12 @@ def refuse_stages(table: cells.Table, columns: Mapping[str, str], where: Mapping
         k, n = len(texts), len(codes)
         if 2 <= k <= 6 and n >= evidence.ENOUGH and (codes == np.arange(n) % k).mean() > 0.95:
             shown = " and ".join(map(repr, texts[:3]))
+            whole = _filled(table, columns["choice"]) & _filled(table, columns["reward"])
+            kept = [text for i, text in enumerate(texts) if whole[codes == i].mean() > 0.5]
+            one = f"keep one row of each, e.g. {lines.where(name, kept[-1:])}, or " if kept else ""
             raise InputError(
                 f"{table.source}: column {name!r} goes {shown} by turns, so a trial has {k} rows, and rewards would "
-                f"follow the wrong choices; keep one row of each, e.g. {lines.where(name, texts[-1:])}, or write what "
-                "belongs to one trial into one row."
+                f"follow the wrong choices; {one}write what belongs to one trial into one row."
             )
 
 
