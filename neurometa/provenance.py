@@ -29,7 +29,8 @@ def made_otherwise(about: Mapping[str, Any], options: str) -> str:
     """
     if "options" not in about:
         return ""
-    made, asked, name = json.loads(about["options"]), {}, ""
+    made, name = json.loads(about["options"]), ""
+    asked: dict[str, list[str]] = {}
     for word in shlex.split(options):
         if word.startswith("--"):
             name = word

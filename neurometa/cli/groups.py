@@ -79,7 +79,7 @@ def _model(name: str) -> Any:
 
 def _record(found: Any) -> dict[str, Any]:
     told = ("effect", "effect_se", "df", "statistic", "p_value", "permutation_p_value", "effect_size")
-    effects = {}
+    effects: dict[str, dict[str, Any]] = {}
     for parameter in map(str, found.parameter.values):
         for term in map(str, found.term.values):
             here = found.sel(parameter=parameter, term=term)
@@ -151,8 +151,8 @@ def _tell(found: Any, file: Path) -> None:
             weak = f"about {root:.2f} of itself" if root >= 0.2 else "nearly nothing, whatever it is"
             say(f"{line}. The error of the estimates weakens the correlation with the true values to {weak}.")
         if "overall_p_value" in found:
-            p = float(found.overall_p_value.sel(parameter=parameter))
-            say(f"{parameter}: any difference between groups, p {p:.2g}.")
+            overall = float(found.overall_p_value.sel(parameter=parameter))
+            say(f"{parameter}: any difference between groups, p {overall:.2g}.")
     if told["n_left_out"]:
         say(f"Left out, nothing being known of them: {told['n_left_out']} members.")
     say(f"Everything is in {file}.")

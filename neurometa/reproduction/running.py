@@ -44,7 +44,8 @@ def run(
     InputError
         A process died.
     """
-    left, failed = list(steps), {}
+    left: list[Step] = list(steps)
+    failed: dict[Step, str] = {}
     running: dict[Future[str], Step] = {}
     workers = get_reusable_executor(n_jobs, timeout=IDLE, initializer=_one_thread) if n_jobs > 1 else _Here()
     try:
