@@ -206,9 +206,8 @@ def pool(
             f"{first.path} is not trained to the end; go on with: {command}",
             f"{command} (its training is not finished)",
         )
-    pooled = list(
-        max((list(group.values()) for group in groups.values()), key=lambda group: (len(group), _length(group[0])))
-    )
+    kinds = [list(group.values()) for group in groups.values()]
+    pooled = max(kinds, key=lambda group: (len(group), _length(group[0])))
     if pooled[0].sweep is None:
         pooled.sort(key=lambda run: run.seed)
     odd = [str(run.path) for run in of_it if run not in pooled]

@@ -51,7 +51,7 @@ def play(
         There are no episodes to play.
     """
     if n_episodes < 1:
-        raise InputError(f"--episodes is {n_episodes}; it must be at least 1.")
+        raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
     check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):

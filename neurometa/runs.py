@@ -238,7 +238,7 @@ def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.
         The seed is negative.
     """
     if seed < 0:
-        raise InputError(f"--seed is {seed}; it must be 0 or more.")
+        raise InputError(f"seed is {seed}; it must be 0 or more.")
     mixed = np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
 
@@ -328,9 +328,9 @@ def compare(
 def check_device(device: str) -> None:
     """Raise unless tensors can be put on `device`."""
     if device not in ("cpu", "cuda"):
-        raise InputError(f"--device is {device!r}; allowed are 'cpu' and 'cuda'.")
+        raise InputError(f"device is {device!r}; allowed are 'cpu' and 'cuda'.")
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device is 'cuda', but torch sees no CUDA device here; use --device cpu.")
+        raise InputError("device is 'cuda', but torch sees no CUDA device here; use device='cpu'.")
 
 
 def provenance(device: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from shell import neurometa
 
-from neurometa import behaviour, dataset, models, runs
+from neurometa import behaviour, cli, dataset, models, runs
 from neurometa.cli import app
 from neurometa.dataset import example
 from neurometa.storage import only_writer
@@ -571,3 +571,10 @@ def test_what_reads_never_loads_torch_and_help_loads_nothing(run, tmp_path):
         "figure 0 numpy",
     ], told.stderr
     assert told.stderr == ""
+
+
+def test_an_argument_is_told_as_the_option_that_was_typed():
+    assert cli._as_typed("n_episodes is 0; it must", ["rollout", "--episodes", "0"]) == "--episodes is 0; it must"
+    assert cli._as_typed("seed is -1; it must", ["train", "--seed=-1"]) == "--seed is -1; it must"
+    assert cli._as_typed("seed is -1; it must", ["train", "--set", "seed=-1"]) == "seed is -1; it must"
+    assert cli._as_typed("n_units is 0; use device='cpu'.", ["x"]) == "n_units is 0; use --device cpu."

@@ -58,12 +58,25 @@ def test_a_code_without_noise_is_read_whole():
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = []
+    held, scores, widths = [], [], []
     for seed in range(80):
         activity = noise(60, 20, 3, seed=3 * seed)
         found = decode(activity, code(activity, share=0.5, seed=3 * seed + 1))
         held.append(float(found.lower) < 0.5 < float(found.upper))
+        scores.append(float(found.r_squared))
+        widths.append(float(found.upper - found.lower))
     assert 0.87 <= np.mean(held) <= 1.0
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.25), "nor wider than scores spread"
+
+
+def test_intervals_of_accuracy_are_as_wide_as_accuracies_spread():
+    scores, widths = [], []
+    for seed in range(20):
+        activity = noise(20, 15, 3, seed=3 * seed)
+        found = decode(activity, code(activity, share=0.4, seed=3 * seed + 1) > 0)
+        scores.append(float(found.accuracy))
+        widths.append(float(found.upper - found.lower))
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(scores, ddof=1), rel=0.4)
 
 
 def test_unrelated_activity_reads_nothing_and_its_p_is_uniform():

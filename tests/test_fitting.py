@@ -232,9 +232,7 @@ def test_a_start_that_cannot_be_is_refused(start):
 
 
 def test_a_mouse_is_fitted_as_its_authors_did_from_values_of_their_own():
-    file = SHARED / "datasets" / "hjort2026_reversal" / "trials.csv.gz"
-    if not file.exists():
-        pytest.skip("the mice, shared/datasets/hjort2026_reversal, are not here")
+    file = Path(__file__).parent / "data" / "hjort2026_reversal" / "trials.csv.gz"
     table = pd.read_csv(file).sort_values(["mouse", "trial"])
     mouse = table[table.mouse == "A01"]
     fitted = fit(RescorlaWagner, episode(mouse.choice, mouse.outcome), start=(0.15, 0.85))

@@ -1,8 +1,10 @@
 """Imports point down only, and what reads never loads what trains."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -143,3 +145,23 @@ def test_this_guard_sees_every_form_of_import(tmp_path):
         "neurometa.rollout.unroll",
         "neurometa.runs",
     }
+
+
+NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}  # packages that are imported by another name
+
+
+def declared() -> tuple[set[str], set[str]]:
+    """What pyproject.toml says that neurometa needs, and may need, by the names under which they are imported."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    named = [re.match(r"[\w-]+", each).group() for each in project["dependencies"]]
+    extra = [re.match(r"[\w-]+", each).group() for some in project["optional-dependencies"].values() for each in some]
+    return tuple({NAMES.get(name, name.replace("-", "_")) for name in some} for some in (named, extra))
+
+
+@pytest.mark.skipif(not (PACKAGE.parent / "pyproject.toml").exists(), reason="there is no checkout to read")
+def test_what_is_declared_is_imported_and_what_is_imported_is_declared():
+    needed, perhaps = declared()
+    third = {name for path in FILES for name in used(path)} - LAYER.keys() - sys.stdlib_module_names
+    assert not needed - third, "declared in pyproject.toml, and imported nowhere"
+    assert not third - needed - perhaps, "imported, and not declared in pyproject.toml"
+    assert len(third) > 15, "the reading of imports sees nothing"

@@ -1,9 +1,12 @@
 """Regret and the intervals that means and medians carry, against what the definitions give by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from neurometa.behaviour import crossed_interval, mean_interval, median_interval, regret
 from neurometa.errors import InputError
@@ -107,3 +110,12 @@ def test_without_episodes_or_with_one_agent_the_interval_is_students():
     for one, dim in ((x.mean("episode"), "agent"), (x.isel(agent=0), "episode")):
         crossed, student = crossed_interval(one), mean_interval(one, dim)
         xr.testing.assert_allclose(crossed[["mean", "lower", "upper"]], student[["mean", "lower", "upper"]])
+
+
+def test_the_variance_is_that_of_the_mean_squares_of_two_crossed_factors():
+    x = np.random.default_rng(4).normal(size=(5, 30)) + np.arange(5)[:, None]
+    table = pd.DataFrame([(a, e, x[a, e]) for a in range(5) for e in range(30)], columns=["agent", "episode", "y"])
+    square = anova_lm(ols("y ~ C(agent) + C(episode)", table).fit()).mean_sq
+    found = crossed_interval(xr.DataArray(x, dims=("agent", "episode")))
+    expected = (square["C(agent)"] + square["C(episode)"] - square["Residual"]) / (5 * 30)
+    assert found.se.item() ** 2 == pytest.approx(expected)

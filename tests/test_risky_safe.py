@@ -282,7 +282,7 @@ def test_risk_at_the_shell_goes_from_training_to_perturbed_choices(tmp_path):
 )
 def test_a_mistake_in_what_is_done_to_an_agent_is_told_in_one_line(tmp_path, args, told):
     run = tmp_path / "small"
-    experiment = "restless" if told.startswith("Pert") else "risky-safe"
+    experiment = "restless" if told.startswith("Restless") else "risky-safe"
     small = [part for x in ("n_updates=1", "batch_size=2", "n_units=2") for part in ("--set", x)]
     assert neurometa("train", experiment, "--out", run, *small)[0] == 0
     code, _, err = neurometa("rollout", run, "--episodes", 2, *args)

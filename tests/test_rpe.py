@@ -250,13 +250,15 @@ def test_coefficients_errors_and_shares_are_those_of_statsmodels():
 def test_intervals_hold_the_share_of_the_population_about_as_often_as_they_say():
     agent, references = noisy(2400, seed=11)
     both = (x.isel(trial=slice(29)).transpose(*GRAIN, "event").values.ravel() for x in (agent, references.model_based))
-    true, held = np.corrcoef(*both)[0, 1] ** 2, []
+    true, held, shares, widths = np.corrcoef(*both)[0, 1] ** 2, [], [], []
     for first in range(0, 2400, 40):
         some = compare_rpes(*(x.isel(episode=slice(first, first + 40)) for x in (agent, references)))
-        held.append(
-            float(some.lower.sel(reference="model-based")) < true < float(some.upper.sel(reference="model-based"))
-        )
+        one = some.sel(reference="model-based")
+        held.append(float(one.lower) < true < float(one.upper))
+        shares.append(float(one.r_squared))
+        widths.append(float(one.upper - one.lower))
     assert 0.85 <= np.mean(held) <= 1
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(shares, ddof=1), rel=0.3), "nor wider than shares spread"
 
 
 def test_agents_and_subjects_pass_through():

@@ -247,11 +247,11 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
             lambda run: runs.train(CONFIG, run, experiment="restless-w16", resume=True),
             "holds a run of restless, not of restless-w16; choose another --out",
         ),
-        (lambda run: runs.train(CONFIG, run / "new", device="tpu"), "--device is 'tpu'; allowed are 'cpu' and 'cuda'"),
-        (lambda run: runs.evaluate(run, n_episodes=0), "--episodes is 0; it must be at least 1"),
-        (lambda run: runs.evaluate(run, n_episodes=-5), "--episodes is -5"),
-        (lambda run: runs.evaluate(run, seed=-1), "--seed is -1; it must be 0 or more"),
-        (lambda run: runs.evaluate(run, device="gpu"), "--device is 'gpu'"),
+        (lambda run: runs.train(CONFIG, run / "new", device="tpu"), "device is 'tpu'; allowed are 'cpu' and 'cuda'"),
+        (lambda run: runs.evaluate(run, n_episodes=0), "n_episodes is 0; it must be at least 1"),
+        (lambda run: runs.evaluate(run, n_episodes=-5), "n_episodes is -5"),
+        (lambda run: runs.evaluate(run, seed=-1), "seed is -1; it must be 0 or more"),
+        (lambda run: runs.evaluate(run, device="gpu"), "device is 'gpu'"),
         (
             lambda run: runs.evaluate(run, assignments=("n_trails=5",)),
             r"no field 'n_trails'. Did you mean 'n_trials'\?",
@@ -269,7 +269,7 @@ def test_a_refusal_is_one_sentence_and_leaves_the_run_as_it_was(run, act, told):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_is_refused_where_there_is_none(tmp_path):
-    with pytest.raises(InputError, match="--device is 'cuda', but torch sees no CUDA device here; use --device cpu"):
+    with pytest.raises(InputError, match="device is 'cuda', but torch sees no CUDA device here; use device='cpu'"):
         runs.train(CONFIG, tmp_path / "new", device="cuda")
     assert not (tmp_path / "new").exists()
 

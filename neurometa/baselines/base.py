@@ -94,7 +94,7 @@ def play(
         There are no episodes to play, or the seed is negative.
     """
     if seed < 0:
-        raise InputError(f"--seed is {seed}; it must be 0 or more.")
+        raise InputError(f"seed is {seed}; it must be 0 or more.")
     found = []
     has_regret = "expected_reward" in task.latents or not BEYOND_PROBABILITY.keys() & task.latents.keys()
     for name, learner in learners.items():

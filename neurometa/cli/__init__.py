@@ -18,7 +18,7 @@ import typer
 from neurometa import analysis
 from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
 from neurometa.cli import plain, process
-from neurometa.cli.modules import MODULES, import_all
+from neurometa.cli.modules import MODULES, import_all, named_first
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
 
@@ -87,15 +87,26 @@ def _remembered(command: Callable[..., None]) -> Callable[..., None]:
 app = make_app()
 
 
+def _as_typed(message: str, typed: list[str]) -> str:
+    """The library's sentence on an argument, with options for arguments: the one that was typed, and what to type."""
+    name, verb, rest = message.partition(" is ")
+    option = "--" + name.removeprefix("n_").replace("_", "-")
+    given = any(word == option or word.startswith(f"{option}=") for word in typed)
+    message = f"{option}{verb}{rest}" if given else message
+    return re.sub(r"\b(backend|device)='(\w+)'", r"--\1 \2", message)
+
+
 def main() -> None:
     """Run a command; bad input ends in one sentence and exit code 2, an interrupt in code 1."""
     process.TYPED.set(shlex.join(["neurometa", *sys.argv[1:]]))
     try:
-        app(prog_name="neurometa")
+        if names := named_first(sys.argv[1:]):
+            import_all(names)
+        (make_app() if names else app)(prog_name="neurometa")
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise
-        print(f"neurometa: {error}", file=sys.stderr)
+        print(f"neurometa: {_as_typed(str(error), sys.argv[1:])}", file=sys.stderr)
         raise SystemExit(2) from None
     except Interrupted as interrupted:
         print(f"neurometa: interrupted. {interrupted}", file=sys.stderr)

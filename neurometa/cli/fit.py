@@ -46,7 +46,7 @@ def fit(
         if priors != "none":
             raise InputError("--hierarchical has the group as its prior; leave out --priors.")
         name = f"fit_{file_name(model)}_hierarchical.nc"
-        asked = {"group": group, "pool": pool, "start": start, "seed": seed}
+        asked: dict[str, Any] = {"group": group, "pool": pool, "start": start, "seed": seed}
         fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
     name = f"fit_{file_name(model)}_{'ml' if priors == 'none' else 'map'}.nc"

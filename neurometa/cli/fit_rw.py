@@ -49,7 +49,7 @@ def fit_rw(
     if grouped:
         if window is not None or intervals:
             raise InputError("--hierarchical fits whole episodes, with intervals; leave out --window and --intervals.")
-        asked = {"group": group, "pool": pool, "start": start}
+        asked: dict[str, Any] = {"group": group, "pool": pool, "start": start}
         fit_group(kind, data, trials, name, **asked, overwrite=overwrite, as_json=as_json)
         return
     with noted():

@@ -39,3 +39,12 @@ def import_all(modules: Sequence[str] | None = None) -> None:
                 raise InputError(f"--import is {name}, which could not be imported ({told}).") from error
     finally:
         sys.path.remove(os.getcwd())
+
+
+def named_first(words: Sequence[str]) -> list[str]:
+    """Return the modules that a command line asks for before its command, which may be of one of them."""
+    found, left = [], list(words)
+    while len(left) > 1 and left[0].partition("=")[0] == "--import":
+        _, equals, name = left.pop(0).partition("=")
+        found.append(name if equals else left.pop(0))
+    return found

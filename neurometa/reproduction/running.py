@@ -44,8 +44,7 @@ def run(
     InputError
         A process died.
     """
-    left: list[Step] = list(steps)
-    failed: dict[Step, str] = {}
+    left, failed = list(steps), dict[Step, str]()
     running: dict[Future[str], Step] = {}
     workers = get_reusable_executor(n_jobs, timeout=IDLE, initializer=_one_thread) if n_jobs > 1 else _Here()
     try:
@@ -64,7 +63,7 @@ def run(
     except BrokenProcessPool as broken:
         raise InputError("A process died; is there memory for fewer --jobs only? Give the command again.") from broken
     except BaseException:
-        if n_jobs > 1:
+        if not isinstance(workers, _Here):
             workers.shutdown(wait=False, kill_workers=True)
         raise
     return failed

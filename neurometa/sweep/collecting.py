@@ -67,7 +67,7 @@ def collect(folder: Path, *, top: int = 5) -> xr.Dataset:
         No row is done, a score is damaged, or `top` is below 1.
     """
     if top < 1:
-        raise InputError(f"--top is {top}; it must be at least 1.")
+        raise InputError(f"top is {top}; it must be at least 1.")
     table, rows = open_table(folder), finished(folder)
     if not rows:
         raise InputError(

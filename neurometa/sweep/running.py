@@ -57,12 +57,12 @@ def train(
     """
     if backend not in BACKENDS:
         raise InputError(
-            f"--backend is {backend!r}; allowed are {', '.join(BACKENDS)}.{nearest(backend, list(BACKENDS))}"
+            f"backend is {backend!r}; allowed are {', '.join(BACKENDS)}.{nearest(backend, list(BACKENDS))}"
         )
     if n_jobs is not None and n_jobs < 1:
-        raise InputError(f"--jobs is {n_jobs}; it must be at least 1.")
+        raise InputError(f"n_jobs is {n_jobs}; it must be at least 1.")
     if scheduler and backend != "dask":
-        raise InputError("--scheduler is the address of a Dask scheduler; give --backend dask with it.")
+        raise InputError("scheduler is the address of a Dask scheduler; give backend='dask' with it.")
     folder, deaths = Path(folder).absolute(), 0
     if not unfinished(folder):
         return
@@ -79,7 +79,7 @@ def train(
                 deaths += 1
                 if deaths == MOST_DEATHS:
                     raise InputError(
-                        f"Workers died {deaths} times and no row was done; is there memory for fewer --jobs only? "
+                        f"Workers died {deaths} times and no row was done; is there memory for fewer n_jobs only? "
                         f"{len(unfinished(folder))} rows are left."
                     ) from error
 
@@ -113,11 +113,11 @@ def _workers(backend: str, n_jobs: int, scheduler: str) -> Iterator[Parallel]:
     except ImportError as error:
         raise InputError('--backend dask needs Dask: pip install "neurometa[cluster]"') from error
     if scheduler and not re.fullmatch(r"[a-z]+://.+:\d+", scheduler):
-        raise InputError(f"--scheduler is {scheduler!r}; it must be an address such as tcp://10.0.0.1:8786.")
+        raise InputError(f"scheduler is {scheduler!r}; it must be an address such as tcp://10.0.0.1:8786.")
     if scheduler and not _answers(scheduler):
         raise InputError(
             f"No Dask scheduler answers at {scheduler!r} within {SECONDS_TO_ANSWER} s; start one with "
-            "'dask scheduler', or train on this machine with --backend loky."
+            "'dask scheduler', or train on this machine with backend='loky'."
         )
     with contextlib.ExitStack() as open_:
         if not scheduler:

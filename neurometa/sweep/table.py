@@ -116,9 +116,9 @@ def make_table(
     """
     if not draws:
         raise InputError("Nothing is drawn; give at least one range, e.g. step_size=1e-4:1e-2:log.")
-    for name, number, least in (("draws", n_draws, 1), ("seeds", n_seeds, 1), ("episodes", n_episodes, 4)):
+    for name, number, least in (("n_draws", n_draws, 1), ("n_seeds", n_seeds, 1), ("n_episodes", n_episodes, 4)):
         if number < least:
-            raise InputError(f"--{name} is {number}; it must be at least {least}.")
+            raise InputError(f"{name} is {number}; it must be at least {least}.")
     ends = [_end(config, draw) for draw in draws]
     places = [settings.locate(config, path) for path in ends]
     twice = [path for i, path in enumerate(ends) if places[i] in places[:i]]
@@ -194,7 +194,7 @@ def row_config(table: dict[str, Any], row: int) -> Training:
     """
     rows = table["rows"]
     if not 0 <= row < len(rows):
-        raise InputError(f"--row is {row}; the sweep has the rows 0 to {len(rows) - 1}.")
+        raise InputError(f"row is {row}; the sweep has the rows 0 to {len(rows) - 1}.")
     shared = settings.from_json([Training], table["config"], f"{TABLE}: config")  # type: ignore[type-abstract]
     drawn = [f"{path}={json.dumps(value)}" for path, value in rows[row]["values"].items()]
     return settings.replace(shared, [*drawn, f"seed={rows[row]['seed']}"])
