@@ -21,8 +21,8 @@ import pytest
 import xarray as xr
 from scipy import optimize
 
-from neurometa.behaviour import fit
-from neurometa.models import MODELS, RescorlaWagner
+from neurometa.behaviour import drifting_rewards, fit, simulate
+from neurometa.models import MODELS, Hybrid, LatentState, RescorlaWagner
 
 RECOVERY = Path(__file__).parents[2] / "shared" / "bench" / "rw_recovery.py"
 BOUNDS = {"inverse_temperature": (0.0, 20.0)}
@@ -117,6 +117,12 @@ def main():
         other, other_seconds = timed(lambda kind=kind: fit(kind, few))
         mean = other.log_likelihood.mean().item()
         print(f"| {kind.__name__} | {args.models} | {args.models / other_seconds:,.0f} | {mean:.5f} | |")
+    rng = np.random.default_rng(0)
+    people = simulate(Hybrid(5.0, 3.5, 0.6, 0.4, 0.6, 0.5, 0.15), drifting_rewards(50, 200, rng), rng)
+    for kind, some in ((LatentState, few.isel(episode=slice(50))), (Hybrid, people)):
+        fit(kind, some.isel(episode=[0]))  # compiles
+        found, seconds = timed(lambda kind=kind, some=some: fit(kind, some))
+        print(f"| {kind.__name__}, 10 starts | 50 | {50 / seconds:,.0f} | {found.log_likelihood.mean().item():.5f} | |")
     _, interval_seconds = timed(lambda: fit(RescorlaWagner, few, bounds=BOUNDS, intervals=True))
     print(f"| RescorlaWagner with intervals | {args.models} | {args.models / interval_seconds:,.0f} | | |")
     print(f"\nRatio to the peer: {rate / peer_rate:,.0f}. Learning rate, true against fitted: r {r:.3f}, ", end="")

@@ -22,16 +22,16 @@ import pytest
 import torch
 
 from neurometa.tasks import IndependentBandit
-from neurometa.training import a2c
+from neurometa.training import Adam, RMSProp, a2c
 
 ANCHOR = Path(__file__).parents[2] / "shared" / "bench" / "jax_a2c.py"
 N_TRIALS = 100
 
 
-def trainer(batch_size, n_updates, n_networks=1, optimizer="adam"):
+def trainer(batch_size, n_updates, n_networks=1, optimizer=Adam):
     """Train for so many updates and return environment steps per CPU-second of the later ones, of all networks."""
     task = IndependentBandit(n_trials=N_TRIALS)
-    config = a2c.Config(task=task, batch_size=batch_size, n_updates=n_updates + 3, optimizer=optimizer)
+    config = a2c.Config(task=task, batch_size=batch_size, n_updates=n_updates + 3, optimizer=optimizer())
     configs = [dataclasses.replace(config, seed=seed) for seed in range(n_networks)]
     marks = []
     a2c.train_together(configs, [None] * n_networks, progress=lambda rows: marks.append(time.process_time()))
@@ -42,7 +42,7 @@ def together(rounds):
     """Print the rate of networks side by side, one episode per update, by their number."""
     print("networks   all of them   each   (thousand environment steps per CPU-second, median, RMSProp)")
     for n_networks in (1, 8, 16, 32, 64):
-        rate = statistics.median(trainer(1, 30, n_networks, "rmsprop") for _ in range(rounds)) / 1e3
+        rate = statistics.median(trainer(1, 30, n_networks, RMSProp) for _ in range(rounds)) / 1e3
         print(f"{n_networks:8d} {rate:13.0f} {rate / n_networks:6.1f}")
 
 

@@ -157,7 +157,7 @@ def test_regressions_on_the_past_are_nan_with_a_reason(trials, change, reason):
 def test_stay_probabilities_that_cannot_be_are_nan_with_a_reason(trials, change):
     found = stay_regression(change(trials), by="episode").isel(episode=0)
     assert found.coef.isnull().all() and found.reason.item()
-    kept = stay_probability(change(trials), by="episode", n_draws=10).isel(episode=0)
+    kept = stay_probability(change(trials), by="episode", n_bootstrap=10).isel(episode=0)
     pairs = kept.n_trials > 0
     assert (kept.stay_probability.notnull() == pairs).all()
     assert kept.reason.item() if not pairs.all() else kept.interaction.notnull()

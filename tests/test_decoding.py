@@ -500,3 +500,22 @@ def test_the_command_says_what_is_wrong(run):
         assert (exit_code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
+
+
+def test_the_interval_of_an_accuracy_stays_within_0_and_1():
+    from neurometa.neural.held_out import interval
+
+    for wrong in ([0, 0, 0, 0], [0, 0, 0, 1], [4, 5, 5, 5], [5, 5, 5, 5]):
+        lower, upper = interval(np.array(wrong, float), np.full(4, 5.0), 0.95, share=True)
+        assert 0 <= lower <= 1 - sum(wrong) / 20 <= upper <= 1 and upper - lower > 0.01
+
+
+def test_units_that_are_nan_on_every_sample_are_named_with_what_to_drop():
+    activity = xr.DataArray(np.random.default_rng(0).normal(size=(12, 6)), dims=("episode", "unit"))
+    target = activity.isel(unit=0, drop=True)
+    activity[:, [2, 4]] = np.nan
+    with pytest.raises(
+        InputError, match=r"NaN on every sample.*: 2, 4\. Drop them: activity.drop_isel\(unit=\[2, 4\]\)"
+    ):
+        decode(activity, target)
+    assert decode(activity.drop_isel(unit=[2, 4]), target).r_squared > 0.5

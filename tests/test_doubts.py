@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy.special import softmax
+from shell import neurometa
 
 from neurometa import behaviour, models
 from neurometa.errors import InputError
@@ -498,3 +499,17 @@ def test_reading_a_text_of_several_kinds_of_doubt_never_fails_otherwise_than_in_
             assert "\n" not in str(refused)
             continue
         assert trials.choice.max() < trials.choice.n_options and report.n_trials == n
+
+
+def test_the_shell_takes_where_and_names_the_fit_of_two_stages(tmp_path):
+    code, out, _ = neurometa(
+        "import", LAB / "jspsych_mixed.csv", "--where", "task=bandit,survey", "--out", tmp_path / "a"
+    )
+    assert code == 2
+    code, out, _ = neurometa("import", LAB / "jspsych_mixed.csv", "--where", "task=bandit", "--out", tmp_path / "a")
+    assert code == 0 and "Dropped: 242 rows, as task is not bandit." in out and "Next: neurometa fit-rw" in out
+    line = ["--second-choice", "choice2", "--second-state", "state", "--reward", "money"]
+    code, out, _ = neurometa("import", LAB / "daw_zero_missed.csv", *line, "--out", tmp_path / "b")
+    assert code == 0 and f"Next: neurometa fit {tmp_path / 'b'} --model hybrid" in out
+    code, _, err = neurometa("import", LAB / "zero_is_missed.csv", "--where", "choice", "--out", tmp_path / "c")
+    assert code == 2 and "--where is 'choice'; write COLUMN=VALUE" in err

@@ -230,7 +230,9 @@ def test_four_parameters_have_the_evidence_that_draws_of_the_group_average_to():
     rate, slope, weight = (xr.DataArray(luck.normal(0, 1, 6), dims="subject") for _ in range(3))
     truth = RescorlaWagnerChoiceKernel(1 / (1 + np.exp(-rate)), 0.4, np.exp(1.2 + 0.5 * slope), 1 + weight)
     trials = simulate(truth, walk(6, 80).rename(episode="subject"), luck)
-    fitted = fit(RescorlaWagnerChoiceKernel, trials, group="subject")
+    told = []
+    fitted = fit(RescorlaWagnerChoiceKernel, trials, group="subject", progress=lambda *done: told.append(done))
+    assert told == sorted(told) and told[0][0] == 0 and len({total for _, total in told}) == 1
     assert fitted.method.startswith("weighted draws") and fitted.converged and fitted.fewest_draws > 60
     assert list(fitted.link) == ["logit", "logit", "log", "identity"]
     rng, n = np.random.default_rng(6), 40_000
@@ -327,3 +329,21 @@ def test_one_compiled_pass_over_the_nodes_says_what_arrays_say(small):
     found = marginal_kernel.posterior(nodes.z, nodes.log_weight, group.mean, group.sd)
     for each, known in zip(found, (value, *moments(nodes, share)), strict=True):
         np.testing.assert_allclose(each, known, rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_intervals_of_small_groups_hold_the_truth_as_often_as_they_say():
+    z, held = np.random.default_rng(5), []
+    for seed in range(60):
+        mean, sd = np.array([-0.8, 1.6]), np.array([0.8, 0.5])
+        own = mean + sd * z.standard_normal((8, 2))
+        world = xr.DataArray(np.tile([0.8, 0.2], (8, 120, 1)), dims=("subject", "trial", "arm"))
+        world = world.where(xr.DataArray(np.arange(120) // 30 % 2 == 0, dims="trial"), world[..., ::-1])
+        rate, slope = (xr.DataArray(x, dims="subject") for x in (1 / (1 + np.exp(-own[:, 0])), np.exp(own[:, 1])))
+        fitted = fit(
+            RescorlaWagner, simulate(RescorlaWagner(rate, slope), world, np.random.default_rng(seed)), group="subject"
+        )
+        for kind, truth in (("mean", mean), ("sd", sd)):
+            low, high = fitted[f"group_{kind}_interval"].transpose("bound", "parameter").values
+            held.append((low <= truth) & (truth <= high))
+    assert 0.91 < np.mean(held) < 0.99  # of 240; .95 asked, s.e. .014

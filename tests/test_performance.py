@@ -112,6 +112,24 @@ def test_without_episodes_or_with_one_agent_the_interval_is_students():
         xr.testing.assert_allclose(crossed[["mean", "lower", "upper"]], student[["mean", "lower", "upper"]])
 
 
+@pytest.mark.parametrize("ones", [0, 1, 7, 19, 20])
+def test_the_interval_of_zeros_and_ones_is_wilsons_and_no_share_leaves_0_to_1(ones):
+    found = mean_interval(xr.DataArray(np.arange(20) < ones, dims="episode").astype(float))
+    known = stats.binomtest(ones, 20).proportion_ci(method="wilson")
+    np.testing.assert_allclose([found.lower, found.upper], [known.low, known.high], atol=1e-9)
+    shares = xr.DataArray(np.where(np.arange(20) < ones, 0.97, 0.999), dims="episode")
+    inside = mean_interval(shares, share=True)
+    assert 0 <= inside.lower <= inside["mean"] <= inside.upper <= 1
+    with pytest.raises(InputError, match="Shares go from 0 to 1"):
+        mean_interval(shares + 1, share=True)
+
+
+def test_the_interval_of_shares_is_students_t_where_they_are_far_from_0_and_1():
+    shares = xr.DataArray(np.random.default_rng(0).uniform(0.4, 0.6, 300), dims="episode")
+    own, t = mean_interval(shares, share=True), mean_interval(shares)
+    np.testing.assert_allclose([own.lower, own.upper], [t.lower, t.upper], atol=1e-4)
+
+
 def test_the_variance_is_that_of_the_mean_squares_of_two_crossed_factors():
     x = np.random.default_rng(4).normal(size=(5, 30)) + np.arange(5)[:, None]
     table = pd.DataFrame([(a, e, x[a, e]) for a in range(5) for e in range(30)], columns=["agent", "episode", "y"])

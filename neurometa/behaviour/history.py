@@ -102,10 +102,11 @@ def history_regression(
         raise InputError(f"by is {by!r}, but pool leaves each episode by itself; pool over 'episode' too.")
     sessions = arrange(trials, by="episode" if alone else by, pool=pool, transitions=transitions)
     n_trials = sessions.choice.shape[-1]
+    whole = "the longest run without a gap" if sessions.start.any() else "an episode"
     if isinstance(n_lags, bool) or not 1 <= n_lags < n_trials:
         raise InputError(
-            f"n_lags is {n_lags}, and an episode has {n_trials} trials without a gap; allowed are "
-            f"1 ... {n_trials - 1}, as each predicted choice needs so many before it."
+            f"n_lags is {n_lags}, and {whole} has {n_trials} trials; allowed are 1 ... {n_trials - 1}, as each "
+            "predicted choice needs so many before it."
         )
     if encoding != "lau-glimcher":
         refuse_other_rewards(sessions, f"the encoding {encoding!r}")

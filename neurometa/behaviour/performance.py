@@ -57,8 +57,11 @@ def regret(trials: xr.Dataset) -> xr.DataArray:
     return lost.rename("regret").assign_attrs(long_name="regret", units="reward")
 
 
-def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95) -> xr.Dataset:
+def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95, share: bool = False) -> xr.Dataset:
     """Mean over a dim with its standard error, interval and n.
+
+    The interval is Student's t; of zeros and ones it is Wilson's (1927), and of other shares Student's t in log-odds,
+    neither of which leaves [0, 1].
 
     Parameters
     ----------
@@ -68,12 +71,19 @@ def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95)
         What the values are independent over.
     level : float
         Coverage of the interval, in (0, 1).
+    share : bool
+        Whether the values are shares, in [0, 1], though not all are 0 or 1.
 
     Returns
     -------
     Dataset
-        ``mean``, ``se`` (standard error), ``lower``, ``upper`` (Student's t) and ``n`` over the
+        ``mean``, ``se`` (standard error), ``lower``, ``upper`` and ``n`` over the
         other dims. The standard error and interval are NaN below two values.
+
+    Raises
+    ------
+    InputError
+        There is no such dim, the level is outside its range, or a share is not in [0, 1].
     """
     if dim not in x.dims:
         raise InputError(f"There is no dim {dim!r} to average over; there are {tuple(x.dims)}.")
@@ -83,9 +93,29 @@ def mean_interval(x: xr.DataArray, dim: str = "episode", *, level: float = 0.95)
     se = x.std(dim, ddof=1) / np.sqrt(n) if x.sizes[dim] > 1 else x.mean(dim) * np.nan
     mean = x.mean(dim)
     reach = se * special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2)
-    return xr.Dataset(
-        {"mean": mean, "se": se, "lower": mean - reach, "upper": mean + reach, "n": n}, attrs={"level": level}
-    )
+    lower, upper = mean - reach, mean + reach
+    if share or bool((x.isnull() | (x == 0) | (x == 1)).all()):
+        if bool(((x < 0) | (x > 1)).any()):
+            raise InputError(f"Shares go from 0 to 1, but x from {float(x.min()):g} to {float(x.max()):g}.")
+        lower, upper = _share_interval(x, mean, reach, n, level)
+    return xr.Dataset({"mean": mean, "se": se, "lower": lower, "upper": upper, "n": n}, attrs={"level": level})
+
+
+def _share_interval(
+    x: xr.DataArray, mean: xr.DataArray, reach: xr.DataArray, n: xr.DataArray, level: float
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Ends of the interval of mean shares, of which `reach` is that of Student's t."""
+    from statsmodels.stats.proportion import proportion_confint  # a second to load, of which other means have no need
+
+    wilson = proportion_confint(np.asarray(mean * n), np.maximum(np.asarray(n), 1), alpha=1 - level, method="wilson")
+    binary = bool((x.isnull() | (x == 0) | (x == 1)).all())
+    inside = (mean > 0) & (mean < 1)
+    middle, steep = special.logit(mean.where(inside, 0.5)), (mean * (1 - mean)).where(inside, 1.0)
+    ends = []
+    for sign, known in zip((-1, 1), wilson, strict=True):
+        own = mean.copy(data=np.clip(known, 0, 1))
+        ends.append((own if binary else special.expit(middle + sign * reach / steep).where(inside, own)).where(n > 1))
+    return ends[0], ends[1]
 
 
 def crossed_interval(x: xr.DataArray, minus: xr.DataArray | None = None, *, level: float = 0.95) -> xr.Dataset:

@@ -48,7 +48,7 @@ def risk_preference(trials: xr.Dataset, control: xr.Dataset | None = None, *, le
             )
         share = share - before
     levels = np.unique(prob.values[np.isfinite(prob.values)])
-    found = [mean_interval(share.where(prob == each), level=level) for each in levels]
+    found = [mean_interval(share.where(prob == each), level=level, share=control is None) for each in levels]
     result = xr.concat(found, "risky_prob").assign_coords(risky_prob=levels)
     result.risky_prob.attrs["long_name"] = "reward probability of the risky arm"
     label = "share of risky choices" if control is None else "share of risky choices, minus control"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from neurometa.cli.fits import noted, start_of
-from neurometa.cli.printing import interval, number, say, say_json, table
+from neurometa.cli.printing import bar, interval, number, say, say_json, table
 from neurometa.cli.saving import save_fit
 from neurometa.errors import InputError
 
@@ -30,8 +30,16 @@ def fit_group(
     pooled = pool if pool is not None else [dim for dim in dims if dim not in ("trial", "agent", members)]
     if members not in dims and members in data.coords:
         pooled = [dim for dim in pooled if dim not in data[members].dims]  # `fit` pools it by itself
-    with noted():
-        fitted = behaviour.fit(kind, data, group=members, pool=tuple(pooled), start=start_of(start), seed=seed)
+    with noted(), bar("fitting the group", 100, "%", quiet=as_json) as show:
+        fitted = behaviour.fit(
+            kind,
+            data,
+            group=members,
+            pool=tuple(pooled),
+            start=start_of(start),
+            seed=seed,
+            progress=lambda done, total: show(100 * done // total, ""),
+        )
     file = save_fit(fitted, data, trials, name, overwrite=overwrite)
     cells = [dim for dim in fitted.log_marginal_likelihood.dims]
     groups = fitted.stack(cell=cells, create_index=False) if cells else fitted.expand_dims("cell")

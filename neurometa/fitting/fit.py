@@ -1,7 +1,7 @@
 """One door to all fits: the parameters of a learning model that make an agent's or animal's choices most probable."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ def fit(
     n_draws: int = 0,
     n_starts: int = 10,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
     """Fit a learning model to choices by maximum likelihood, with priors, or as members of a group.
 
@@ -90,6 +91,8 @@ def fit(
         How many points the climber begins at, each the best of 5 draws.
     seed : int
         Fixes the draws.
+    progress : callable, optional
+        With `group`, is told how much of the search is done, and of how much.
 
     Returns
     -------
@@ -148,7 +151,16 @@ def fit(
         members, pool = by_member(model, trials, group, (pool,) if isinstance(pool, str) else tuple(pool))
         pool = check_pool(members.choice, pool)
         return fit_group(
-            model, members, group, pool, lowest, highest, level=_level(intervals) or LEVEL, n_draws=n_draws, seed=seed
+            model,
+            members,
+            group,
+            pool,
+            lowest,
+            highest,
+            level=_level(intervals) or LEVEL,
+            n_draws=n_draws,
+            seed=seed,
+            progress=progress,
         )
     if n_draws:
         raise InputError("n_draws is only for fits of a group; give group, e.g. group='subject'.")

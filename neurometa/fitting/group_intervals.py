@@ -87,12 +87,10 @@ def intervals(
         for side in (0, 1):
             found[k, side] = _end(nodes, best, course, side, ends, top, drop[int(k >= n), side])
     if nodes.wide is not None:
-        near = found.copy()
         for k in range(2 * n):
-            for side in (0, 1):
-                if k < n or (found[k - n] != near[k - n]).any():  # an SD is in doubt only where its mean is
-                    floor = top - drop[int(k >= n), side]
-                    found[k, side] = _beyond(nodes.wide, best, k, side, found[k, side], limits, floor)
+            for side in (0, 1) if k < n else (1,):  # of small SDs the members' own nodes tell more
+                floor = top - drop[int(k >= n), side]
+                found[k, side] = _beyond(nodes.wide, best, k, side, found[k, side], limits, floor)
     sd = np.exp(found[n:])
     sd[:, 0] = np.where(found[n:, 0] <= ends[n:, 0] + 1e-9, 0.0, sd[:, 0])
     return found[:n], sd

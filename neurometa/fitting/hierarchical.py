@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from neurometa.errors import InputError
 from neurometa.fitting.group_intervals import drops, intervals
-from neurometa.fitting.importance import effective_draws
+from neurometa.fitting.importance import Progress, effective_draws
 from neurometa.fitting.latents import with_coords
 from neurometa.fitting.marginal import Group, Nodes, evidence
 from neurometa.fitting.members import at_draws, free_and_held, on_grids
@@ -37,6 +37,7 @@ def fit_group(
     level: float = 0.95,
     n_draws: int = 0,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     r"""Fit a model to all members of a group by empirical Bayes; the door is ``behaviour.fit(..., group=...)``.
 
@@ -69,6 +70,8 @@ def fit_group(
         Draws of each member's posterior to return.
     seed : int
         Fixes the draws.
+    progress : callable, optional
+        Is told how much of the search is done, and of how much, again for each group; grids are too fast to tell.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def fit_group(
                     "two at least: fit one alone without group."
                 )
             rng = np.random.default_rng([seed, cell])
-            nodes, best, settled = members.search(cell, some, linked, held, rng)
+            nodes, best, settled = members.search(cell, some, linked, held, rng, progress)
             found = _summary(nodes, best, linked, level, n_draws, rng)
             whole = _whole(nodes, best, n_trials)
             chance = float(members.chance[cell].sum())

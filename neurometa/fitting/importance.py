@@ -7,7 +7,7 @@ biased; so the normals end as proposals only: draws from them, weighted by the e
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,9 @@ ALONE = 0.25  # the same where only one SD shrinks, for its profile
 ALIKE = 0.3  # of the posterior SD of a middling member: a group's SD below it cannot be told from none by so few
 
 
+Progress = Callable[[int, int], None]  # how much is done, and of how much
+
+
 class Member(NamedTuple):
     """The log-likelihood of one member, and that with its gradient at one point, where it is known."""
 
@@ -52,6 +55,7 @@ def drawn_group(
     links: dict[str, Link],
     rng: np.random.Generator,
     slopes: Sequence[Slope] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Nodes, Group, bool]:
     """Find the best group of a model of any number of free parameters.
 
@@ -67,6 +71,8 @@ def drawn_group(
         Draws the points that the search begins at, and those that stand for each member.
     slopes : sequence of Slope, optional
         The log-likelihood of each member at one point, with its gradient, where that is known.
+    progress : callable, optional
+        Is told how much is done, of how much.
 
     Returns
     -------
@@ -79,7 +85,8 @@ def drawn_group(
     """
     limits = np.array([link.limits for link in links.values()])
     members = [Member(score, slope) for score, slope in zip(scores, slopes or [None] * len(scores), strict=True)]
-    group, own = laplace_em(members, links, rng)
+    tell = progress or (lambda done, total: None)
+    group, own = laplace_em(members, links, rng, lambda step: tell(step, EM_STEPS + ROUNDS))
     wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
     from scipy.stats import qmc  # half a second to load, of which other fits have no need
 
@@ -87,7 +94,8 @@ def drawn_group(
     luck = (luck + rng.random((len(scores), 1, len(links) + 1))) % 1.0
     settled, broad, redo = False, list(own), np.arange(len(scores))
     nodes, width = None, np.empty((len(scores), len(links)))
-    for _ in range(ROUNDS):
+    for done in range(ROUNDS):
+        tell(EM_STEPS + done, EM_STEPS + ROUNDS)
         fresh = draws([scores[i] for i in redo], [(own[i], broad[i]) for i in redo], luck[redo], limits)
         nodes = fresh if nodes is None else _replaced(nodes, fresh, redo)
         width[redo] = [np.sqrt((broad[i].root ** 2).sum(1)) for i in redo]
@@ -118,7 +126,7 @@ def _replaced(nodes: Nodes, fresh: Nodes, which: np.ndarray) -> Nodes:
 
 
 def laplace_em(
-    members: Sequence[Member], links: dict[str, Link], rng: np.random.Generator
+    members: Sequence[Member], links: dict[str, Link], rng: np.random.Generator, tell: Callable[[int], None]
 ) -> tuple[Group, list[Normal]]:
     """Expectation-maximisation with normal approximations of the posteriors (Huys et al. 2011, supplement).
 
@@ -135,7 +143,8 @@ def laplace_em(
     limits = np.array([link.limits for link in links.values()])
     group = Group(*np.array([link.centre for link in links.values()]).T)
     found: list[Normal] = []
-    for _ in range(EM_STEPS):
+    for done in range(EM_STEPS):
+        tell(done)
         starts = [[one.mode] for one in found]
         if not found:
             tried = group.mean + group.sd * rng.standard_normal((N_FIRST, len(links)))

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.fitting.from_starts import Column, columns_of
-from neurometa.fitting.importance import drawn_group
+from neurometa.fitting.importance import Progress, drawn_group
 from neurometa.fitting.latents import playable
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
@@ -42,7 +42,7 @@ class Members(NamedTuple):
         Parameters that such trials do not have.
     search : callable
         From a cell, the places of its members with choices, links, held parameters and random numbers to the nodes,
-        the best group, and whether it is settled.
+        the best group, and whether it is settled. It may be given whom to tell of its progress.
     """
 
     dims: list[str]
@@ -61,7 +61,14 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
     arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
     choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
 
-    def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
+    def search(
+        cell: int,
+        some: np.ndarray,
+        linked: dict,
+        held: dict,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> tuple:
         one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
         return grid_group(model, one, linked, held)
 
@@ -85,11 +92,18 @@ def at_draws(
     place = place.reshape(math.prod(sizes), n_members)
     n_scored = np.array([column.n_trials for column in columns]).reshape(-1)[place]
 
-    def search(cell: int, some: np.ndarray, linked: dict, held: dict, rng: np.random.Generator) -> tuple:
+    def search(
+        cell: int,
+        some: np.ndarray,
+        linked: dict,
+        held: dict,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> tuple:
         own = [columns[place[cell, i]] for i in some]
         scores = [_score(column, model, linked, held) for column in own]
         slopes = [_slope(column, column.slope, model, linked, held) for column in own if column.slope is not None]
-        return drawn_group(scores, linked, rng, slopes or None)
+        return drawn_group(scores, linked, rng, slopes or None, progress)
 
     chance = np.array([column.chance for column in columns]).reshape(-1)[place]
     return Members(dims, sizes, n_scored, chance, absent, search)

@@ -113,13 +113,14 @@ def decode(
         - ``fold_of`` each value of `dim`; held-out ``prediction``, or ``probability`` over ``class``, in the shape of
           the target, unless `generalise`.
 
-        Intervals are 95 %, by the delta method for a ratio of sums over episodes (Student's t); they hold the fitted
-        decoders fixed.
+        Intervals are 95 %, by the delta method for a ratio of sums over episodes (Student's t, of an accuracy in
+        log-odds, so that it stays in [0, 1]); they hold the fitted decoders fixed.
 
     Raises
     ------
     InputError
-        A dim is missing, sizes or labels disagree, there are fewer than 3 folds or fewer episodes than folds.
+        A dim is missing, sizes or labels disagree, there are fewer than 3 folds or fewer episodes than folds, or
+        units are NaN on every sample (the message names them).
 
     References
     ----------
@@ -187,11 +188,27 @@ def _checked(
         if activity.sizes[shared] != target.sizes[shared]:
             sizes = activity.sizes[shared], target.sizes[shared]
             raise InputError(f"The activity has {sizes[0]} values of {shared!r} and the target {sizes[1]}.")
+    _check_units(activity)
     try:
         activity, target = xr.align(activity, target, join="exact", copy=False)
     except ValueError as error:
         raise InputError(f"The labels of activity and target differ: {error}") from error
     return activity.reset_coords(drop=True), target.reset_coords(drop=True)
+
+
+def _check_units(activity: xr.DataArray) -> None:
+    """Raise where units are missing on every sample, so that no sample has them all."""
+    missing = ~np.isfinite(activity)
+    samples = [each for each in activity.dims if each != "unit"]
+    some = ~missing.all("unit")  # the others are padding
+    dead = np.flatnonzero((missing | ~some).all(samples).values)
+    if some.any() and dead.size:
+        names = activity.unit.values[dead].tolist() if "unit" in activity.coords else dead.tolist()
+        first = ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        raise InputError(
+            f"Units that are NaN on every sample leave no sample to decode from: {first}. Drop them: "
+            f"activity.drop_isel(unit={dead.tolist()[:10]}{' + ...' if len(names) > 10 else ''})"
+        )
 
 
 def _classes(target: xr.DataArray) -> list[Any]:

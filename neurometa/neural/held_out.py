@@ -172,8 +172,11 @@ def scores(loss: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return 1 - loss.sum(-1) / np.where(whole > 0, whole, np.nan)
 
 
-def interval(loss: np.ndarray, scale: np.ndarray, level: float) -> tuple[float, float]:
-    """Interval of one score, by the delta method for a ratio of sums over episodes (episode,)."""
+def interval(loss: np.ndarray, scale: np.ndarray, level: float, *, share: bool = False) -> tuple[float, float]:
+    """Interval of one score, by the delta method for a ratio of sums over episodes (episode,).
+
+    That of a `share` is found in log-odds, so that it stays within [0, 1]; of all or none it is Wilson's over samples.
+    """
     n = int((scale > 0).sum())
     if n < 2:
         return np.nan, np.nan
@@ -181,4 +184,12 @@ def interval(loss: np.ndarray, scale: np.ndarray, level: float) -> tuple[float, 
     residual = loss - (1 - score) * scale
     error = np.sqrt(n / (n - 1) * (residual**2).sum()) / scale.sum()
     reach = error * special.stdtrit(n - 1, (1 + level) / 2)
+    if share and 0 < score < 1:
+        middle, steep = special.logit(score), score * (1 - score)
+        return special.expit(middle - reach / steep), special.expit(middle + reach / steep)
+    if share:
+        from statsmodels.stats.proportion import proportion_confint  # a second to load, and seldom needed
+
+        lower, upper = proportion_confint(score * scale.sum(), scale.sum(), alpha=1 - level, method="wilson")
+        return max(lower, 0.0), min(upper, 1.0)
     return score - reach, score + reach

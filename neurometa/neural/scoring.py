@@ -70,7 +70,7 @@ def _scores(test: Samples, tested: Tested, fold: np.ndarray, classes: list[Any] 
     score, *null = scores(tested.loss, tested.scale)
     loss, scale = tested.loss[0], tested.scale[0]
     by_fold = [scores(loss[fold == each], scale[fold == each]) for each in range(fold.max() + 1)]
-    lower, upper = interval(loss, scale, LEVEL)
+    lower, upper = interval(loss, scale, LEVEL, share=classes is not None)
     told = {main: score, "lower": lower, "upper": upper, f"{main}_fold": np.array(by_fold), "null": np.array(null)}
     finite = told["null"][np.isfinite(told["null"])]
     told["chance"] = finite.mean() if finite.size else np.nan
