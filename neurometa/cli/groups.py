@@ -79,11 +79,7 @@ def _model(name: str) -> Any:
 
 def _record(found: Any) -> dict[str, Any]:
     told = ("effect", "effect_se", "df", "statistic", "p_value", "permutation_p_value", "effect_size")
-<<<<<<< HEAD
-    effects: dict[str, dict[str, Any]] = {}
-=======
     effects: dict[str, Any] = {}
->>>>>>> main
     for parameter in map(str, found.parameter.values):
         for term in map(str, found.term.values):
             here = found.sel(parameter=parameter, term=term)
