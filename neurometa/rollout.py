@@ -190,7 +190,7 @@ def segments(
             valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
             record={name: filled.pop(f"record {name}") for name in log},
             latents={name: torch.stack(x) for name, x in latents.items() if x},
-            **{name: filled[name] for name in STEPS},  # type: ignore[arg-type]
+            **{name: filled[name] for name in STEPS},
         )
 
 
@@ -200,12 +200,14 @@ class _Rows:
     def __init__(self, n_steps: int) -> None:
         self.n_steps = n_steps
         self.arrays: dict[str, Tensor] = {}
+        self.views: dict[str, tuple[Tensor, ...]] = {}
 
     def put(self, t: int, now: dict[str, Tensor]) -> None:
         if not t:
             self.arrays = {name: x.new_empty((self.n_steps, *x.shape)) for name, x in now.items()}
+            self.views = {name: x.unbind() for name, x in self.arrays.items()}
         for name, x in now.items():
-            self.arrays[name][t] = x
+            self.views[name][t].copy_(x)
 
 
 def _per_step(task: Task, name: str) -> bool:
@@ -229,7 +231,7 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
         valid = valid[:, None].expand(-1, n_steps, -1)
     reward = steps["reward"]
     return Segment(
-        **steps,  # type: ignore[arg-type]
+        **steps,
         valid=valid.flatten(0, 1),
         record={},
         latents={name: x for name, x in played.items() if name not in STEPS},
