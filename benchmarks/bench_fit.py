@@ -22,7 +22,7 @@ import xarray as xr
 from scipy import optimize
 
 from neurometa.behaviour import drifting_rewards, fit, simulate
-from neurometa.models import MODELS, Hybrid, LatentState, RescorlaWagner
+from neurometa.models import MODELS, Hybrid, LatentState, RescorlaWagner, priors
 
 RECOVERY = Path(__file__).parents[2] / "shared" / "bench" / "rw_recovery.py"
 BOUNDS = {"inverse_temperature": (0.0, 20.0)}
@@ -114,9 +114,18 @@ def main():
     print(f"| L-BFGS-B, {N_STARTS} starts | {args.peer} | {peer_rate:.2f} | {peer.mean():.5f} | {peer_lost:.1e} |")
     few = trials.isel(episode=slice(args.models))
     for kind in MODELS[1:]:
+        fit(kind, few)  # its loop is compiled once on a machine
         other, other_seconds = timed(lambda kind=kind: fit(kind, few))
         mean = other.log_likelihood.mean().item()
         print(f"| {kind.__name__} | {args.models} | {args.models / other_seconds:,.0f} | {mean:.5f} | |")
+    given = priors.weak(RescorlaWagner)
+    _, map_seconds = timed(lambda: fit(RescorlaWagner, trials, priors=given))
+    print(f"| RescorlaWagner with priors | {len(value)} | {len(value) / map_seconds:,.0f} | | |")
+    chooser, rng = RescorlaWagner(0.3, 4.0), np.random.default_rng(0)
+    world = 0.5 + 0.4 * np.sin(np.arange(100_000) / 200)[:, None] * [1, -1]
+    long = simulate(chooser, xr.DataArray(world, dims=("trial", "arm")), rng)
+    _, long_seconds = timed(lambda: fit(RescorlaWagner, long))
+    print(f"| RescorlaWagner, one session of 100,000 trials: {long_seconds:.2f} CPU-seconds | 1 | | | |")
     rng = np.random.default_rng(0)
     people = simulate(Hybrid(5.0, 3.5, 0.6, 0.4, 0.6, 0.5, 0.15), drifting_rewards(50, 200, rng), rng)
     for kind, some in ((LatentState, few.isel(episode=slice(50))), (Hybrid, people)):

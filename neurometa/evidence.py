@@ -81,8 +81,10 @@ def question(trials: xr.Dataset) -> None:
     InputError
         Choices count from 1, leave out more numbers than they use, are -1 and 1, or 0 stands for a missed trial.
     """
-    choice = trials.get("choice")
-    stated = choice is None or "n_options" in choice.attrs or "arm" in trials.sizes
+    if "choice" not in trials:
+        return
+    choice = trials.choice
+    stated = "n_options" in choice.attrs or "arm" in trials.sizes
     if stated or choice.dtype.kind not in "iu" or "trial" not in choice.dims:
         return
     valid = dataset.valid(trials)

@@ -69,8 +69,8 @@ def two_stage(
     if design.kind == "groups":
         result["n_members"] = ("level", np.bincount(design.code))
     result["estimate"] = (("parameter", group), np.stack([fitted[name].transpose(group).values for name in free]))
-    coords = {group: fitted[group].values} if group in fitted.coords else {}
-    return result.assign_coords(parameter=np.array(free, dtype=object), **coords)
+    result = result.assign_coords(parameter=np.array(free, dtype=object))
+    return result.assign_coords({group: fitted[group].values}) if group in fitted.coords else result
 
 
 def _groups(
@@ -85,8 +85,8 @@ def _groups(
         effect, se = mean[1:] - mean[0], np.sqrt(part[1:] + part[0])
         df = (part[1:] + part[0]) ** 2 / (part[1:] ** 2 / (n[1:] - 1) + part[0] ** 2 / (n[0] - 1))
         sd = np.sqrt(((n[1:] - 1) * spread[1:] + (n[0] - 1) * spread[0]) / (n[1:] + n[0] - 2))
-        size_se = np.sqrt(1 / n[1:] + 1 / n[0])
-        result = effects(*(x[None] for x in (effect, se, df, effect / sd, size_se)), design.terms, level)
+        size, size_se = effect / sd, np.sqrt(1 / n[1:] + 1 / n[0])
+        result = effects(effect[None], se[None], df[None], size[None], size_se[None], design.terms, level)
         reach = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2) * np.sqrt(part)
     permuted = [_permuted_welch(each[0], x, n_permutations, rng) for x in each[1:]]
     result["permutation_p_value"] = (("parameter", "term"), np.array([permuted]))

@@ -103,6 +103,14 @@ class Loop(NamedTuple):
         return begin
 
 
+def filler_of(model: type[Softmax], *, pays: bool) -> Loop | None:
+    """As `loop_of`: a loop that fills in the gaps of `neurometa.fitting.likelihood`."""
+    free = (False,) * len(model.rates())
+    written = _written(model, free, fills=True)
+    run = _compile(written[0], fills=True) if written is not None and (pays or _is_kept(written[0])) else None
+    return None if run is None or written is None else Loop(run, free, written[1])
+
+
 def loop_of(model: type[Softmax], free: Sequence[bool], *, pays: bool) -> Loop | None:
     """Return the compiled loop of a model, or None where its equations cannot be written down.
 
@@ -124,11 +132,11 @@ def loop_of(model: type[Softmax], free: Sequence[bool], *, pays: bool) -> Loop |
 
 
 @functools.cache
-def _written(model: type[Softmax], free: tuple[bool, ...]) -> tuple[str, Pattern] | None:
+def _written(model: type[Softmax], free: tuple[bool, ...], *, fills: bool = False) -> tuple[str, Pattern] | None:
     """The loop as text; None where the equations do more than arithmetic."""
     try:
         writer = _Writer(model, free)
-        return writer.source(), writer.pattern
+        return writer.filler() if fills else writer.source(), writer.pattern
     except (TypeError, ValueError, AttributeError):
         return None
 
@@ -149,7 +157,7 @@ def _is_kept(source: str) -> bool:
     return source in _compiled or any(path.parent.glob(f"__pycache__/{path.stem}.*.nbi"))
 
 
-def _compile(source: str) -> Callable:
+def _compile(source: str, *, fills: bool = False) -> Callable:
     """Compile a loop, and keep the machine code beside its source if that can be written."""
     if source in _compiled:
         return _compiled[source]
@@ -161,7 +169,8 @@ def _compile(source: str) -> Callable:
     exec(compile(source, str(path) if kept else "<loop>", "exec"), space)  # what was written above, not the file
     whole, real = numba.int64, numba.float64
     told = (whole[:, :, ::1], real[:, :, ::1], real[:, :, :, :, ::1], whole[:, ::1], whole[::1], whole[::1], whole[::1])
-    signature = numba.void(*told, real[:, :, ::1], real[:, ::1], real[::1], real[:, ::1], real[:, :, ::1])
+    wanted = (real[:, :, :, :, ::1],) if fills else (real[::1], real[:, ::1], real[:, :, ::1])
+    signature = numba.void(*told, real[:, :, ::1], real[:, ::1], *wanted)
     for cache in (True, False) if kept else (False,):
         try:
             made = numba.njit(signature, error_model="numpy", nogil=True, cache=cache, fastmath=FASTER)(space["loop"])
@@ -315,6 +324,46 @@ class _Writer:
             *(f"        gradient[{i}, p] = g{i}" for i in slopes),
             *(f"        hessian[{i}, {j}, p] = h{i}_{j}" for i, j in pairs),
             *(f"        hessian[{j}, {i}, p] = h{i}_{j}" for i, j in pairs if i != j),
+        ]
+        return "\n".join(text) + "\n"
+
+    def filler(self) -> str:
+        """A loop that leaves the gaps (feature, trial, other, point, member) of the weighed features."""
+        lines: list[str] = []
+        told = [Symbol(lines, f"told{k}") for k in range(len(self.model.told))]
+        learned = [_text(_jet(each).value) for each in self._learned(lines, self.pattern)]
+        learn, lines = [*lines, *(f"state[a, {k}] = {text}" for k, text in enumerate(learned))], []
+        told = [Symbol(lines, f"told{k}") for k in range(len(self.model.told))]
+        seen = self.model.weighed(self.features(lines, self.pattern), *told)[: len(self.model.weights)]
+        load = [f"f{k} = state[a, {k}]" for k in range(len(self.pattern))]
+        shown = [f"told{k} = told[{k}, a, c, m, t]" for k in range(len(self.model.told))]
+        leave = [
+            *(f"x{k} = {_text(_jet(each).value)}" for k, each in enumerate(seen)),
+            "if a == 0:",
+            *(f"    z{k} = x{k}" for k in range(len(seen))),
+            "else:",
+            *(f"    gap[{k}, t - first[c], a - 1, p, m] = x{k} - z{k}" for k in range(len(seen))),
+        ]
+        text = [
+            "def loop(choice, reward, told, arms, first, stop, column, begin, parameters, gap):",
+            f"    state = np.zeros((begin.shape[1], {len(self.pattern)}))",
+            "    for p in range(len(column)):",
+            "        c = column[p]",
+            *(f"        p{k} = parameters[{k}, p]" for k in range(self.n_rates)),
+            "        for m in range(choice.shape[1]):",
+            "            state[:] = begin[p]",
+            "            for t in range(stop[c]):",
+            "                chose = choice[c, m, t]",
+            "                if chose < 0:",
+            "                    continue",
+            "                earned = reward[c, m, t]",
+            "                if t >= first[c]:",
+            *(f"                    z{k} = 0.0" for k in range(len(seen))),
+            "                    for a in range(begin.shape[1]):",
+            *(f"                        {line}" for line in (*load, *shown, *lines, *leave)),
+            "                for a in range(begin.shape[1]):",
+            "                    chosen = 1.0 if a == chose else 0.0",
+            *(f"                    {line}" for line in (*load, *learn)),
         ]
         return "\n".join(text) + "\n"
 

@@ -186,7 +186,7 @@ def normal(member: Member, group: Group, starts: Sequence[np.ndarray], limits: n
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"ftol": 1e-10, "gtol": 1e-3, "maxiter": 200},
+            options={"ftol": 1e-7, "gtol": 1e-3, "maxiter": 200},
         )
         for start in starts
     ]

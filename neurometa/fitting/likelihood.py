@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurometa.fitting import compiled
 from neurometa.models import Model, Observer, Softmax
 
 BLOCK = 1 << 15  # elements of a temporary array; a few of them fit the cache of one core
+MANY = 2_000  # choices for which a compiled loop pays
 OVERFLOW = 700.0  # exp is finite below
 
 
@@ -73,6 +75,18 @@ class Choices(NamedTuple):
     def n_scored(self) -> np.ndarray:
         """Number of choices that score, per column."""
         return self.scores.sum((0, 2))
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What a compiled loop reads: choices, rewards (column, member, trial), what is told, arms, and the window."""
+        choice, reward = (np.moveaxis(each, 0, -1) for each in (self.choice, self.reward))
+        told = [np.moveaxis(each, 1, -1) for each in self.told]
+        arms = np.full(choice.shape[:2], self.n_options) if self.arms is None else self.arms
+        return (
+            np.ascontiguousarray(choice, dtype=np.int64),
+            np.ascontiguousarray(reward, dtype=float),
+            np.ascontiguousarray(told, dtype=float) if told else np.zeros((0, 1, 1, 1, 1)),
+            *(np.ascontiguousarray(each, dtype=np.int64) for each in (arms, *self.window)),
+        )
 
     @property
     def n_rows(self) -> int:
@@ -139,7 +153,8 @@ def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
             *_points(choices, n_tries),
         )
     )
-    for start in np.unique(first):  # a window is a block of columns
+    filled = _filled(model, choices, rates[..., 0], gap)
+    for start in () if filled else np.unique(first):  # a window is a block of columns
         columns = np.flatnonzero(first == start)
         few = slice(columns[0], columns[-1] + 1)
         here = choices.take(few)._replace(first=int(start), stop=None)
@@ -152,6 +167,19 @@ def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
     total = np.einsum("ktjscm,tjcm->ksc", gap, chosen)
     points = gap.reshape(*gap.shape[:3], -1, gap.shape[-1]).swapaxes(1, 2)
     return Gaps(points, total.reshape(len(gap), -1), np.tile(_empty(choices), n_tries), _absent(choices, n_tries))
+
+
+def _filled(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.ndarray) -> bool:
+    """Fill in the gaps of few columns of many trials by a compiled loop, if there can be one."""
+    n_tries, n_columns = rates.shape[1:]
+    loop = compiled.filler_of(model, pays=choices.choice.size > MANY) if issubclass(model, Model) else None
+    if loop is None:
+        return False
+    parameters = np.ascontiguousarray(rates.reshape(len(rates), -1))
+    begin = loop.begin(model, parameters, choices.n_options)
+    points = gap.reshape(*gap.shape[:3], n_tries * n_columns, gap.shape[-1])
+    loop.run(*choices.arrays(), np.tile(np.arange(n_columns), n_tries), begin, parameters, points)
+    return True
 
 
 def _points(choices: Choices, n_tries: int) -> tuple[int, int, int]:

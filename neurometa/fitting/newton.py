@@ -11,7 +11,7 @@ N_STEPS = 200
 STEEP = 1e-4  # nats promised by a slope that is no rounding
 N_TRIES = 40  # of small steps along each parameter, where there is a kink
 CLOSE = 0.05  # in units of the scale: a climber so near to a better one is on its way to the same top
-NEAR = 1.0  # nats that a climber may be expected to gain beyond what its curvature promises
+NEAR = 0.3  # nats that a climber may be expected to gain beyond what its curvature promises
 
 Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 

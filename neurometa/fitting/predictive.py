@@ -93,12 +93,12 @@ def posterior_predictive(
         raise InputError("No trial counts: none was played, or no parameter was estimated.")
     dims = [*(dim for dim in choice.dims if dim != "trial"), "trial"]
     follows = dataset.follows(trials)
-    made, choice, reward, follows = (
+    counts, chose, earned, after = (
         each.transpose(*dims).values for each in xr.broadcast(made, choice, reward, follows)
     )
-    pair = made[..., 1:] & made[..., :-1] & follows[..., 1:]
-    again = _known_world(model, trials, reward[made])
-    observed, observed_curve = _statistics(choice, choice, reward, reward, made, pair, n_bins, again)
+    pair = counts[..., 1:] & counts[..., :-1] & after[..., 1:]
+    again = _known_world(model, trials, earned[counts])
+    observed, observed_curve = _statistics(chose, chose, earned, earned, counts, pair, n_bins, again)
     rows, curves = [], []
     for i in range(n_draws):
         acting = model(*(each.isel(draw=i) for each in parameters))
@@ -106,13 +106,13 @@ def posterior_predictive(
             world = xr.broadcast(trials.reward_prob, trials.choice)[0].reset_coords(drop=True)
             played = simulate(acting, world, rng)
             drawn, paid = (played[name].transpose(*dims).values for name in ("choice", "reward"))
-            row, curve = _statistics(drawn, drawn, paid, paid, made, pair, n_bins, again)
+            row, curve = _statistics(drawn, drawn, paid, paid, counts, pair, n_bins, again)
         else:
             prob = latents(acting, trials).choice_prob
             option = "arm" if "arm" in prob.dims else "option"
             share = prob.transpose(*dims, option).fillna(0.5).values.cumsum(-1)
             drawn = (rng.random((*share.shape[:-1], 1)) > share[..., :-1]).sum(-1)
-            row, curve = _statistics(drawn, choice, reward, reward, made, pair, n_bins, again)
+            row, curve = _statistics(drawn, chose, earned, earned, counts, pair, n_bins, again)
         rows.append(row)
         curves.append(curve)
     return _result(observed, observed_curve, np.array(rows), np.array(curves), again, n_trials, n_bins).assign_attrs(

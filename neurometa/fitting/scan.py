@@ -22,6 +22,9 @@ ANGLES = {1: np.linspace(0, 1, 17)}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
 COARSE = 2  # every so many angles are scanned first, to lend the others their weights
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
+LOW = (
+    6.0  # nats: nodes that lie lower than this below the best node are no place to climb from, if a neighbour tops them
+)
 EQUAL = 1e-9  # nats: maxima that differ by less are equal
 CHUNK = 400_000  # elements of the learned features that are held at once
 INITIAL, FINAL = 1e-2, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
@@ -134,11 +137,11 @@ def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
         is taken; a weight that makes no difference there is 0, or the bound nearest to it.
     """
     surface = Surface(problem.model, problem.choices, problem.free) if surface is None else surface
-    found = [promising(problem, slices=True)]
+    found = [promising(problem)]
     for k in range(problem.n_rates, len(problem.lower)):
         for bound in (problem.lower[k], problem.upper[k]):
             if problem.free.sum() > 1 and bound.any() and (problem.lower[k] < problem.upper[k]).any():
-                found.append(promising(problem.hold(k, bound), slices=False))
+                found.append(promising(problem.hold(k, bound)))
     if problem.priors:  # which draw weights towards them
         halved = [
             Nodes(np.concatenate([x.place[: problem.n_rates], x.place[problem.n_rates :] / 2]), x.column) for x in found
@@ -197,7 +200,7 @@ def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
     return np.array(ends)
 
 
-def promising(problem: Problem, *, slices: bool) -> Nodes:
+def promising(problem: Problem) -> Nodes:
     """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice."""
     angles = ANGLES.get(int(problem.free.sum()), FEWEST_ANGLES)
     axes = [angles if free else angles[:1] for free in problem.free]
@@ -207,10 +210,12 @@ def promising(problem: Problem, *, slices: bool) -> Nodes:
     weights, value = _scanned(problem, rates, index, [len(axis) for axis in axes])
     value = value.reshape(*map(len, axes), n_columns)
     chosen = _tops(value)
-    if slices and problem.free.sum() > 1:
+    if problem.free.sum() > 1:
+        high = value > value.reshape(-1, n_columns).max(0) - LOW
         for axis in range(problem.n_rates):
             along = np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1, n_columns)
-            chosen |= np.moveaxis(_firsts(along).reshape(np.moveaxis(value, axis, 0).shape), 0, axis)
+            firsts = _firsts(along).reshape(np.moveaxis(value, axis, 0).shape)
+            chosen |= high & np.moveaxis(firsts, 0, axis)
     node, column = np.nonzero(chosen.reshape(-1, n_columns))
     return Nodes(np.concatenate([rates[:, node, column], weights[:, node, column]]), column)
 

@@ -34,17 +34,7 @@ class Surface:
         self.columns: np.ndarray | None = None
         self.loop = compiled.loop_of(model, free, pays=choices.choice.size > SMALL)
         if self.loop is not None:
-            by_column = [np.ascontiguousarray(np.moveaxis(each, -3, -1)) for each in (choices.choice, choices.reward)]
-            told = [np.moveaxis(each, -3, -1) for each in choices.told]
-            n_columns, n_members = choices.choice.shape[1:]
-            arms = np.full((n_columns, n_members), choices.n_options) if choices.arms is None else choices.arms
-            first, stop = choices.window
-            self.arrays = (
-                by_column[0].astype(np.int64),
-                by_column[1].astype(float),
-                np.ascontiguousarray(told, dtype=float) if told else np.zeros((0, 1, 1, 1, 1)),
-                *(np.ascontiguousarray(each, dtype=np.int64) for each in (arms, first, stop)),
-            )
+            self.arrays = choices.arrays()
 
     def of(self, columns: np.ndarray) -> "Surface":
         """The surface of columns that are some of these, in any order and number."""

@@ -110,8 +110,8 @@ def _spearman(x: np.ndarray, y: np.ndarray) -> float:
     fine = np.isfinite(x) & np.isfinite(y)
     if fine.sum() < FEWEST:
         return np.nan
-    ranks = [_ranks(each[fine]) for each in (x, y)]
-    return float(np.corrcoef(*ranks)[0, 1]) if min(np.ptp(each) for each in ranks) > 0 else np.nan
+    one, other = _ranks(x[fine]), _ranks(y[fine])
+    return float(np.corrcoef(one, other)[0, 1]) if min(np.ptp(one), np.ptp(other)) > 0 else np.nan
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:

@@ -225,7 +225,7 @@ def _rates(units: Any, edges: np.ndarray, scale: float) -> np.ndarray:
             counted = np.where(seen, counted, np.nan)
         rates[..., k] = counted
     if n_spikes:
-        clocks.question(UNITS, *ends, n_inside / n_spikes, edges)
+        clocks.question(UNITS, ends[0], ends[1], n_inside / n_spikes, edges)
     return rates
 
 

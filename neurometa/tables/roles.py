@@ -183,7 +183,8 @@ def _runs_on(table: cells.Table, columns: dict[str, str]) -> bool:
 def _spelling(table: cells.Table, name: str) -> list[str]:
     """Warn of labels that differ only in case or blanks."""
     codes, texts = cells.labels(table.frame[name])
-    n, first, told = np.bincount(codes, minlength=len(texts)), {}, []
+    n, told = np.bincount(codes, minlength=len(texts)), []
+    first: dict[str, int] = {}
     for k, text in enumerate(texts):
         other = first.setdefault(re.sub(r"\s", "", text.casefold()), k)
         if other != k:
