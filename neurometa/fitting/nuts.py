@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.errors import InputError
+from neurometa.fitting.choice_rule import log_policy
 from neurometa.fitting.fit import check_bounds, check_pool
 from neurometa.fitting.latents import playable, with_coords
 from neurometa.fitting.likelihood import Choices
@@ -190,7 +191,7 @@ def _log_likelihood(
         def trial(features: tuple, now: tuple) -> tuple[tuple, Any]:
             played, picked, paid = now
             logits = jnp.broadcast_to(acting.logits(features), picked.shape)
-            scored = (picked * jax.nn.log_softmax(logits, axis=-1)).sum()
+            scored = (picked * log_policy(model, logits, jax.nn.log_softmax, jax.scipy.special.log_ndtr)).sum()
             learned = acting.update(features, picked, paid)
             kept = tuple(
                 jnp.where(played[..., None], jnp.broadcast_to(new, old.shape), old)
