@@ -130,7 +130,7 @@ EXPERIMENTS = {
         ),
         source="Wang et al. 2016, experiment 4, Table 1",
         about="The same with the paper's own settings, one episode per update.",
-        cpu_minutes=10,
+        cpu_minutes=2.2,
     ),
     "independent": Experiment(
         a2c.Config(
@@ -195,7 +195,7 @@ EXPERIMENTS = {
         dataclasses.replace(_W18, task=tasks.Fixation(tasks.TwoStep(form="stages")), n_updates=10000),
         source="Wang et al. 2018, simulation 4, Methods",
         about="The same with the paper's own settings, one episode per update.",
-        cpu_minutes=19,
+        cpu_minutes=2.8,
     ),
     "two-step-w16": Experiment(
         dataclasses.replace(
@@ -230,7 +230,7 @@ EXPERIMENTS = {
         dataclasses.replace(_W18, task=tasks.Fixation(tasks.Foraging()), n_updates=20000, returns=NStep(0.75)),
         source="Wang et al. 2018, simulation 1, Methods",
         about="The same with the paper's own settings and a fixation, one episode per update.",
-        cpu_minutes=14,
+        cpu_minutes=2.4,
     ),
     "volatility": Experiment(
         a2c.Config(
@@ -258,7 +258,7 @@ EXPERIMENTS = {
         ),
         source="Wang et al. 2018, simulation 2, Methods",
         about="The same with the paper's own settings, one episode per update.",
-        cpu_minutes=40,
+        cpu_minutes=11,
     ),
     "risky-safe": Experiment(
         a2c.Config(

@@ -127,13 +127,20 @@ def train_together(
 def _train_all(
     configs: Sequence[Training], runs: Sequence[Path], progress: Callable[[dict[int, dict[str, float]]], None] | None
 ) -> Sequence[agents.Agent | DivergedError]:
-    if len(configs) != 1:
-        return a2c.train_together(configs, runs, progress=progress) if configs else []
-    tell = (lambda row: progress({0: row})) if progress else None
+    of_a2c = [config for config in configs if isinstance(config, a2c.Config)]
+    if len(of_a2c) == len(configs) > 1:
+        return a2c.train_together(of_a2c, runs, progress=progress)
+    return [_train_one(config, run, n, progress) for n, (config, run) in enumerate(zip(configs, runs, strict=True))]
+
+
+def _train_one(
+    config: Training, run: Path, place: int, progress: Callable[[dict[int, dict[str, float]]], None] | None
+) -> agents.Agent | DivergedError:
+    tell = (lambda row: progress({place: row})) if progress else None
     try:
-        return [algorithm(configs[0]).train(configs[0], runs[0], progress=tell)]
+        return algorithm(config).train(config, run, progress=tell)
     except DivergedError as diverged:
-        return [diverged]
+        return diverged
 
 
 def _begin(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> None:

@@ -181,6 +181,16 @@ def test_missed_trials_and_padding_say_nothing(small):
     xr.testing.assert_allclose(found.drop_vars("n_trials"), known.drop_vars("n_trials"), rtol=1e-6)
 
 
+def test_arms_that_were_not_there_are_no_chance_missed(small):
+    trials, *_ = small
+    known = fit(RescorlaWagner, trials, group="subject")
+    wider = trials.assign(choice=trials.choice.assign_attrs(n_options=3))
+    found = fit(RescorlaWagner, wider.assign_coords(n_options=("subject", [2] * 12)), group="subject")
+    xr.testing.assert_allclose(found.drop_vars("n_options"), known, rtol=1e-6)
+    other = fit(RescorlaWagner, wider.assign_coords(n_options=("subject", [2] * 6 + [3] * 6)), group="subject")
+    assert other.log_marginal_likelihood < known.log_marginal_likelihood - 1
+
+
 def test_a_member_without_choices_is_nan_and_moves_nobody(small):
     trials, *_ = small
     known = fit(RescorlaWagner, trials.isel(subject=slice(1, None)), group="subject", n_draws=7)

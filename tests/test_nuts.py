@@ -9,6 +9,10 @@ import xarray as xr
 from neurometa import models
 from neurometa.behaviour import fit, sample_group, simulate
 from neurometa.errors import InputError
+from neurometa.fitting import nuts
+from neurometa.fitting.latents import playable
+from neurometa.fitting.scanned import columns
+from neurometa.fitting.transforms import links
 from neurometa.models import RescorlaWagner
 
 
@@ -35,6 +39,20 @@ def test_the_empirical_bayes_mean_lies_within_the_interval_of_the_sampled_poster
     assert (np.abs(apart) < 2 * known.learning_rate.std(("chain", "draw"))).all()
     assert (known.learning_rate_r_hat < 1.1).all() and (known.learning_rate_ess > 20).all()
     assert list(sampled.link.values) == ["logit", "log"]
+
+
+def test_the_sampler_is_told_the_likelihood_that_fits_maximise_with_as_many_arms_as_each_member_has():
+    pytest.importorskip("numpyro", reason="the sampler is not here: pip install 'neurometa[bayes]'")
+    trials = few_learners()
+    missed = trials.choice.where(xr.DataArray(np.arange(50) != 4, dims="trial"), -1).assign_attrs(n_options=3)
+    trials = trials.assign(choice=missed).assign_coords(n_options=("subject", [2, 3, 2, 3, 3, 2]))
+    fixed = {"learning_rate": (0.3, 0.3), "inverse_temperature": (2.0, 2.0)}
+    known = fit(RescorlaWagner, trials, bounds=fixed).log_likelihood.sum().item()
+    low, high = ({name: pair[end] for name, pair in RescorlaWagner.bounds.items()} for end in (0, 1))
+    linked = links(RescorlaWagner, low, high)
+    seen = columns(RescorlaWagner, playable(RescorlaWagner, trials)[0], ["subject"], ())
+    z = [np.full(6, np.log(0.3 / 0.7)), np.full(6, np.log(2.0))]
+    assert float(nuts._log_likelihood(RescorlaWagner, seen, linked, {})(z)) == pytest.approx(known, abs=1e-3)
 
 
 def test_without_the_sampler_the_message_says_which_extra_to_install(monkeypatch):

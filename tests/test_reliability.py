@@ -16,6 +16,7 @@ from neurometa.errors import InputError
 from neurometa.storage import as_line, only_writer, read_json, read_lines, write_json
 from neurometa.tasks import IndependentBandit
 from neurometa.training import a2c, checkpoint, curve
+from neurometa.training.together import Together
 
 TINY = a2c.Config(IndependentBandit(4), LSTM(2), n_updates=3, batch_size=2)
 
@@ -25,10 +26,10 @@ def place(tmp_path_factory):
     """A finished run, a checkpoint of its training and the table of a sweep; tests spoil copies."""
     folder = tmp_path_factory.mktemp("reliability")
     agent = runs.train(TINY, folder / "run", experiment="independent")
-    optimizer = torch.optim.Adam(agent.requires_grad_(True).parameters())
-    sum(x.sum() for x in agent.parameters()).backward()
-    optimizer.step()
-    checkpoint.save_state(folder / checkpoint.CHECKPOINT, agent, optimizer, torch.Generator(), 7)
+    agent, moments = Together([agent], TINY.batch_size, type(TINY.optimizer)).unload(0)
+    for k, moment in enumerate(moments.values()):
+        moment.normal_(generator=torch.Generator().manual_seed(k))
+    checkpoint.save_state(folder / checkpoint.CHECKPOINT, agent, moments, torch.Generator(), 7)
     sweep.begin(folder / "sweep", sweep.make_table("independent", TINY, n_draws=2, n_episodes=4))
     return folder
 
@@ -43,11 +44,10 @@ def weights(path):
 
 
 def state(path):
-    agent = AGENT
-    optimizer, rng = torch.optim.Adam(agent.parameters()), torch.Generator()
-    update = checkpoint.load_state(path, agent, optimizer, rng)
-    found = {f"{i} {name}": x.tolist() for i, one in optimizer.state_dict()["state"].items() for name, x in one.items()}
-    return found | {name: x.tolist() for name, x in agent.state_dict().items()} | {"at": update, "rng": rng.get_state()}
+    agent, rng = AGENT, torch.Generator()
+    moments, update = checkpoint.load_state(path, agent, rng)
+    found = {name: x.tolist() for name, x in (moments | agent.state_dict()).items()}
+    return found | {"at": update, "rng": rng.get_state()}
 
 
 READ = {

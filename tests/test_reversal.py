@@ -166,7 +166,7 @@ def test_a_learner_of_cue_values_expects_the_old_of_the_cue_it_has_not_seen():
 def test_the_contrasts_of_a_learner_of_cue_values_are_the_exact_ones(learning_rate, p_reversal):
     task = Reversal(20, p_reversal=p_reversal)
     trials = play(task, agents.CueLearner(learning_rate), 1500)
-    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_boot=100, level=0.999)
+    found = behaviour.reversal_contrasts(at_cue(trials), trials, n_bootstrap=100, level=0.999)
     expected = exact.reversal.cue_learner(20, p_reversal, learning_rate=learning_rate)
     assert (found.contrast_lower <= expected + 1e-6).all() and (expected <= found.contrast_upper + 1e-6).all()
     assert (abs(found.contrast - expected) < 0.03).all()

@@ -254,7 +254,8 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
         last = int((arrays["choice"][i] >= 0).any(0).nonzero()[0].max(initial=-1)) + 1  # what only pads says nothing
         choice, reward = (arrays[name][i].T[:last, None] for name in ("choice", "reward"))
         chosen, n_trials = np.unique(choice[choice >= 0]), int((choice >= 0).sum())
-        chance = -n_trials * math.log(n_options)
+        there = None if arms is None else arms[i][None]
+        chance = float(likelihood.Choices(choice, reward, n_options, arms=there).chance[0])
         note = "only one option was ever chosen" if chosen.size == 1 else ""
         if issubclass(model, LatentState):
             seen = latent_state.sequence(arrays["choice"][i], arrays["reward"][i])
@@ -262,7 +263,6 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
             columns.append(Column(score, n_trials, chance, note, propose=propose, log_odds=latent_state.RATES))
             continue
         told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)
-        there = None if arms is None else arms[i][None]
         one = likelihood.Choices(choice, reward, n_options, told=told, arms=there)
 
         def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:

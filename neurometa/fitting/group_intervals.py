@@ -7,6 +7,7 @@ only; what the others say is found on nodes that reach over the whole range.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from neurometa.fitting.marginal import Group, Nodes, bounds_of, slope
 STEP = 1e-3  # in units of the SD (mean) or of a neper (SD), for second differences
 NEAR = 0.02  # nats to which a profile is found
 MOST_STEPS = 6  # of Newton's method
-EXACT = 5e-3  # standard errors to which an end is found
+TINY = 1e-3  # of a standard error, over which the course of the maximum is straight
+MOST_TRIES = 20  # of false positions of an end, of which some four are the rule
 GROWS = 1.6  # a step outwards to the next
 OUTWARDS = 0.15  # without bounds, beyond the end of an interval: the first step on nodes over the whole range
 STEPS = {"ftol": 1e-7, "gtol": 1e-3, "maxiter": 60}  # of the climb to the highest point at a given mean or SD
@@ -123,49 +125,74 @@ def _course(best: np.ndarray, curve: np.ndarray, k: int, ends: np.ndarray) -> Co
 
 def _end(nodes: Nodes, best: np.ndarray, course: Course, side: int, ends: np.ndarray, top: float, drop: float) -> float:
     """Where the profile of one mean or log-SD has dropped on one side, or the bound where it does not."""
-    k, sign = course.k, (-1, 1)[side]
+    k, others, sign = course.k, course.others, (-1, 1)[side]
     bound = ends[k, side]
     room = abs(bound - best[k])
+    tiny = TINY * course.reach
+    path = {0.0: best[others], tiny: best[others] + sign * tiny * course.tilt}  # the best others by distance
 
     def left(distance: float) -> float:
         """How much of the drop is left, in roots of nats, of which a parabola loses the same everywhere."""
         point = best.copy()
         point[k] += sign * distance
-        point[course.others] += sign * distance * course.tilt
-        return np.sqrt(drop) - np.sqrt(max(top - _highest(nodes, point, course, ends), 0.0))
+        one, two = sorted(path, key=lambda known: abs(known - distance))[:2]
+        point[others] = path[one] + (path[two] - path[one]) * (distance - one) / (two - one)
+        value, path[distance] = _highest(nodes, np.clip(point, *ends.T), course, ends)
+        return np.sqrt(drop) - np.sqrt(max(top - value, 0.0))
 
-    inside, step = 0.0, course.reach * np.sqrt(2 * drop)
+    inside, before, step = 0.0, np.sqrt(drop), course.reach * np.sqrt(2 * drop)
     while inside < room:
         outside = min(inside + step, room)
-        if left(outside) < 0:
-            return float(best[k] + sign * optimize.brentq(left, inside, outside, xtol=EXACT * course.reach, rtol=1e-6))
-        inside, step = outside, GROWS * step
+        after = left(outside)
+        if after < 0:
+            return float(best[k] + sign * _crossing(left, inside, before, outside, after, drop))
+        inside, before, step = outside, after, GROWS * step
     return float(bound)
 
 
-def _highest(nodes: Nodes, point: np.ndarray, course: Course, ends: np.ndarray) -> float:
-    """Log marginal likelihood at its highest over the others, by Newton's steps with the information of the maximum.
+def _crossing(
+    left: Callable[[float], float], low: float, before: float, high: float, after: float, drop: float
+) -> float:
+    """Where `left` is zero between two places where it is above and below, by false position (Illinois)."""
+    close = NEAR / 4 / (2 * np.sqrt(drop))  # in roots of nats
+    last = 0.0
+    for _ in range(MOST_TRIES):
+        middle = low + (high - low) * before / (before - after)
+        value = left(middle)
+        if abs(value) < close:
+            return middle
+        same = value * last > 0  # on the same side again: the other end counts half, lest it stay for ever
+        if value > 0:
+            low, before, after = middle, value, after / (1 + same)
+        else:
+            high, before, after = middle, before / (1 + same), value
+        last = value
+    return middle
 
-    Where these fail, because the ridge bends, it is climbed to.
+
+def _highest(nodes: Nodes, point: np.ndarray, course: Course, ends: np.ndarray) -> tuple[float, np.ndarray]:
+    """Log marginal likelihood at its highest over the others, and where these are.
+
+    It is found by Newton's steps with the information of the maximum. Where these fail, because the ridge bends, it is
+    climbed to.
     """
     others = course.others
     if course.pinned:
-        return profile(nodes, point, course.k, point[course.k], ends)[0]
+        value, point = profile(nodes, point, course.k, point[course.k], ends)
+        return value, point[others]
     value, gradient = slope(nodes, point)
     for _ in range(MOST_STEPS):
         push = course.lent @ gradient[others]
-        if 0.5 * gradient[others] @ push < NEAR / 10:
-            return value
+        if 0.5 * gradient[others] @ push < NEAR / 40:
+            return value, point[others]
         tried = point.copy()
         tried[others] = np.clip(point[others] + push, ends[others, 0], ends[others, 1])
         reached, at = slope(nodes, tried)
         if reached < value:
             break
-        done = reached - value < NEAR / 20
         point, value, gradient = tried, reached, at
-        if done:
-            return value
-    return max(value, profile(nodes, point, course.k, point[course.k], ends)[0])
+    climbed, found = profile(nodes, point, course.k, point[course.k], ends)
+    return (climbed, found[others]) if climbed > value else (value, point[others])
 
 
 def profile(nodes: Nodes, start: np.ndarray, k: int, x: float, ends: np.ndarray) -> tuple[float, np.ndarray]:

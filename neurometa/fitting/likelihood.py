@@ -77,6 +77,12 @@ class Choices(NamedTuple):
         """Number of choices that score, per column."""
         return self.scores.sum((0, 2))
 
+    @property
+    def chance(self) -> np.ndarray:
+        """Log-likelihood of choices at random among the arms that are there, in nats (column,)."""
+        arms = self.n_options if self.arms is None else self.arms
+        return -(self.scores.sum(0) * np.log(arms)).sum(-1)
+
     def arrays(self) -> tuple[np.ndarray, ...]:
         """What a compiled loop reads: choices, rewards (column, member, trial), what is told, arms, and the window."""
         choice, reward = (np.moveaxis(each, 0, -1) for each in (self.choice, self.reward))

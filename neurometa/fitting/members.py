@@ -14,10 +14,10 @@ from neurometa.errors import InputError
 from neurometa.fitting.from_starts import Column, columns_of
 from neurometa.fitting.importance import Progress, drawn_group
 from neurometa.fitting.latents import playable
-from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.marginal import Group, Nodes
 from neurometa.fitting.multistart import Slope
 from neurometa.fitting.quadrature import N_NODES, grid_group
+from neurometa.fitting.scanned import columns
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
@@ -58,8 +58,7 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
     played = playable(model, trials)[0]
     dims = [str(dim) for dim in played.choice.dims if dim not in ("trial", group, *pool)]
     sizes, n_members = [played.sizes[dim] for dim in dims], played.sizes[group]
-    arrays = [played[name].transpose("trial", *dims, group, *pool).values for name in ("choice", "reward")]
-    choice, reward = (each.reshape(len(each), math.prod(sizes), n_members, -1) for each in arrays)
+    every = columns(model, played, [*dims, group], pool)
 
     def search(
         cell: int,
@@ -69,11 +68,10 @@ def on_grids(model: type[Model], trials: xr.Dataset, group: str, pool: Sequence[
         rng: np.random.Generator,
         progress: Progress | None = None,
     ) -> tuple:
-        one = Choices(choice[:, cell][:, some], reward[:, cell][:, some], played.choice.attrs["n_options"])
-        return grid_group(model, one, linked, held)
+        return grid_group(model, every.take(cell * n_members + some), linked, held)
 
-    n_scored = (choice >= 0).sum((0, 3))
-    return Members(dims, sizes, n_scored, -n_scored * np.log(played.choice.attrs["n_options"]), (), search)
+    n_scored, chance = every.n_scored.reshape(-1, n_members), every.chance.reshape(-1, n_members)
+    return Members(dims, sizes, n_scored, chance, (), search)
 
 
 def at_draws(

@@ -12,6 +12,7 @@ from neurometa.fitting.fit import check_bounds, check_pool
 from neurometa.fitting.latents import playable, with_coords
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.members import by_member
+from neurometa.fitting.scanned import columns
 from neurometa.fitting.transforms import Link, links
 from neurometa.models import Equations, Model
 
@@ -79,18 +80,14 @@ def sample_group(
     played = playable(model, members)[0]
     if left := [dim for dim in played.choice.dims if dim not in ("trial", group, *pool)]:
         raise InputError(f"The choices span {left}, too; pool over these dims, or select one group.")
-    choice, reward = (
-        played[name].transpose("trial", group, *pool).values.reshape(played.sizes["trial"], played.sizes[group], -1)
-        for name in ("choice", "reward")
-    )
-    some = np.flatnonzero((choice >= 0).any((0, 2)))
+    every = columns(model, played, [group], pool)
+    some = np.flatnonzero(every.n_scored)
     if some.size < 2:
         raise InputError(f"{some.size} members along {group!r} made a choice; a group needs two at least.")
-    seen = Choices(choice[:, some], reward[:, some], played.choice.attrs["n_options"])
-    drawn, failed = _run(model, seen, linked, lower, (n_chains, n_tune, n_draws), seed)
+    drawn, failed = _run(model, every.take(some), linked, lower, (n_chains, n_tune, n_draws), seed)
     result = xr.Dataset()
     for name in model.parameters():
-        whole = np.full((n_chains, n_draws, choice.shape[1]), np.nan)
+        whole = np.full((n_chains, n_draws, played.sizes[group]), np.nan)
         whole[..., some] = drawn[name] if name in linked else lower[name]
         result[name] = (("chain", "draw", group), whole, {"long_name": name.replace("_", " ")})
     for kind, text in (("group_mean", "mean"), ("group_sd", "SD")):
@@ -180,6 +177,8 @@ def _log_likelihood(
     made = jnp.asarray(choice >= 0)
     chosen = jnp.asarray(np.eye(choices.n_options)[np.maximum(choice, 0)] * (choice >= 0)[..., None])
     earned = jnp.asarray(choices.reward)[..., None]
+    arms = choices.n_options if choices.arms is None else choices.arms[..., None]
+    there = jnp.asarray(np.arange(choices.n_options) < arms)
 
     def log_likelihood(z: list[Any]) -> Any:
         def value(name: str) -> Any:
@@ -190,8 +189,9 @@ def _log_likelihood(
 
         def trial(features: tuple, now: tuple) -> tuple[tuple, Any]:
             played, picked, paid = now
-            logits = jnp.broadcast_to(acting.logits(features), picked.shape)
-            scored = (picked * log_policy(model, logits, jax.nn.log_softmax, jax.scipy.special.log_ndtr)).sum()
+            logits = jnp.where(there, jnp.broadcast_to(acting.logits(features), picked.shape), -jnp.inf)
+            log_prob = log_policy(model, logits, jax.nn.log_softmax, jax.scipy.special.log_ndtr)
+            scored = jnp.where(picked > 0, log_prob, 0.0).sum()
             learned = acting.update(features, picked, paid)
             kept = tuple(
                 jnp.where(played[..., None], jnp.broadcast_to(new, old.shape), old)

@@ -180,6 +180,7 @@ class Model(Softmax):
 
         Examples
         --------
+        >>> from neurometa.models import RescorlaWagner
         >>> RescorlaWagner.starting((0.15, 0.85)).start
         ((0.15, 0.85),)
         >>> RescorlaWagner.starting("fitted").parameters()

@@ -198,7 +198,7 @@ def _checked(
 
 def _check_units(activity: xr.DataArray) -> None:
     """Raise where units are missing on every sample, so that no sample has them all."""
-    missing = ~np.isfinite(activity)
+    missing = xr.DataArray(~np.isfinite(activity))
     samples = [each for each in activity.dims if each != "unit"]
     some = ~missing.all("unit")  # the others are padding
     dead = np.flatnonzero((missing | ~some).all(samples).values)

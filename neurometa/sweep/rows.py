@@ -44,7 +44,7 @@ def train_rows(folder: Path, rows: list[int]) -> list[int]:
     """
     torch.set_num_threads(1)  # processes are side by side; small networks gain nothing from more
     table = open_table(folder)
-    left = [row for row in rows if row_config(table, row) and not (row_folder(folder, row) / SCORE).exists()]
+    left = [row for row in rows if not (row_folder(folder, row) / SCORE).exists()]
     configs, folders = [row_config(table, row) for row in left], [row_folder(folder, row) for row in left]
     trained = runs.train_together(configs, folders, experiment=table["experiment"], resume=True)
     for row, config, run, agent in zip(left, configs, folders, trained, strict=True):

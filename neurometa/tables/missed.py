@@ -206,13 +206,13 @@ def _signed(
             f"{places[entry[-1]]}: {shown}; if it is an option, type {every}; if it is a missed trial, {missed}."
         )
     if 0 in entry and not evidence.varies(outcome[entry[0]]):
-        every, two = _shown(entry, sorted(entry), []), _shown(entry, [-1, 1], [0])
+        option, two = lines.coding("choice", _shown(entry, sorted(entry), [])), _shown(entry, [-1, 1], [0])
         column = witness(entry[0])
         if column is None:
             raise InputError(
                 f"{places[entry[0]]}: '0' ({_rows(outcome[entry[0]])}) never has another outcome than one, while those "
                 f"of -1 and 1 vary; if it stands for a missed trial, type {lines.coding('choice', two)}; if it is an "
-                f"option, {lines.coding('choice', every)}."
+                f"option, {option}."
             )
         told = f"choice 0 ({len(outcome[entry[0]]):,}) read as missed: {column!r} says nothing on just these rows."
         return Reading([0], [], [told], options=[-1, 1])

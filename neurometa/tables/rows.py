@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ MOST_KINDS = 40
 MANY_MISSED = 0.5
 
 
-def keep(table: cells.Table, where: Mapping[str, object] | None) -> tuple[cells.Table, dict[str, int]]:
+def keep(table: cells.Table, where: Mapping[str, Any] | None) -> tuple[cells.Table, dict[str, int]]:
     """Keep the rows that have one of the given values in each of the given columns.
 
     Returns

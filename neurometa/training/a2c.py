@@ -275,7 +275,7 @@ def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
     if weights[0].rpe_noise > 0:
         alike -= {"rpe_noise"}
     names = {"discount", "value", "entropy", "gae_lambda", "rpe_gain", "rpe_noise"} - alike
-    return weights[0]._replace(**{name: rows(name) for name in names})
+    return Weights(**(weights[0]._asdict() | {name: rows(name) for name in names}))
 
 
 def _train_plainly(

@@ -77,8 +77,8 @@ def actor_critic(
         advantage = n_step_returns(reward, known, weights.discount, weights.horizon) - known
     else:
         advantage = advantages(reward, known, weights.discount, weights.gae_lambda)
-    noise = {"gain": weights.rpe_gain, "delay": weights.rpe_delay, "noise_sd": weights.rpe_noise}
-    advantage = disturbed(advantage, **noise, rng=rng)
+    gain, noise_sd = weights.rpe_gain, weights.rpe_noise
+    advantage = disturbed(advantage, gain=gain, delay=weights.rpe_delay, noise_sd=noise_sd, rng=rng)
     log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
     policy_loss = -advantage * log_policy.gather(0, action[None])[0]
     value_loss = 0.5 * (advantage + known - value).square()

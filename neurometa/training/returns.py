@@ -195,5 +195,6 @@ def disturbed(
     if torch.is_tensor(gain) or gain != 1:
         rpe = gain * rpe
     if torch.is_tensor(noise_sd) or noise_sd:
+        assert rng is not None
         rpe = rpe + noise_sd * normal(rng, *rpe.shape, axis=1)
     return rpe

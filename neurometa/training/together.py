@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import LSTMAgent, SeparateActorCritic
+from neurometa.agents import LSTMAgent, RecurrentAgent, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.streams import Streams, uniform
 from neurometa.tasks import Task
@@ -41,13 +41,15 @@ class Together:
 
     def __init__(self, agents: Sequence[Network], n_each: int, optimizer: type[Adam | RMSProp]) -> None:
         self.agents, self.n_each = list(agents), n_each
-        apart = isinstance(agents[0], SeparateActorCritic)
-        parts = [[agent.critic for agent in agents], [agent.actor for agent in agents]] if apart else [list(agents)]
+        parts: list[list[RecurrentAgent]] = [[agent for agent in agents if not isinstance(agent, SeparateActorCritic)]]
+        apart = [agent for agent in agents if isinstance(agent, SeparateActorCritic)]
+        if apart:
+            parts = [[agent.critic for agent in apart], [agent.actor for agent in apart]]
         n_moments = 1 if optimizer is RMSProp else 2
         self.parts = [Part(part, n_each, n_moments) for part in parts]  # the actor comes last
         self.optimizer = optimizer
         n_idle = Streams.rounded(len(agents) * n_each) - len(agents) * n_each
-        discounts = [agent.discount if apart else 0.0 for agent in agents]
+        discounts = [agent.discount for agent in apart] or len(agents) * [0.0]
         self.discount = np.array([x for x in discounts for _ in range(n_each)] + n_idle * [0.0], np.float32)
 
     def play(self, task: Task, rng: Streams, who: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -174,7 +176,7 @@ class Part:
 
     Parameters
     ----------
-    agents : list of LSTMAgent
+    agents : list of RecurrentAgent
         Of one shape.
     n_each : int
         Episodes of each in a batch.
@@ -182,7 +184,7 @@ class Part:
         Numbers that the optimiser keeps of each weight.
     """
 
-    def __init__(self, agents: list[LSTMAgent], n_each: int, n_moments: int) -> None:
+    def __init__(self, agents: list[RecurrentAgent], n_each: int, n_moments: int) -> None:
         first, n = agents[0], len(agents)
         self.n_each, self.n_steps, units = n_each, first.n_steps, first.n_units
         self.units, self.n_rows, self.n_outputs = units, units + first.n_inputs + 2, first.n_actions + 1
@@ -245,6 +247,7 @@ class Part:
 
     def differentiate(self, who: np.ndarray) -> None:
         """Fill the gradient of every parameter of the networks `who` from that of their outputs."""
+        assert self.leaf.grad is not None
         d_outputs = self.leaf.grad.numpy()
         if self.n_each > COMPILED:
             for n in who:
@@ -260,6 +263,7 @@ class Part:
 
     def _differentiate_head(self, n: int) -> None:
         """Fill the gradient of the weights from the hidden state to the outputs."""
+        assert self.leaf.grad is not None
         d_outputs = self.leaf.grad[:, :, n * self.n_each : (n + 1) * self.n_each].flatten(1)
         hidden = self.x[n, 1 : self.n_steps + 1].flatten(0, 1)[:, : self.units]
         torch.mm(d_outputs, hidden, out=self.d_head[n])
@@ -280,7 +284,7 @@ class Part:
                 self.d_weight[n].addmm_(x.T, self.d_gates[0].flatten(0, 1)[: len(x)])
         kernels.start_back(n, self.n_outputs, self.n_rows, self.d_hidden, self.d_cell, self.gradient)
 
-    def take(self, n: int, agent: LSTMAgent) -> None:
+    def take(self, n: int, agent: RecurrentAgent) -> None:
         """Copy the weights of an agent to network `n`."""
         core, head = agent.core, agent.head
         rows = [core.weight_hh.T, core.weight_ih.T, core.bias_ih[None], core.bias_hh[None]]
@@ -289,7 +293,7 @@ class Part:
         self.parameters[n, : len(flat)] = flat.numpy()
 
     @torch.no_grad()
-    def put(self, n: int, agent: LSTMAgent) -> None:
+    def put(self, n: int, agent: RecurrentAgent) -> None:
         """Copy the weights of network `n` to an agent."""
         core, head, row = agent.core, agent.head, torch.from_numpy(self.parameters[n])
         sizes = [self.n_weights, head.weight.numel(), head.bias.numel(), agent.start.numel()]
@@ -303,7 +307,7 @@ class Part:
             parameter.copy_(x.view_as(parameter))
 
 
-def _places(agent: LSTMAgent) -> np.ndarray:
+def _places(agent: RecurrentAgent) -> np.ndarray:
     """Where among the inputs observation, action, reward and time begin; -1 where they are not given."""
     n_levels = len(agent.reward_levels) or 1
     widths = {"action": agent.n_actions, "reward": n_levels, "time": 1}
