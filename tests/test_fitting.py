@@ -16,6 +16,9 @@ from scipy import optimize
 from neurometa import dataset
 from neurometa.behaviour import fit, latents, log_likelihood, simulate
 from neurometa.errors import InputError
+from neurometa.fitting.likelihood import Choices
+from neurometa.fitting.profile import interval
+from neurometa.fitting.scan import Problem, maximise
 from neurometa.models import (
     MODELS,
     Behrens,
@@ -451,6 +454,52 @@ def test_at_the_ends_of_an_interval_the_profile_has_dropped_by_half_a_chi_square
             for end in fitted[f"{name}_interval"][i].values:
                 held = fit(RescorlaWagner, trials.isel(episode=i), bounds={name: (end, end)})
                 assert fitted.log_likelihood[i] - held.log_likelihood == pytest.approx(1.9207, abs=0.02)
+
+
+def maximised(kind, truth, n_episodes, seed):
+    """Simulated choices with their maxima, as the intervals are given them."""
+    rng = np.random.default_rng(seed)
+    trials = simulate(truth, walk(n_episodes, 100, seed=seed), rng)
+    low, high = (
+        np.repeat([[kind.bounds[name][end]] for name in (*kind.rates(), *kind.weights)], n_episodes, axis=1)
+        for end in (0, 1)
+    )
+    choice, reward = (trials[name].transpose("trial", "episode").values[..., None] for name in ("choice", "reward"))
+    problem = Problem(kind, Choices(choice.astype(int), reward.astype(float), 2), low, high)
+    return problem, maximise(problem, every_top=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "truth", "n_episodes"),
+    [(RescorlaWagner, RescorlaWagner(0.3, 3.0), 60), (TwoLearningRates, TwoLearningRates(0.4, 0.2, 5.0), 8)],
+)
+def test_a_walk_along_the_profile_goes_as_far_as_scans_of_all_the_way(kind, truth, n_episodes):
+    problem, best = maximised(kind, truth, n_episodes, seed=3)
+    assert (best.rival < best.value - 1.92).any()
+    for k in range(len(problem.lower)):
+        walked = interval(problem, best, k, 1.92)
+        scanned = interval(problem, best._replace(rival=np.full(n_episodes, np.inf)), k, 1.92)
+        near = 1e-4 * (problem.upper - problem.lower)[k, 0]
+        assert (walked[0] < scanned[0] + near).all() and (walked[1] > scanned[1] - near).all()
+        if len(problem.lower) == 2:  # with more rates a scan may miss the ridge that a walk follows further
+            np.testing.assert_allclose(walked, scanned, rtol=0, atol=near)
+
+
+def test_where_a_profile_has_several_peaks_the_interval_reaches_over_all_that_count():
+    problem, best = maximised(RescorlaWagner, RescorlaWagner(0.4, 0.7), 60, seed=4)
+    several = np.flatnonzero((best.rival > best.value - 1.92) & (best.parameters[1] > 0))[:4]
+    assert several.size
+    rate, slope = np.linspace(0, 1, 401)[:, None, None], np.linspace(0, np.sqrt(30), 301)[:, None] ** 2
+    value, total = np.full((2, 401, 1, several.size), 0.5), 0.0
+    for chose, earned in zip(problem.choices.choice[:, several, 0], problem.choices.reward[:, several, 0], strict=True):
+        picked = np.arange(2)[:, None, None, None] == chose
+        total = total - np.logaddexp(0, slope * np.where(picked[0], value[1] - value[0], value[0] - value[1]))
+        value = np.where(picked, value + rate * (earned - value), value)
+    within = (total > best.value[several] - 1.92).any(1)
+    lower, upper = interval(problem.take(several), best.take(several), 0, 1.92)
+    for i in range(several.size):
+        found = np.flatnonzero(within[:, i]) / 400
+        assert lower[i] == pytest.approx(found[0], abs=0.003) and upper[i] == pytest.approx(found[-1], abs=0.003)
 
 
 def test_a_wider_level_gives_a_wider_interval():

@@ -1,6 +1,7 @@
 """Imports point down only, and what reads never loads what trains."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -88,6 +89,24 @@ def test_imports_point_down(path):
     height = LAYER[module_of(path)]
     wrong = {name for name in used(path) if LAYER.get(name, -1) >= height}
     assert not wrong, f"{path.name} is in layer {height}: {LAYERS[height]}"
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    names = {path: ".".join(["neurometa", *path.relative_to(PACKAGE).with_suffix("").parts]) for path in FILES}
+    there = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    arrows = {}
+    for path in FILES:
+        package = ".".join(["neurometa", *path.relative_to(PACKAGE).parent.parts])
+        whole = set(imports(path, package))
+        told = {name for name in there for each in whole if each == name or each.rpartition(".")[0] == name}
+        arrows[names[path].removesuffix(".__init__")] = told - {names[path].removesuffix(".__init__")}
+    packages = {name for name, path in there.items() if path.name == "__init__.py"}
+    arrows = {  # a package is what its modules make of it: none of these imports from it, which would be a circle
+        name: {one for one in told if one not in packages or not f"{name}.".startswith(f"{one}.")}
+        for name, told in arrows.items()
+    }
+    order = graphlib.TopologicalSorter(arrows)
+    order.prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -5,9 +5,10 @@ import numpy as np
 from neurometa.fitting.likelihood import gaps, score
 from neurometa.fitting.scan import Optimum, Problem, maximise
 from neurometa.fitting.sensitivity import Surface
+from neurometa.fitting.walk import walked
 
 NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned
-N_SECANTS = 6  # to find where it crosses the line, between two nodes
+N_SECANTS = 12  # to find where it crosses the line, between two nodes
 
 
 def unidentified(problem: Problem, optimum: Optimum) -> np.ndarray:
@@ -51,12 +52,27 @@ def interval(problem: Problem, optimum: Optimum, parameter: int, drop: float) ->
     The other parameters are at their best at every value tried. Where the profile has
     several peaks, the interval reaches over all those that count.
 
+    A peak of the profile is a local maximum of the likelihood, so that there is one above the line if no climber's
+    top elsewhere is: then a walk outwards finds the ends. Otherwise, or where the walk fails, all of the way
+    to the bounds is scanned.
+
     Returns
     -------
     float array (bound, column)
         A bound of the parameter where the profile has not dropped before it.
     """
     surface = Surface(problem.model, problem.choices, problem.free)
+    ends, one_peak = np.full((2, optimum.value.size), np.nan), optimum.rival < optimum.value - drop
+    for find in (walked, _scanned):
+        columns = np.flatnonzero(one_peak if find is walked else np.isnan(ends).any(0))
+        if columns.size:
+            part = problem.take(columns), optimum.take(columns)
+            ends[:, columns] = find(*part, parameter, drop, surface.of(columns))
+    return ends
+
+
+def _scanned(problem: Problem, optimum: Optimum, parameter: int, drop: float, surface: Surface) -> np.ndarray:
+    """As `interval`, by scans of the others at nodes all the way to the bounds."""
     both = np.tile(np.arange(optimum.value.size), 2)
     start, bound = optimum.parameters[parameter, both], np.concatenate([problem.lower, problem.upper], 1)[parameter]
     reach = bound - start

@@ -26,6 +26,7 @@ LOW = (
     6.0  # nats: nodes that lie lower than this below the best node are no place to climb from, if a neighbour tops them
 )
 EQUAL = 1e-9  # nats: maxima that differ by less are equal
+APART = 0.02  # of the way between the bounds: climbers that end so far from each other are on different tops
 CHUNK = 400_000  # elements of the learned features that are held at once
 INITIAL, FINAL = 1e-2, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
 WITHIN = 1e-12  # of the way between the bounds: a kink on a bound is seen from within
@@ -101,13 +102,23 @@ class Optimum(NamedTuple):
         Rates first.
     value : float array (column,)
         In nats.
+    gradient : float array (parameter, column)
+        There.
     hessian : float array (parameter, parameter, column)
         There.
+    rival : float array (column,)
+        The highest that a climber reached elsewhere, in nats; infinite where one is stuck at a kink.
     """
 
     parameters: np.ndarray
     value: np.ndarray
+    gradient: np.ndarray
     hessian: np.ndarray
+    rival: np.ndarray
+
+    def take(self, columns: np.ndarray) -> "Optimum":
+        """Only some of the columns, in any order and number."""
+        return Optimum(*(each[..., columns] for each in self))
 
 
 class Nodes(NamedTuple):
@@ -117,7 +128,7 @@ class Nodes(NamedTuple):
     column: np.ndarray
 
 
-def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
+def maximise(problem: Problem, surface: Surface | None = None, *, every_top: bool = False) -> Optimum:
     """Find the global maximum of every column.
 
     Climbers begin at every local maximum of the scan, at its best node of every slice, and at the local
@@ -129,6 +140,8 @@ def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
         Of which the maximum is wanted.
     surface : Surface, optional
         Of its choices, if there is one already.
+    every_top : bool
+        Let the climbers that cannot win climb on, so that `rival` is a maximum.
 
     Returns
     -------
@@ -148,7 +161,7 @@ def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
         ]
         found += halved
     nodes = Nodes(*(np.concatenate(each, axis=-1) for each in zip(*found, strict=True)))
-    summit = polish(problem, nodes, surface)
+    summit = polish(problem, nodes, surface, every_top=every_top)
     low, order = np.full(problem.lower.shape[1], -np.inf), np.arange(nodes.column.size)
     np.maximum.at(low, nodes.column, summit.value)
     good = summit.value >= low[nodes.column] - EQUAL
@@ -156,11 +169,21 @@ def maximise(problem: Problem, surface: Surface | None = None) -> Optimum:
     keys = [order, *np.round(summit.place[:n][::-1], 6)]  # of equal maxima the lowest rates
     order = np.lexsort((*keys, ~good, nodes.column))
     best = order[np.unique(nodes.column[order], return_index=True)[1]]
-    return settle(problem, Optimum(summit.place[:, best], summit.value[best], summit.hessian[..., best]))
+    rival = _rival(problem, nodes.column, summit, summit.place[:, best])
+    return settle(problem, Optimum(*(each[..., best] for each in summit[:4]), rival))
 
 
-def polish(problem: Problem, nodes: Nodes, surface: Surface) -> Summit:
-    """Climb from each node to the maximum nearby."""
+def _rival(problem: Problem, column: np.ndarray, summit: Summit, best: np.ndarray) -> np.ndarray:
+    """The highest value that climbers of a column reached away from its best place; infinite where one is stuck."""
+    reach = APART * (problem.upper - problem.lower)[:, column]
+    away = (np.abs(summit.place - best[:, column]) > reach).any(0)
+    rival = np.full(best.shape[1], -np.inf)
+    np.maximum.at(rival, column, np.where(summit.stuck, np.inf, np.where(away, summit.value, -np.inf)))
+    return rival
+
+
+def polish(problem: Problem, nodes: Nodes, surface: Surface, *, every_top: bool = False) -> Summit:
+    """Climb from each node to the maximum nearby; who cannot win for its column gives up, unless it is `every_top`."""
     low, high = problem.lower[:, nodes.column], problem.upper[:, nodes.column]
     n, width = problem.n_rates, np.where(high > low, high - low, 1.0)
     shy = WITHIN * (high - low)[:n]
@@ -185,7 +208,9 @@ def polish(problem: Problem, nodes: Nodes, surface: Surface) -> Summit:
         angle = np.pi * np.sqrt(np.maximum(share * (1 - share), 0.0) + 1e-3)
         return np.concatenate([angle * width[:n, who], np.maximum(np.abs(place[n:]), 1.0)])
 
-    found = ascend(evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, nodes.column)
+    found = ascend(
+        evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, None if every_top else nodes.column
+    )
     return explore(evaluate, found, (low, high), scale)
 
 

@@ -118,7 +118,7 @@ def _fit_columns(
     told = np.array([not isinstance(prior, Uniform) for prior in priors] or [False] * n)[:, None]
     if some.size:
         problem = Problem(model, choices.take(some), lower, upper, priors)
-        best = maximise(problem)
+        best = maximise(problem, every_top=level is not None)
         open_ = unidentified(problem, best)
         flat[:, some], held = open_, lower == upper
         lost = open_ & ~told
