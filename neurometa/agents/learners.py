@@ -7,6 +7,7 @@ from torch import Tensor
 
 from neurometa.agents.base import Agent, Output, State
 from neurometa.errors import InputError
+from neurometa.fitting.choice_rule import log_policy
 from neurometa.models import Model
 
 
@@ -73,9 +74,10 @@ class LearningModelAgent(Agent):
         acted = action.sum(-1, keepdim=True) > 0
         learned = model.update(before, action, reward[:, None])
         features = tuple(torch.where(acted, new, old) for new, old in zip(learned, before, strict=True))
-        logits = model.logits(features)
-        if "inverse_temperature" in model.weights:
-            expected = features[model.weights.index("inverse_temperature")]
+        # a softmax follows when an action is drawn
+        logits = log_policy(model, model.logits(features), lambda logits, axis: logits, torch.special.log_ndtr)
+        expected = model.expected(features)
+        if expected is not None:
             value = (torch.softmax(logits, -1) * expected).sum(-1)
         else:
             value = torch.full_like(reward, torch.nan)

@@ -19,7 +19,9 @@ def fit(
     trials: Annotated[
         Path, typer.Argument(help="Run folder, or a .nc file that keeps the contract.", show_default=False)
     ],
-    model: Annotated[str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, ...")],
+    model: Annotated[
+        str, typer.Option(help="hybrid, model-free, model-based, kool-hybrid, latent-state, kalman-filter, ...")
+    ],
     priors: Annotated[str, typer.Option(help="none (maximum likelihood), weak, or kool (kool-hybrid only).")] = "none",
     pool: Annotated[list[str] | None, typer.Option(help="Dim to pool over, e.g. episode; may be given again.")] = None,
     per: Per = None,

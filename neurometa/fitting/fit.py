@@ -164,7 +164,7 @@ def fit(
         )
     if n_draws:
         raise InputError("n_draws is only for fits of a group; give group, e.g. group='subject'.")
-    scanned = issubclass(model, Softmax) and model.scanned
+    scanned = issubclass(model, Softmax) and model.scanned and model.choice_rule == "softmax"
     if (priors or not scanned) and (window is not None or intervals):
         what = "window" if window is not None else "intervals"
         raise InputError(f"{what} is only for models without priors that are scanned, of models.MODELS.")

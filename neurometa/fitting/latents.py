@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.special import log_softmax
 
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.fitting import observer, two_step
+from neurometa.fitting.choice_rule import log_policy
 from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
 
 LABELS = {
@@ -20,6 +20,9 @@ LABELS = {
     "doubt": "belief that the arm is the worse one",
     "kernel": "choice kernel of the arm",
     "log_volatility": "posterior mean of the volatility's logarithm",
+    "relative_uncertainty": "posterior SD of arm 0 minus that of arm 1",
+    "total_uncertainty": "posterior SD of the difference between the arms",
+    "value_sd": "posterior SD of the arm's mean reward",
     "novelty": "associability of the arm that its errors added",
     "trace": "share of its initial associability that the arm still has",
 }
@@ -231,10 +234,12 @@ def _replay(
         logits = np.where(np.arange(n_options) < arms[..., None], logits, -np.inf)
     coords = choice.coords
     grain = (*choice.dims, "arm")
-    named = {name: xr.DataArray(each, coords, grain) for name, each in zip(model.features, stacked, strict=True)}
+    named = {
+        name: xr.DataArray(each, coords, grain[: each.ndim]) for name, each in acting.latents(tuple(stacked)).items()
+    }
     expected = acting.expected(tuple(stacked))
     promised = None if expected is None else xr.DataArray(expected, coords, grain)
-    return xr.DataArray(log_softmax(logits, axis=-1), coords, grain), named, promised
+    return xr.DataArray(log_policy(model, logits), coords, grain), named, promised
 
 
 def parameters_of(model: Equations) -> list[xr.DataArray]:

@@ -1,4 +1,4 @@
-"""Numbers under the fitter: learned features, the softmax likelihood, and its maximum over the weights.
+"""Numbers under the fitter: learned features, the likelihood of choices, and its maximum over the weights.
 
 Everything here is plain arrays. A *point* is one set of rates tried on one column of
 choices; all points go through one trial together, so that numpy's vectorised exp and log
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurometa.fitting import compiled
+from neurometa.fitting.choice_rule import probit
 from neurometa.models import Model, Observer, Softmax
 
 BLOCK = 1 << 15  # elements of a temporary array; a few of them fit the cache of one core
@@ -106,30 +107,36 @@ class Choices(NamedTuple):
 
 
 class Gaps(NamedTuple):
-    """What the softmax sees at given rates: the log-likelihood is ``w @ chosen - sum(log(1 + sum(exp(w @ gap))))``.
+    """What the choice rule sees at given rates.
+
+    For a softmax the log-likelihood is ``w @ chosen - sum(log(1 + sum(exp(w @ gap))))``, for a probit
+    ``sum(log(Phi(w @ gap)))``.
 
     Attributes
     ----------
     gap : float array (feature, other, trial, point, member)
         Each weighed feature of arms 1, 2, ... minus that of arm 0, before each trial that may
-        score; 0 where it does not.
+        score; 0 where it does not. For a probit that of the chosen arm minus that of the other one.
     chosen : float array (feature, point)
-        The gaps of the chosen arms, summed.
+        The gaps of the chosen arms, summed; not for a probit.
     empty : float array (point,)
         What the trials that may score but do not add to that sum of logarithms, in nats.
     absent : float array (other, 1, point, member) or None
         Minus infinity for arms that are not there, else 0.
+    probit : bool
+        Whether the choice rule is a probit.
     """
 
     gap: np.ndarray
     chosen: np.ndarray
     empty: np.ndarray
     absent: np.ndarray | None = None
+    probit: bool = False
 
     def take(self, points: np.ndarray) -> "Gaps":
         """Only some of the points."""
         absent = None if self.absent is None else self.absent[:, :, points]
-        return Gaps(self.gap[:, :, :, points], self.chosen[:, points], self.empty[points], absent)
+        return Gaps(self.gap[:, :, :, points], self.chosen[:, points], self.empty[points], absent, self.probit)
 
 
 def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
@@ -170,9 +177,14 @@ def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
     arms = np.arange(1, choices.n_options).reshape(-1, 1, 1)
     scored = choices.choice if choices.stop is None else _windowed(choices)
     chosen = (scored[choices.first if choices.stop is None else 0 :, None] == arms).astype(float)
+    is_probit = model.choice_rule == "probit"
+    if is_probit:
+        gap *= 2 * chosen[:, :, None] - 1
     total = np.einsum("ktjscm,tjcm->ksc", gap, chosen)
     points = gap.reshape(*gap.shape[:3], -1, gap.shape[-1]).swapaxes(1, 2)
-    return Gaps(points, total.reshape(len(gap), -1), np.tile(_empty(choices), n_tries), _absent(choices, n_tries))
+    return Gaps(
+        points, total.reshape(len(gap), -1), np.tile(_empty(choices), n_tries), _absent(choices, n_tries), is_probit
+    )
 
 
 def _filled(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.ndarray) -> bool:
@@ -264,6 +276,8 @@ def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     information : float array (feature, feature, point)
         Positive semidefinite: the log-likelihood is concave in the weights.
     """
+    if seen.probit:
+        return _probit_score(seen, weights)
     n_features, n_others, n_trials, n_points, n_members = seen.gap.shape
     value = (weights * seen.chosen).sum(0) + seen.empty
     gradient, information = seen.chosen.copy(), np.zeros((n_features, n_features, n_points))
@@ -290,6 +304,15 @@ def score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
                 if m < k:
                     information[m, k] += second
     return value, gradient, information
+
+
+def _probit_score(seen: Gaps, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `score`, for a probit."""
+    gap = seen.gap[:, 0]  # (feature, trial, point, member): there are two arms
+    value, slope, bend = probit(np.einsum("kp,ktpm->tpm", weights, gap))
+    gradient = np.einsum("tpm,ktpm->kp", slope, gap)
+    information = np.array([np.einsum("tpm,ktpm->kp", bend * each, gap) for each in gap])
+    return value.sum((0, -1)) + seen.empty, gradient, information
 
 
 def climb(

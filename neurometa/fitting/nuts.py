@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.errors import InputError
+from neurometa.fitting.choice_rule import log_policy
 from neurometa.fitting.fit import check_bounds, check_pool
 from neurometa.fitting.latents import playable, with_coords
 from neurometa.fitting.likelihood import Choices
@@ -189,7 +190,8 @@ def _log_likelihood(
         def trial(features: tuple, now: tuple) -> tuple[tuple, Any]:
             played, picked, paid = now
             logits = jnp.where(there, jnp.broadcast_to(acting.logits(features), picked.shape), -jnp.inf)
-            scored = jnp.where(picked > 0, jax.nn.log_softmax(logits, axis=-1), 0.0).sum()
+            log_prob = log_policy(model, logits, jax.nn.log_softmax, jax.scipy.special.log_ndtr)
+            scored = jnp.where(picked > 0, log_prob, 0.0).sum()
             learned = acting.update(features, picked, paid)
             kept = tuple(
                 jnp.where(played[..., None], jnp.broadcast_to(new, old.shape), old)

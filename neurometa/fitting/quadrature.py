@@ -167,6 +167,8 @@ def on_product(
 
 def log_likelihood(seen: Gaps, weights: np.ndarray) -> np.ndarray:
     """Value of `neurometa.fitting.likelihood.score` alone (point,): many trials share one logarithm."""
+    if seen.probit:
+        return score(seen, weights)[0]
     logit = seen.gap[0] * weights[0, :, None]
     for k in range(1, len(weights)):
         logit += seen.gap[k] * weights[k, :, None]

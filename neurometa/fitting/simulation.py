@@ -2,11 +2,11 @@
 
 import numpy as np
 import xarray as xr
-from scipy.special import log_softmax
 
 from neurometa import dataset
 from neurometa.errors import InputError
 from neurometa.fitting import observer, two_step_world
+from neurometa.fitting.choice_rule import log_policy
 from neurometa.fitting.latents import aligned, check_options, parameters_of
 from neurometa.models import Equations, Model, Observer, TwoStepModel
 
@@ -78,7 +78,7 @@ def simulate(
     acting = aligned(model, parameters, dims)
     features, choices, rewards = acting.begin(np.zeros(prob.shape[1:])), [], []
     for now in prob.values:
-        share = np.exp(log_softmax(acting.logits(features), axis=-1)).cumsum(-1)
+        share = np.exp(log_policy(acting, acting.logits(features))).cumsum(-1)
         choice = (rng.random((*share.shape[:-1], 1)) > share[..., :-1]).sum(-1)
         chosen = np.eye(n_options)[choice]
         reward = (rng.random(choice.shape) < (chosen * now).sum(-1)).astype(float)

@@ -12,6 +12,7 @@ from neurometa.models.bandit import (
 )
 from neurometa.models.base import Array, Equations, Model, Observer, Softmax, check_model
 from neurometa.models.behrens import Behrens
+from neurometa.models.kalman import KalmanFilter, KalmanUCB
 from neurometa.models.latent_state import LatentState
 from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
 
@@ -24,7 +25,7 @@ MODELS: tuple[type[Model], ...] = (
     RescorlaWagnerChoiceKernel,
 )
 OBSERVERS: tuple[type[Observer], ...] = (Behrens,)
-FITTED_FROM_STARTS: tuple[type[Equations], ...] = (LatentState, PearceHall, *TWO_STEP_MODELS)
+FITTED_FROM_STARTS: tuple[type[Equations], ...] = (LatentState, PearceHall, KalmanFilter, KalmanUCB, *TWO_STEP_MODELS)
 
 __all__ = [
     "FITTED_FROM_STARTS",
@@ -37,6 +38,8 @@ __all__ = [
     "Equations",
     "Forgetting",
     "Hybrid",
+    "KalmanFilter",
+    "KalmanUCB",
     "KoolHybrid",
     "LatentState",
     "Model",

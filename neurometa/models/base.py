@@ -1,8 +1,8 @@
-"""What a learning model is: named parameters, a learning rule and a softmax.
+"""What a learning model is: named parameters, a learning rule and a choice rule.
 
 Every equation of a `Model` is elementwise arithmetic on one feature of one arm, so the same line
 serves a float, a numpy array, a torch tensor, a whole grid of parameters, and a compiled
-loop. A model learns by `update` and chooses by a softmax over ``weights @ features``: the
+loop. A model learns by `update` and chooses by a softmax (or probit) over ``weights @ features``: the
 parameters named in `weights` multiply the learned features, so that the likelihood is
 concave in them whatever the others are; the fitter relies on it.
 """
@@ -10,7 +10,7 @@ concave in them whatever the others are; the fitter relies on it.
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -62,6 +62,9 @@ class Softmax(Equations):
     scanned : bool
         Whether a fit scans the rates for every local maximum, which suits up to two of them that
         are not all but interchangeable; else it climbs from many starts.
+    choice_rule : {"softmax", "probit"}
+        How the weighed features make a choice. A probit, of two arms, is the normal distribution
+        function of their difference; a fit with it climbs from many starts.
     """
 
     weights: ClassVar[tuple[str, ...]] = ("inverse_temperature",)
@@ -69,15 +72,21 @@ class Softmax(Equations):
     told: ClassVar[tuple[str, ...]] = ()
     n_options: ClassVar[int | None] = None
     scanned: ClassVar[bool] = True
+    choice_rule: ClassVar[Literal["softmax", "probit"]] = "softmax"
 
     @classmethod
     def rates(cls) -> tuple[str, ...]:
         """Names of the parameters that make the features: those that are not `weights`."""
         return tuple(name for name in cls.parameters() if name not in cls.weights)
 
+    @staticmethod
+    def weighed(features: tuple, *told: Array) -> tuple:
+        """Return what the `weights` multiply, of an arm before a trial, from its features and what is `told`."""
+        return features
+
     def logits(self, features: tuple) -> Array:
-        """Policy before the softmax, (..., arm)."""
-        weighed = features[: len(self.weights)]
+        """Policy before the choice rule, (..., arm)."""
+        weighed = self.weighed(features)[: len(self.weights)]
         return sum(getattr(self, weight) * feature for weight, feature in zip(self.weights, weighed, strict=True))
 
 
@@ -154,11 +163,6 @@ class Model(Softmax):
         """
         raise NotImplementedError
 
-    @staticmethod
-    def weighed(features: tuple, *told: Array) -> tuple:
-        """Return what the `weights` multiply, of an arm before a trial, from its features and what is `told`."""
-        return features
-
     @classmethod
     def starting(cls, start: Any) -> type[Self]:
         """Return the model whose first feature (the value, where there is one) begins elsewhere.
@@ -200,10 +204,10 @@ class Model(Softmax):
     def first(cls, arm: Array, *rates: Array) -> tuple:
         """Each feature of the arms of these indices before the first trial, at given rates."""
         first = _of_arm(cls.start[0], arm)
-        return (first, *cls.rest(first, arm))
+        return (first, *cls.rest(first, arm, *rates))
 
     @classmethod
-    def rest(cls, first: Array, arm: Array) -> tuple:
+    def rest(cls, first: Array, arm: Array, *rates: Array) -> tuple:
         """Every other feature of the arms before the first trial, beside a first one of that value."""
         return tuple(_of_arm(each, arm) for each in cls.start[1:])
 
@@ -226,6 +230,10 @@ class Model(Softmax):
         arm = (0.0 * like + 1.0).cumsum(-1) - 1.0
         first = self.first(arm, *(getattr(self, name) for name in self.rates()))
         return tuple(0.0 * like + start for start in first)
+
+    def latents(self, features: tuple) -> dict[str, Array]:
+        """What the model holds in mind before a trial, by name: features, (..., arm), or without that axis."""
+        return dict(zip(self.features, features, strict=True))
 
     def expected(self, features: tuple) -> Array | None:
         """Reward expected of each arm, in the task's units; None for a model that expects none."""
@@ -264,6 +272,10 @@ def check_model(model: type[Model]) -> type[Model]:
         raise InputError(
             f"{name} has {len(model.features)} features, {len(model.start)} starts and {len(model.weights)} weights; "
             "give a start for each feature, and a feature for each weight."
+        )
+    if model.choice_rule not in ("softmax", "probit") or (model.choice_rule == "probit" and model.n_options != 2):
+        raise InputError(
+            f"choice_rule of {name} is {model.choice_rule!r}; write 'softmax', or 'probit' and n_options = 2."
         )
     middle = {each: (low + high) / 2 for each, (low, high) in bounds.items()}
     features = tuple(np.full((2, 1), np.ravel(each)[0], float) for each in model.start)
@@ -308,7 +320,7 @@ def _start_fitted(plain: type[Model]) -> type[Model]:
 
     def first(cls: type[Model], arm: Array, *rates: Array) -> tuple:
         start = rates[-1] + (1 - 2 * rates[-1]) * (arm == 1) if plain.mirrored else rates[-1]
-        return (start, *plain.rest(start, arm))
+        return (start, *plain.rest(start, arm, *rates[:-1]))
 
     own = {"bounds": {**plain.bounds, name: (0.0, 1.0)}, "initial": name, "stated": True}
     own |= {"learn": staticmethod(learn), "first": classmethod(first)}

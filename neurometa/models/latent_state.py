@@ -52,7 +52,7 @@ class LatentState(Model):
     scanned: ClassVar = False
 
     @classmethod
-    def rest(cls, first, arm):
+    def rest(cls, first, arm, *rates):
         """The doubt is what the belief leaves."""
         return (1 - first,)
 
