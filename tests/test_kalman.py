@@ -10,7 +10,7 @@ from scipy.stats import norm
 from neurometa.behaviour import fit, latents, log_likelihood, recover, simulate
 from neurometa.errors import InputError
 from neurometa.fitting.likelihood import Choices, gaps, score
-from neurometa.models import KalmanFilter, KalmanUCB, check_model
+from neurometa.models import KalmanFilter, KalmanSoftmax, check_model
 
 TRUTH = (100.0, 10.0, 0.0, 0.1, 0.3, 0.6)  # arms in points, and some of each weight
 
@@ -82,7 +82,7 @@ def test_posterior_and_likelihood_are_those_of_a_filter_written_out(drift):
 
 
 def test_a_softmax_on_value_and_uncertainty_is_that_of_a_filter_written_out():
-    model, trials = KalmanUCB.starting(0.0)(50.0, 10.0, 2.0, 0.2, 0.3), at_random(60, n_options=4)
+    model, trials = KalmanSoftmax.starting(0.0)(50.0, 10.0, 2.0, 0.2, 0.3), at_random(60, n_options=4)
     choice = trials.choice.values
     mean, variance = filtered(model, choice, trials.reward.values)
     logit = 0.2 * mean + 0.3 * variance**0.5
@@ -126,7 +126,7 @@ def test_weights_and_prior_variance_are_recovered_from_normal_rewards():
 
 @pytest.mark.parametrize(
     ("model", "n_options"),
-    [(KalmanFilter(2.0, 1.0, 0.0, 2.0, 1.0, 0.5), 2), (KalmanUCB(2.0, 1.0, 0.0, 6.0, 1.0), 4)],
+    [(KalmanFilter(2.0, 1.0, 0.0, 2.0, 1.0, 0.5), 2), (KalmanSoftmax(2.0, 1.0, 0.0, 6.0, 1.0), 4)],
     ids=lambda x: type(x).__name__,
 )
 def test_weights_are_recovered_from_arms_that_pay_or_do_not(model, n_options):
