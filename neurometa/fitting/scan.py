@@ -170,7 +170,7 @@ def maximise(problem: Problem, surface: Surface | None = None, *, every_top: boo
     order = np.lexsort((*keys, ~good, nodes.column))
     best = order[np.unique(nodes.column[order], return_index=True)[1]]
     rival = _rival(problem, nodes.column, summit, summit.place[:, best])
-    return settle(problem, Optimum(*(each[..., best] for each in summit[:4]), rival))
+    return settle(problem, Optimum(*[*(each[..., best] for each in summit[:4]), rival]))
 
 
 def _rival(problem: Problem, column: np.ndarray, summit: Summit, best: np.ndarray) -> np.ndarray:
