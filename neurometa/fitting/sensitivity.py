@@ -32,7 +32,8 @@ class Surface:
     def __init__(self, model: type[Softmax], choices: Choices, free: np.ndarray) -> None:
         self.model, self.choices, self.free = model, choices, free
         self.columns: np.ndarray | None = None
-        self.loop = compiled.loop_of(model, free, pays=choices.choice.size > SMALL)
+        size = choices.choice.size
+        self.loop = None if compiled.quick(model, choices.choice) else compiled.loop_of(model, free, pays=size > SMALL)
         if self.loop is not None:
             self.arrays = choices.arrays()
 
