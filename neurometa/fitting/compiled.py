@@ -9,6 +9,7 @@ import functools
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -20,6 +21,7 @@ from neurometa.fitting.jets import Jet
 from neurometa.models import Model, Softmax
 from neurometa.storage import replacing
 
+SHORT, FEW = 200, 10_000  # trials, choices: a model of two parameters needs less time for them than numba to load
 FASTER = {"contract", "reassoc", "nsz", "arcp"}  # what leaves infinities and NaN as they are
 LOOP_TAKES = "choice, reward, told, arms, first, stop, column, begin, parameters, value_of, gradient, hessian"
 Pattern = tuple[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], ...]  # which derivatives each feature has
@@ -103,6 +105,12 @@ class Loop(NamedTuple):
         for k, part in enumerate(parts):
             begin[..., k] = part
         return begin
+
+
+def quick(model: type[Softmax], choice: np.ndarray) -> bool:
+    """Whether arrays have explained so few choices (trial, ...) before numba is loaded, if it is not yet."""
+    few = len(choice) <= SHORT and choice.size <= FEW and len(model.parameters()) <= 2
+    return few and "numba" not in sys.modules
 
 
 def filler_of(model: type[Softmax], *, pays: bool) -> Loop | None:

@@ -34,7 +34,10 @@ class Surface:
         self.choices, self.free = choices, free
         self.model: Any = model  # has `learn` or `weigh`, as its kind asks
         self.columns: np.ndarray | None = None
-        self.loop = compiled.loop_of(model, free.tolist(), pays=choices.choice.size > SMALL)
+        size = choices.choice.size
+        self.loop = (
+            None if compiled.quick(model, choices.choice) else compiled.loop_of(model, free.tolist(), pays=size > SMALL)
+        )
         if self.loop is not None:
             self.arrays = choices.arrays()
 
