@@ -84,7 +84,8 @@ def drawn_group(
         Whether new draws no longer moved it.
     """
     limits = np.array([link.limits for link in links.values()])
-    members = [Member(score, slope) for score, slope in zip(scores, slopes or [None] * len(scores), strict=True)]
+    uphill: Sequence[Slope | None] = slopes or [None] * len(scores)
+    members = [Member(score, slope) for score, slope in zip(scores, uphill, strict=True)]
     tell = progress or (lambda done, total: None)
     group, own = laplace_em(members, links, rng, lambda step: tell(step, EM_STEPS + ROUNDS))
     wider, least = np.exp(WIDE / np.sqrt(2 * len(scores))), _least(links)
@@ -96,7 +97,9 @@ def drawn_group(
     nodes, width = None, np.empty((len(scores), len(links)))
     for done in range(ROUNDS):
         tell(EM_STEPS + done, EM_STEPS + ROUNDS)
-        fresh = draws([scores[i] for i in redo], [(own[i], broad[i]) for i in redo], luck[redo], limits)
+        fresh = draws(
+            [scores[i] for i in redo.tolist()], [(own[i], broad[i]) for i in redo.tolist()], luck[redo], limits
+        )
         nodes = fresh if nodes is None else _replaced(nodes, fresh, redo)
         width[redo] = [np.sqrt((broad[i].root ** 2).sum(1)) for i in redo]
         alike = ALIKE * np.median(width, axis=0)
