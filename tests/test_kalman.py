@@ -10,7 +10,7 @@ from scipy.stats import norm
 from neurometa.behaviour import fit, latents, log_likelihood, recover, simulate
 from neurometa.errors import InputError
 from neurometa.fitting.likelihood import Choices, gaps, score
-from neurometa.models import KalmanFilter, KalmanUCB, check_model
+from neurometa.models import KalmanFilter, KalmanSoftmax, RescorlaWagner, check_model
 
 TRUTH = (100.0, 10.0, 0.0, 0.1, 0.3, 0.6)  # arms in points, and some of each weight
 
@@ -82,7 +82,7 @@ def test_posterior_and_likelihood_are_those_of_a_filter_written_out(drift):
 
 
 def test_a_softmax_on_value_and_uncertainty_is_that_of_a_filter_written_out():
-    model, trials = KalmanUCB.starting(0.0)(50.0, 10.0, 2.0, 0.2, 0.3), at_random(60, n_options=4)
+    model, trials = KalmanSoftmax.starting(0.0)(50.0, 10.0, 2.0, 0.2, 0.3), at_random(60, n_options=4)
     choice = trials.choice.values
     mean, variance = filtered(model, choice, trials.reward.values)
     logit = 0.2 * mean + 0.3 * variance**0.5
@@ -126,7 +126,7 @@ def test_weights_and_prior_variance_are_recovered_from_normal_rewards():
 
 @pytest.mark.parametrize(
     ("model", "n_options"),
-    [(KalmanFilter(2.0, 1.0, 0.0, 2.0, 1.0, 0.5), 2), (KalmanUCB(2.0, 1.0, 0.0, 6.0, 1.0), 4)],
+    [(KalmanFilter(2.0, 1.0, 0.0, 2.0, 1.0, 0.5), 2), (KalmanSoftmax(2.0, 1.0, 0.0, 6.0, 1.0), 4)],
     ids=lambda x: type(x).__name__,
 )
 def test_weights_are_recovered_from_arms_that_pay_or_do_not(model, n_options):
@@ -230,3 +230,18 @@ def test_a_model_of_ones_own_with_a_probit_has_two_arms():
 
     with pytest.raises(InputError, match="'probit' and n_options = 2"):
         check_model(dataclasses.dataclass(frozen=True)(Own))
+
+
+def test_a_delta_rule_with_a_probit_is_a_line_and_is_recovered():
+    class Probit(RescorlaWagner):
+        choice_rule = "probit"
+        n_options = 2
+
+    prob = xr.DataArray(np.repeat([[[0.2, 0.8]], [[0.7, 0.4]]] * 5, 60, axis=1), dims=("episode", "trial", "arm"))
+    trials = simulate(Probit(0.3, 2.0), prob, np.random.default_rng(7))
+    fitted = fit(Probit, trials, pool="episode", n_starts=3)
+    assert fitted.log_likelihood >= log_likelihood(Probit(0.3, 2.0), trials).sum()
+    for name, truth in (("learning_rate", 0.3), ("inverse_temperature", 2.0)):
+        assert abs(fitted[name] - truth) < 3 * fitted[f"{name}_se"]
+    softmax = fit(RescorlaWagner, trials, pool="episode")
+    assert abs(softmax.log_likelihood - fitted.log_likelihood) > 1e-3

@@ -9,9 +9,10 @@ import functools
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -20,9 +21,26 @@ from neurometa.fitting.jets import Jet
 from neurometa.models import Model, Softmax
 from neurometa.storage import replacing
 
+SHORT, FEW = 200, 10_000  # trials, choices: a model of two parameters needs less time for them than numba to load
 FASTER = {"contract", "reassoc", "nsz", "arcp"}  # what leaves infinities and NaN as they are
 LOOP_TAKES = "choice, reward, told, arms, first, stop, column, begin, parameters, value_of, gradient, hessian"
 Pattern = tuple[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], ...]  # which derivatives each feature has
+
+
+def _binary(sign: str, swapped: bool = False) -> Callable:
+    def method(self: "Symbol", other: Any) -> Any:
+        if isinstance(other, Jet):
+            return NotImplemented
+        a, b = (_text(other), self.name) if swapped else (self.name, _text(other))
+        return self._write(f"{a} {sign} {b}")
+
+    return method
+
+
+def _compared(sign: str) -> Callable:
+    return lambda self, other: self._write(
+        f"1.0 if {self.name} {sign} {_text(getattr(other, 'value', other))} else 0.0"
+    )
 
 
 class Symbol:
@@ -39,20 +57,6 @@ class Symbol:
         self.lines.append(f"{name} = {text}")
         return Symbol(self.lines, name)
 
-    def _binary(sign: str, swapped: bool = False) -> Callable:
-        def method(self: "Symbol", other: Any) -> Any:
-            if isinstance(other, Jet):
-                return NotImplemented
-            a, b = (_text(other), self.name) if swapped else (self.name, _text(other))
-            return self._write(f"{a} {sign} {b}")
-
-        return method
-
-    def _compared(sign: str) -> Callable:
-        return lambda self, other: self._write(
-            f"1.0 if {self.name} {sign} {_text(getattr(other, 'value', other))} else 0.0"
-        )
-
     __add__, __radd__ = _binary("+"), _binary("+", True)
     __sub__, __rsub__ = _binary("-"), _binary("-", True)
     __mul__, __rmul__ = _binary("*"), _binary("*", True)
@@ -60,7 +64,7 @@ class Symbol:
     __pow__, __rpow__ = _binary("**"), _binary("**", True)
     __and__ = _binary("*")
     __lt__, __le__, __gt__, __ge__ = _compared("<"), _compared("<="), _compared(">"), _compared(">=")
-    __eq__ = _compared("==")  # type: ignore[assignment]
+    __eq__ = _compared("==")
     __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self) -> "Symbol":
@@ -103,10 +107,16 @@ class Loop(NamedTuple):
         return begin
 
 
+def quick(model: type[Softmax], choice: np.ndarray) -> bool:
+    """Whether arrays have explained so few choices (trial, ...) before numba is loaded, if it is not yet."""
+    few = len(choice) <= SHORT and choice.size <= FEW and len(model.parameters()) <= 2
+    return few and "numba" not in sys.modules
+
+
 def filler_of(model: type[Softmax], *, pays: bool) -> Loop | None:
     """As `loop_of`: a loop that fills in the gaps of `neurometa.fitting.likelihood`."""
     free = (False,) * len(model.rates())
-    written = _written(model, free, fills=True)
+    written = _written(cast(Any, model), free, fills=True)
     run = _compile(written[0], fills=True) if written is not None and (pays or _is_kept(written[0])) else None
     return None if run is None or written is None else Loop(run, free, written[1])
 
@@ -123,7 +133,7 @@ def loop_of(model: type[Softmax], free: Sequence[bool], *, pays: bool) -> Loop |
     pays : bool
         Whether a loop that was never compiled on this machine is worth the second or two; if not, None.
     """
-    written = _written(model, tuple(map(bool, free)))
+    written = _written(cast(Any, model), tuple(map(bool, free)))
     if written is None:
         return None
     source, pattern = written
@@ -202,7 +212,8 @@ class _Writer:
     """Writes the loop of a model."""
 
     def __init__(self, model: type[Softmax], free: tuple[bool, ...]) -> None:
-        self.model, self.free = model, free
+        self.free = free
+        self.model: Any = model  # has `learn` or `weigh`, as its kind asks
         self.n_rates, self.n = len(model.rates()), len(model.rates()) + len(model.weights)
         self.learns = issubclass(model, Model)
         self.pattern = self._settled() if issubclass(model, Model) else ()

@@ -173,6 +173,7 @@ def fit(
         fitted = fit_from_starts(model, trials, check_pool(allowed, pool), lowest, highest, priors, n_starts, seed)
         fitted.attrs |= {"start": model.written_start()} if issubclass(model, Model) else {}
         return with_coords(fitted, trials.drop_dims("trial"))
+    assert issubclass(model, Softmax)
     return fit_scanned(
         model,
         trials,

@@ -265,11 +265,11 @@ def _arm_columns(model: type[Softmax], played: xr.Dataset, pool: Sequence[str]) 
         told = tuple(np.stack([arm[i].T[:last, None] for arm in arms]) for arms in shown)
         one = likelihood.Choices(choice, reward, n_options, told=told, arms=there)
 
-        def score(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
+        def of_arms(points: np.ndarray, one: likelihood.Choices = one) -> np.ndarray:
             seen = likelihood.gaps(model, one, points.T[rates][..., None])
             return likelihood.score(seen, points.T[weights])[0]
 
-        columns.append(Column(score, n_trials, chance, note, propose=functools.partial(_scanned_starts, model, one)))
+        columns.append(Column(of_arms, n_trials, chance, note, propose=functools.partial(_scanned_starts, model, one)))
     return columns, like
 
 

@@ -132,7 +132,7 @@ def fit_group(
             rng = np.random.default_rng([seed, cell])
             nodes, best, settled = members.search(cell, some, linked, held, rng, progress)
             found = _summary(nodes, best, linked, level, n_draws, rng)
-            whole = _whole(nodes, best, n_trials)
+            whole: dict[str, Any] = _whole(nodes, best, n_trials)
             chance = float(members.chance[cell].sum())
             whole |= {"converged": settled, "reason": _reason(found, linked, whole["log_marginal_likelihood"], chance)}
             cells.append(_spread(found, some, n_trials.size) | whole)

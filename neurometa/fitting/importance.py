@@ -94,7 +94,8 @@ def drawn_group(
         every member are worth enough.
     """
     limits = np.array([link.limits for link in links.values()])
-    members = [Member(score, slope) for score, slope in zip(scores, slopes or [None] * len(scores), strict=True)]
+    uphill: Sequence[Slope | None] = slopes or [None] * len(scores)
+    members = [Member(score, slope) for score, slope in zip(scores, uphill, strict=True)]
     tell = progress or (lambda done, total: None)
     group, own = laplace_em(members, links, rng, lambda step: tell(step, EM_STEPS + ROUNDS))
     wider, least = max(WIDER, np.exp(WIDE / np.sqrt(2 * len(scores)))), _least(links)
@@ -106,7 +107,8 @@ def drawn_group(
     nodes, width = None, np.empty((len(scores), len(links)))
     for done in range(ROUNDS):
         tell(EM_STEPS + done, EM_STEPS + ROUNDS)
-        fresh = draws([scores[i] for i in redo], [(own[i], broad[i]) for i in redo], luck[redo, :count], limits)
+        again = redo.tolist()
+        fresh = draws([scores[i] for i in again], [(own[i], broad[i]) for i in again], luck[redo, :count], limits)
         nodes = fresh if nodes is None or len(redo) == len(scores) else _replaced(nodes, fresh, redo)
         width[redo] = [np.sqrt((broad[i].root ** 2).sum(1)) for i in redo]
         alike = ALIKE * np.median(width, axis=0)

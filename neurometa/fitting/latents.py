@@ -20,12 +20,13 @@ LABELS = {
     "doubt": "belief that the arm is the worse one",
     "kernel": "choice kernel of the arm",
     "log_volatility": "posterior mean of the volatility's logarithm",
+    "novelty": "associability of the arm that its errors added",
     "relative_uncertainty": "posterior SD of arm 0 minus that of arm 1",
     "total_uncertainty": "posterior SD of the difference between the arms",
-    "value_sd": "posterior SD of the arm's mean reward",
-    "novelty": "associability of the arm that its errors added",
     "trace": "share of its initial associability that the arm still has",
+    "value_sd": "posterior SD of the arm's mean reward",
 }
+IN_REWARD = ("relative_uncertainty", "total_uncertainty", "value_sd")
 
 
 def log_likelihood(model: Equations, trials: xr.Dataset) -> xr.DataArray:
@@ -92,6 +93,9 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
         was chosen there minus that of the first choice), ``model_based_rpe`` (the same against the
         model-based value of the first choice) and ``outcome_rpe``.
 
+        For Kalman filters ``value_sd``, the posterior SD of each arm, and for that of two arms
+        ``relative_uncertainty`` and ``total_uncertainty`` over ``trial``, in units of reward.
+
         For `models.Behrens` also ``arm_prob``, the posterior mean of each arm's probability, and
         ``log_volatility``, that of v.
 
@@ -123,7 +127,7 @@ def latents(model: Equations, trials: xr.Dataset) -> xr.Dataset:
         result.arm_value.attrs = {"long_name": "value of the arm", "units": "reward"}
     for name, text in LABELS.items():
         if name in result:
-            result[name].attrs = {"long_name": text}
+            result[name].attrs = {"long_name": text} | ({"units": "reward"} if name in IN_REWARD else {})
     result = result.where(shown) if shown is not None else result
     order = [*(dim for dim in result.dims if dim not in ("trial", "arm")), "trial", "arm"]
     return with_coords(result.transpose(*order), trials).assign_attrs(model=type(model).__name__)

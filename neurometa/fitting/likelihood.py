@@ -190,7 +190,8 @@ def gaps(model: type[Softmax], choices: Choices, rates: np.ndarray) -> Gaps:
 def _filled(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.ndarray) -> bool:
     """Fill in the gaps of few columns of many trials by a compiled loop, if there can be one."""
     n_tries, n_columns = rates.shape[1:]
-    loop = compiled.filler_of(model, pays=choices.choice.size > MANY) if issubclass(model, Model) else None
+    quick = not issubclass(model, Model) or compiled.quick(model, choices.choice)
+    loop = None if quick else compiled.filler_of(model, pays=choices.choice.size > MANY)
     if loop is None:
         return False
     parameters = np.ascontiguousarray(rates.reshape(len(rates), -1))

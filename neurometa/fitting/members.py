@@ -132,8 +132,10 @@ def search_group(
     InputError
         As `neurometa.fitting.hierarchical.fit_group`.
     """
-    gridded = issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES)
-    members = on_grids(model, trials, group, pool) if gridded else at_draws(model, trials, group, pool, lower, upper)
+    if issubclass(model, Model) and 0 < len(links(model, lower, upper)) <= max(N_NODES):
+        members = on_grids(model, trials, group, pool)
+    else:
+        members = at_draws(model, trials, group, pool, lower, upper)
     linked, held = free_and_held(model, lower, upper, members.absent)
     some = np.flatnonzero(members.n_scored[0] > 0)
     if some.size < 2:

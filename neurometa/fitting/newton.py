@@ -145,8 +145,8 @@ def _may_win(
 ) -> np.ndarray:
     """Which climbers may still reach more than the best of their column: not those that follow close behind it."""
     order = np.lexsort((-best.value, rival))
-    _, first = np.unique(rival[order], return_index=True)
-    leader = order[first][rival[active]]
+    known, first = np.unique(rival[order], return_index=True)
+    leader = order[first][np.searchsorted(known, rival[active])]
     apart = np.sqrt((((best.place[:, active] - best.place[:, leader]) / size) ** 2).sum(0))
     behind = whole & (leader != active)
     hopeless = best.value[active] + 3 * promise + NEAR < best.value[leader]

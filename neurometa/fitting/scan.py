@@ -8,7 +8,7 @@ method with exact derivatives.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from neurometa.models.priors import Prior, Uniform
 
 ANGLES = {1: np.linspace(0, 1, 17)}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
+HELD_ANGLES = np.linspace(0, 1, 5) ** 2  # with a weight on a bound: a large weight goes with what is learned slowly
+ASIDE = 0.1  # of the scale: how far from a kink to climb again
 COARSE = 2  # every so many angles are scanned first, to lend the others their weights
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
 LOW = (
@@ -128,6 +130,9 @@ class Nodes(NamedTuple):
     column: np.ndarray
 
 
+Parts = TypeVar("Parts", Nodes, Summit)
+
+
 def maximise(problem: Problem, surface: Surface | None = None, *, every_top: bool = False) -> Optimum:
     """Find the global maximum of every column.
 
@@ -150,27 +155,65 @@ def maximise(problem: Problem, surface: Surface | None = None, *, every_top: boo
         is taken; a weight that makes no difference there is 0, or the bound nearest to it.
     """
     surface = Surface(problem.model, problem.choices, problem.free) if surface is None else surface
-    found = [promising(problem)]
-    for k in range(problem.n_rates, len(problem.lower)):
-        for bound in (problem.lower[k], problem.upper[k]):
-            if problem.free.sum() > 1 and bound.any() and (problem.lower[k] < problem.upper[k]).any():
-                found.append(promising(problem.hold(k, bound)))
+    found = [promising(problem), *(_with_a_weight_on_a_bound(problem) if problem.free.sum() > 1 else [])]
     if problem.priors:  # which draw weights towards them
         halved = [
             Nodes(np.concatenate([x.place[: problem.n_rates], x.place[problem.n_rates :] / 2]), x.column) for x in found
         ]
         found += halved
-    nodes = Nodes(*(np.concatenate(each, axis=-1) for each in zip(*found, strict=True)))
+    nodes = _joined(found)
     summit = polish(problem, nodes, surface, every_top=every_top)
-    low, order = np.full(problem.lower.shape[1], -np.inf), np.arange(nodes.column.size)
-    np.maximum.at(low, nodes.column, summit.value)
-    good = summit.value >= low[nodes.column] - EQUAL
-    n = problem.n_rates
-    keys = [order, *np.round(summit.place[:n][::-1], 6)]  # of equal maxima the lowest rates
-    order = np.lexsort((*keys, ~good, nodes.column))
-    best = order[np.unique(nodes.column[order], return_index=True)[1]]
+    more = _second_look(problem, nodes.column, summit, _highest(problem, nodes.column, summit))
+    if more:
+        nodes = _joined([nodes, *more])
+        summit = _joined([summit, polish(problem, _joined(more), surface, every_top=every_top)])
+    best = _highest(problem, nodes.column, summit)
     rival = _rival(problem, nodes.column, summit, summit.place[:, best])
-    return settle(problem, Optimum(*(each[..., best] for each in summit[:4]), rival))
+    return settle(problem, Optimum(*[*(each[..., best] for each in summit[:4]), rival]))
+
+
+def _joined(several: Sequence[Parts]) -> Parts:
+    """Climbers one after the other."""
+    return type(several[0])(*(np.concatenate(each, axis=-1) for each in zip(*several, strict=True)))
+
+
+def _with_a_weight_on_a_bound(problem: Problem) -> list[Nodes]:
+    """Promising nodes of scans with one weight held on a bound that is not 0."""
+    return [
+        promising(problem.hold(k, bound), HELD_ANGLES)
+        for k in range(problem.n_rates, len(problem.lower))
+        for bound in (problem.lower[k], problem.upper[k])
+        if bound.any() and (problem.lower[k] < problem.upper[k]).any()
+    ]
+
+
+def _second_look(problem: Problem, column: np.ndarray, summit: Summit, best: np.ndarray) -> list[Nodes]:
+    """Where to climb again: around a kink that is the best so far, or from weights on bounds if the best are 0.
+
+    With weights of 0 nothing that is learned makes a difference, so that all rates are equal; yet rates too low for
+    the scan may explain a little with a large weight.
+    """
+    kinks, found = best[summit.stuck[best]], []
+    if kinks.size:
+        place = summit.place[:, kinks]
+        corners = np.array(list(itertools.product((-ASIDE, ASIDE), repeat=len(place)))).T[:, :, None]
+        around = place[:, None] + corners * size(problem, place, column[kinks])[:, None]
+        found.append(Nodes(around.reshape(len(place), -1), np.tile(column[kinks], corners.shape[1])))
+    nothing = np.flatnonzero((summit.place[problem.n_rates :, best] == 0).all(0))
+    if nothing.size and problem.free.sum() == 1:
+        held = _with_a_weight_on_a_bound(problem.take(nothing))
+        found += [each._replace(column=nothing[each.column]) for each in held]
+    return found
+
+
+def _highest(problem: Problem, column: np.ndarray, summit: Summit) -> np.ndarray:
+    """The best climber of every column, of equal ones that of the lowest rates."""
+    low, order = np.full(problem.lower.shape[1], -np.inf), np.arange(column.size)
+    np.maximum.at(low, column, summit.value)
+    good = summit.value >= low[column] - EQUAL
+    n = problem.n_rates
+    order = np.lexsort((order, *np.round(summit.place[:n][::-1], 6), ~good, column))
+    return order[np.unique(column[order], return_index=True)[1]]
 
 
 def _rival(problem: Problem, column: np.ndarray, summit: Summit, best: np.ndarray) -> np.ndarray:
@@ -185,7 +228,7 @@ def _rival(problem: Problem, column: np.ndarray, summit: Summit, best: np.ndarra
 def polish(problem: Problem, nodes: Nodes, surface: Surface, *, every_top: bool = False) -> Summit:
     """Climb from each node to the maximum nearby; who cannot win for its column gives up, unless it is `every_top`."""
     low, high = problem.lower[:, nodes.column], problem.upper[:, nodes.column]
-    n, width = problem.n_rates, np.where(high > low, high - low, 1.0)
+    n = problem.n_rates
     shy = WITHIN * (high - low)[:n]
     inside = np.zeros(low.shape)
     if problem.priors:  # where their densities are finite
@@ -204,14 +247,22 @@ def polish(problem: Problem, nodes: Nodes, surface: Surface, *, every_top: bool 
         return value, gradient, hessian
 
     def scale(place: np.ndarray, who: np.ndarray) -> np.ndarray:
-        share = (place[:n] - low[:n, who]) / width[:n, who]
-        angle = np.pi * np.sqrt(np.maximum(share * (1 - share), 0.0) + 1e-3)
-        return np.concatenate([angle * width[:n, who], np.maximum(np.abs(place[n:]), 1.0)])
+        return size(problem, place, nodes.column[who])
 
     found = ascend(
         evaluate, np.clip(nodes.place, low, high), (low, high), scale, FINAL, None if every_top else nodes.column
     )
     return explore(evaluate, found, (low, high), scale)
+
+
+def size(problem: Problem, place: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """At what size a change of each parameter matters at places (parameter, node): a rate's angle, a weight's own."""
+    n = problem.n_rates
+    low, high = problem.lower[:n, column], problem.upper[:n, column]
+    width = np.where(high > low, high - low, 1.0)
+    share = np.clip((place[:n] - low) / width, 0.0, 1.0)
+    angle = np.pi * np.sqrt(share * (1 - share) + 1e-3)
+    return np.concatenate([angle * width, np.maximum(np.abs(place[n:]), 1.0)])
 
 
 def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
@@ -225,9 +276,9 @@ def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
     return np.array(ends)
 
 
-def promising(problem: Problem) -> Nodes:
+def promising(problem: Problem, fewest: np.ndarray = FEWEST_ANGLES) -> Nodes:
     """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice."""
-    angles = ANGLES.get(int(problem.free.sum()), FEWEST_ANGLES)
+    angles = ANGLES.get(int(problem.free.sum()), fewest)
     axes = [angles if free else angles[:1] for free in problem.free]
     index = np.array(list(itertools.product(*(range(len(axis)) for axis in axes)))).reshape(-1, problem.n_rates)
     n_columns = problem.lower.shape[1]

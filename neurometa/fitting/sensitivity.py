@@ -1,6 +1,7 @@
 """The log-likelihood with its exact first and second derivatives by every parameter, in one pass through the trials."""
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +31,13 @@ class Surface:
     """
 
     def __init__(self, model: type[Softmax], choices: Choices, free: np.ndarray) -> None:
-        self.model, self.choices, self.free = model, choices, free
+        self.choices, self.free = choices, free
+        self.model: Any = model  # has `learn` or `weigh`, as its kind asks
         self.columns: np.ndarray | None = None
-        self.loop = compiled.loop_of(model, free, pays=choices.choice.size > SMALL)
+        size = choices.choice.size
+        self.loop = (
+            None if compiled.quick(model, choices.choice) else compiled.loop_of(model, free.tolist(), pays=size > SMALL)
+        )
         if self.loop is not None:
             self.arrays = choices.arrays()
 
@@ -77,7 +82,7 @@ class Surface:
         return value, gradient, hessian
 
 
-def _derivatives(model: type[Softmax], choices: Choices, parameters: np.ndarray, free: np.ndarray) -> tuple:
+def _derivatives(model: Any, choices: Choices, parameters: np.ndarray, free: np.ndarray) -> tuple:
     """As `Surface.at`, one column for each point, all at once."""
     n_rates, at = len(model.rates()), parameters[..., None]  # of all members
     rates = tuple(Jet.parameter(each, k) if free[k] else each for k, each in enumerate(at[:n_rates]))
@@ -184,7 +189,7 @@ def _spread(first: object, shape: tuple[int, ...]) -> object:
     return np.broadcast_to(np.asarray(first, float), shape)
 
 
-def _kept(new: object, old: object, played: np.ndarray) -> object:
+def _kept(new: Any, old: Any, played: np.ndarray) -> Any:
     """What was learned where a trial was played, else what was known."""
     if not isinstance(new, Jet):
         return np.where(played, new, old)

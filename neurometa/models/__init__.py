@@ -12,7 +12,7 @@ from neurometa.models.bandit import (
 )
 from neurometa.models.base import Array, Equations, Model, Observer, Softmax, check_model
 from neurometa.models.behrens import Behrens
-from neurometa.models.kalman import KalmanFilter, KalmanUCB
+from neurometa.models.kalman import KalmanFilter, KalmanSoftmax
 from neurometa.models.latent_state import LatentState
 from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
 
@@ -25,7 +25,13 @@ MODELS: tuple[type[Model], ...] = (
     RescorlaWagnerChoiceKernel,
 )
 OBSERVERS: tuple[type[Observer], ...] = (Behrens,)
-FITTED_FROM_STARTS: tuple[type[Equations], ...] = (LatentState, PearceHall, KalmanFilter, KalmanUCB, *TWO_STEP_MODELS)
+FITTED_FROM_STARTS: tuple[type[Equations], ...] = (
+    LatentState,
+    PearceHall,
+    KalmanFilter,
+    KalmanSoftmax,
+    *TWO_STEP_MODELS,
+)
 
 __all__ = [
     "FITTED_FROM_STARTS",
@@ -39,7 +45,7 @@ __all__ = [
     "Forgetting",
     "Hybrid",
     "KalmanFilter",
-    "KalmanUCB",
+    "KalmanSoftmax",
     "KoolHybrid",
     "LatentState",
     "Model",

@@ -10,7 +10,7 @@ concave in them whatever the others are; the fitter relies on it.
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 
@@ -187,7 +187,7 @@ class Model(Softmax):
         ('learning_rate', 'inverse_temperature', 'initial_value')
         """
         if isinstance(start, str) and start == FITTED:
-            return cls if cls.initial else _start_fitted(cls)
+            return cls if cls.initial else cast(type[Self], _start_fitted(cast(Any, cls)))
         try:
             first = tuple(map(float, start)) if np.ndim(start) else float(start)
         except (TypeError, ValueError):
@@ -198,7 +198,7 @@ class Model(Softmax):
             first = first if isinstance(first, tuple) else (first, 1 - first)
             if len(first) != 2 or abs(sum(first) - 1) > 1e-9:
                 raise InputError(f"start is {start!r}; the two arms of {cls.__name__} must sum to 1.")
-        return _start_at(cls.__mro__[1] if cls.initial else cls, first)
+        return cast(type[Self], _start_at(cls.__mro__[1] if cls.initial else cls, first))
 
     @classmethod
     def first(cls, arm: Array, *rates: Array) -> tuple:

@@ -14,7 +14,7 @@ def _sd(variance: Array) -> Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class KalmanUCB(Model):
+class KalmanSoftmax(Model):
     r"""Kalman filter of every arm, and a softmax on its value and its uncertainty (Daw et al. 2006).
 
     The filter is exact for an arm whose rewards are normal about a mean that drifts as a random walk:
@@ -89,7 +89,7 @@ class KalmanUCB(Model):
 class KalmanFilter(Model):
     r"""Kalman filter of two arms, and a probit of value, relative and total uncertainty (Gershman 2018; 2019).
 
-    The filter is that of `KalmanUCB`. With :math:`V = Q_0 - Q_1`, relative uncertainty
+    The filter is that of `KalmanSoftmax`. With :math:`V = Q_0 - Q_1`, relative uncertainty
     :math:`RU = \sqrt{S_0} - \sqrt{S_1}` and total uncertainty :math:`TU = \sqrt{S_0 + S_1}`, arm 0 is chosen with
     probability
 
@@ -103,7 +103,7 @@ class KalmanFilter(Model):
     Parameters
     ----------
     prior_variance, observation_variance, innovation_variance : float or array
-        As in `KalmanUCB`.
+        As in `KalmanSoftmax`.
     value_weight : float or array
         Weight (w1) of the difference in value, per unit of reward.
     directed_exploration : float or array
@@ -120,7 +120,7 @@ class KalmanFilter(Model):
     random_exploration: Array
 
     bounds: ClassVar = {
-        **{name: KalmanUCB.bounds[name] for name in KalmanUCB.rates()},
+        **{name: KalmanSoftmax.bounds[name] for name in KalmanSoftmax.rates()},
         "value_weight": (-30.0, 30.0),
         "directed_exploration": (-30.0, 30.0),
         "random_exploration": (-30.0, 30.0),
@@ -141,8 +141,8 @@ class KalmanFilter(Model):
     def learn(features, chosen, reward, *rates):
         """Update the arm, and the variance of the other one."""
         value, variance, rival = features
-        moved, variance = KalmanUCB.learn((value, variance), chosen, reward, *rates)
-        return moved, variance, KalmanUCB.learn((value, rival), 1 - chosen, reward, *rates)[1]
+        moved, variance = KalmanSoftmax.learn((value, variance), chosen, reward, *rates)
+        return moved, variance, KalmanSoftmax.learn((value, rival), 1 - chosen, reward, *rates)[1]
 
     @staticmethod
     def weighed(features, *told):
