@@ -25,6 +25,7 @@ SHORT, FEW = 200, 10_000  # trials, choices: a model of two parameters needs les
 FASTER = {"contract", "reassoc", "nsz", "arcp"}  # what leaves infinities and NaN as they are
 LOOP_TAKES = "choice, reward, told, arms, first, stop, column, begin, parameters, value_of, gradient, hessian"
 Pattern = tuple[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], ...]  # which derivatives each feature has
+Pairs = list[tuple[int, int]]
 
 
 def _binary(sign: str, swapped: bool = False) -> Callable:
@@ -202,6 +203,43 @@ def _left(path: Path, source: str) -> bool:
     return True
 
 
+def _scored(look: list[str], slopes: list[int], bends: Pairs, pairs: Pairs) -> list[str]:
+    """Lines that add what one choice says to the value, the gradient and the Hessian."""
+    place = {i: 1 + k for k, i in enumerate(slopes)}
+    second = {ij: 1 + len(slopes) + k for k, ij in enumerate(bends)}
+    return [
+        "top = -np.inf",
+        "for a in range(n_here):",
+        *(f"    {line}" for line in (*look, "top = max(top, x[a, 0])")),
+        "whole = 0.0",
+        *(f"mean{i} = 0.0" for i in slopes),
+        *(f"both{i}_{j} = 0.0" for i, j in pairs),
+        "for a in range(n_here):",
+        "    share = math.exp(x[a, 0] - top)",
+        "    whole += share",
+        *(f"    s{i} = x[a, {place[i]}]" for i in slopes),
+        *(f"    w{i} = share * s{i}" for i in slopes),
+        *(f"    mean{i} += w{i}" for i in slopes),
+        *(
+            f"    both{i}_{j} += w{i} * s{j}" + (f" + share * x[a, {second[i, j]}]" if (i, j) in second else "")
+            for i, j in pairs
+        ),
+        "value += x[chose, 0] - top",
+        "product *= whole",
+        "if product > 1e250:",
+        "    value -= math.log(product)",
+        "    product = 1.0",
+        "share = 1.0 / whole",
+        *(f"mean{i} *= share" for i in slopes),
+        *(f"g{i} += x[chose, {place[i]}] - mean{i}" for i in slopes),
+        *(
+            f"h{i}_{j} += mean{i} * mean{j} - both{i}_{j} * share"
+            + (f" + x[chose, {second[i, j]}]" if (i, j) in second else "")
+            for i, j in pairs
+        ),
+    ]
+
+
 def _parts(jet: Jet, pattern: tuple) -> list[Any]:
     """A jet's value and the derivatives that a pattern names, 0 where it has none."""
     slope, bend = pattern
@@ -270,41 +308,9 @@ class _Writer:
         store = [f"state[a, {k}] = {text}" for k, text in enumerate(texts)]
         load = [f"{name} = state[a, {k}]" for k, name in enumerate(names)]
         see, slopes, bends = self._seen()
-        place = {i: 1 + k for k, i in enumerate(slopes)}
-        second = {ij: 1 + len(slopes) + k for k, ij in enumerate(bends)}
         pairs = [(i, j) for i in slopes for j in slopes if i <= j]
         told = [f"told{k} = told[{k}, a, c, m, t]" for k in range(len(self.model.told))]
-        score = [
-            "top = -np.inf",
-            "for a in range(n_here):",
-            *(f"    {line}" for line in (*load, *told, *see, "top = max(top, x[a, 0])")),
-            "whole = 0.0",
-            *(f"mean{i} = 0.0" for i in slopes),
-            *(f"both{i}_{j} = 0.0" for i, j in pairs),
-            "for a in range(n_here):",
-            "    share = math.exp(x[a, 0] - top)",
-            "    whole += share",
-            *(f"    s{i} = x[a, {place[i]}]" for i in slopes),
-            *(f"    w{i} = share * s{i}" for i in slopes),
-            *(f"    mean{i} += w{i}" for i in slopes),
-            *(
-                f"    both{i}_{j} += w{i} * s{j}" + (f" + share * x[a, {second[i, j]}]" if (i, j) in second else "")
-                for i, j in pairs
-            ),
-            "value += x[chose, 0] - top",
-            "product *= whole",
-            "if product > 1e250:",
-            "    value -= math.log(product)",
-            "    product = 1.0",
-            "share = 1.0 / whole",
-            *(f"mean{i} *= share" for i in slopes),
-            *(f"g{i} += x[chose, {place[i]}] - mean{i}" for i in slopes),
-            *(
-                f"h{i}_{j} += mean{i} * mean{j} - both{i}_{j} * share"
-                + (f" + x[chose, {second[i, j]}]" if (i, j) in second else "")
-                for i, j in pairs
-            ),
-        ]
+        score = _scored([*load, *told, *see], slopes, bends, pairs)
         learn = [
             "for a in range(n_here):",
             "    chosen = 1.0 if a == chose else 0.0",
