@@ -347,7 +347,6 @@ class _Writer:
     def filler(self) -> str:
         """A loop that leaves the gaps (feature, trial, other, point, member) of the weighed features."""
         lines: list[str] = []
-        told = [Symbol(lines, f"told{k}") for k in range(len(self.model.told))]
         learned = [_text(_jet(each).value) for each in self._learned(lines, self.pattern)]
         learn, lines = [*lines, *(f"state[a, {k}] = {text}" for k, text in enumerate(learned))], []
         told = [Symbol(lines, f"told{k}") for k in range(len(self.model.told))]
