@@ -254,3 +254,17 @@ def test_correlations_with_scores_are_spearmans_and_need_one_fit_of_each_member(
     assert members._spearman(rate, tied) == pytest.approx(stats.spearmanr(rate, tied).statistic)
     twice = xr.concat([fitted, fitted], "subject")
     assert members.associations(twice, ["learning_rate"]) is None
+
+
+def test_a_model_from_a_file_is_compared_as_one_that_comes_along(tmp_path):
+    dataset.save_run(TRIALS.assign(choice=TRIALS.choice.assign_attrs(n_options=2)), tmp_path)
+    own = tmp_path / "mine.py"
+    own.write_text("from neurometa.models import RescorlaWagner as Mine\n")
+    effects = []
+    for model in ("rescorla-wagner", f"{own}:Mine"):
+        code, told, err = neurometa("groups", tmp_path, "--by", "genotype", "--model", model, "--json")
+        assert (code, err) == (0, "")
+        effects.append(json.loads(told)["effects"])
+    assert effects[0] == effects[1]
+    code, told, err = neurometa("groups", tmp_path, "--by", "genotype", "--model", "rescorla-wagnr")
+    assert (code, told) == (2, "") and err.count("\n") == 1 and "rescorla-wagner" in err

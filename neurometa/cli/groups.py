@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fits import model_of
 from neurometa.cli.options import JSON, Trials
 from neurometa.cli.printing import interval, number, say, say_json, table
 from neurometa.cli.saving import save_beside
-from neurometa.errors import InputError, nearest
 
 EXAMPLE = "neurometa groups runs/mice --by genotype --reference WT"
 
@@ -20,7 +20,7 @@ def groups(
         str,
         typer.Option(help="Column of groups or of a score, or a formula: 'genotype * sex'.", show_default=False),
     ],
-    model: Annotated[str, typer.Option(help="rescorla-wagner, forgetting, hybrid, ...: any that fit takes.")] = (
+    model: Annotated[str, typer.Option(help="rescorla-wagner, hybrid, ..., FILE.py:CLASS: any that fit takes.")] = (
         "rescorla-wagner"
     ),
     group: Annotated[
@@ -43,11 +43,11 @@ def groups(
     All members are fitted at once, the group's mean following the groups; or, with --two-stage, each alone.
     Writes groups_BY.nc: effects with intervals and sizes, the mean of each group, and each member's estimate.
     """
-    from neurometa import behaviour, dataset
+    from neurometa import behaviour, dataset, models
 
     data = dataset.open_run(trials)
     found = behaviour.compare_groups(
-        _model(model),
+        model_of(model, (*models.MODELS, *models.FITTED_FROM_STARTS, *models.OBSERVERS)),
         data,
         by,
         group=group,
@@ -63,18 +63,6 @@ def groups(
         say_json({"file": str(file)} | _record(found))
     else:
         _tell(found, file)
-
-
-def _model(name: str) -> Any:
-    from neurometa import models
-
-    kinds = {
-        re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-        for kind in (*models.MODELS, *models.FITTED_FROM_STARTS, *models.OBSERVERS)
-    }
-    if name not in kinds:
-        raise InputError(f"There is no model {name!r}.{nearest(name, list(kinds))} There are: {', '.join(kinds)}.")
-    return kinds[name]
 
 
 def _record(found: Any) -> dict[str, Any]:
