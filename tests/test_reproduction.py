@@ -17,6 +17,7 @@ from neurometa.criteria import Need, needs
 from neurometa.errors import InputError
 from neurometa.pretrained import seeds
 from neurometa.reproduction import Made, Step, Want, plan
+from neurometa.reproduction.running import _ready
 from neurometa.share import folder
 
 PLACE = Path("runs/reproduced")
@@ -192,6 +193,13 @@ def some_steps(place):
     steps += [Step(a / "2", f"do {a} 2", (a / "1", b / "1")), Step(b / "3", f"do {b} 3", (b / "bad",))]
     steps += [Step(b / f"long-{i}", f"do {b} long-{i}") for i in range(6)]
     return [*steps, Step(a / "4", f"do {a} 4", (b / "3",)), Step(b / "5", f"do {b} 5", (a / "2",))]
+
+
+def test_steps_that_are_ready_together_are_of_different_folders(tmp_path):
+    steps = [Step(tmp_path / folder / name, f"make {name}") for folder, name in ("a1", "a2", "b3", "b4", "c5")]
+    ready = _ready(steps, [])
+    assert len(ready) == 3 and len({step.makes.parent for step in ready}) == 3
+    assert {step.makes.parent.name for step in _ready(steps[1:], steps[:1])} == {"b", "c"}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
