@@ -104,7 +104,11 @@ class Agent(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
-        """State before the first step of `n_episodes` fresh episodes."""
+        """State before the first step of `n_episodes` fresh episodes.
+
+        Who draws at random besides its actions has ``noise`` (episode, ...) in its state: whoever plays it puts
+        standard normal numbers there before each step.
+        """
 
     @abc.abstractmethod
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
