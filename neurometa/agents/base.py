@@ -56,7 +56,7 @@ class Segment:
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``.
+        dims begin with ``step``, and over (episode, ...) where they begin with ``episode``.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
