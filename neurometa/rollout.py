@@ -150,6 +150,7 @@ def segments(
     size = min(task.n_steps, task.n_steps if length is None else length)
     check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
+    memory = {name: x.clone() for name, x in memory.items()}  # of a learned start, which may change before the end
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
             f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "

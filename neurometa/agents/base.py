@@ -88,6 +88,18 @@ class Segment:
         """Reward of the step before each, (time, episode)."""
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
+    def of(self, episode: Tensor) -> "Segment":
+        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        steps = ("observation", "action", "reward", "valid", "logits", "value")
+        return Segment(
+            **{name: getattr(self, name)[:, episode] for name in steps},
+            record={name: x[:, episode] for name, x in self.record.items()},
+            latents={name: x[:, episode] for name, x in self.latents.items()},
+            state={name: x[episode] for name, x in self.state.items()},
+            action_before=self.action_before[episode],
+            reward_before=self.reward_before[episode],
+        )
+
 
 class Agent(nn.Module, abc.ABC):
     """Anything that acts: networks, learning models, ideal observers.
