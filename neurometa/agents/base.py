@@ -56,7 +56,7 @@ class Segment:
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``.
+        dims begin with ``step``, and over (episode, ...) where they begin with ``episode``.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
@@ -87,6 +87,18 @@ class Segment:
     def previous_reward(self) -> Tensor:
         """Reward of the step before each, (time, episode)."""
         return torch.cat([self.reward_before[None], self.reward[:-1]])
+
+    def of(self, episode: Tensor) -> "Segment":
+        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        steps = ("observation", "action", "reward", "valid", "logits", "value")
+        return Segment(
+            **{name: getattr(self, name)[:, episode] for name in steps},
+            record={name: x[:, episode] for name, x in self.record.items()},
+            latents={name: x[:, episode] for name, x in self.latents.items()},
+            state={name: x[episode] for name, x in self.state.items()},
+            action_before=self.action_before[episode],
+            reward_before=self.reward_before[episode],
+        )
 
 
 class Agent(nn.Module, abc.ABC):

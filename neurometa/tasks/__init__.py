@@ -7,6 +7,7 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -29,6 +30,7 @@ __all__ = [
     "Reversal",
     "RiskySafe",
     "State",
+    "TabularMDP",
     "Task",
     "TwoStep",
     "Volatility",
