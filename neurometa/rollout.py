@@ -110,6 +110,7 @@ def segments(
     *,
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
+    gaps: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Segment]:
     """Play a batch of fresh episodes, and yield some steps at a time; the agent's state is carried across.
@@ -132,6 +133,8 @@ def segments(
         What of the agent's record to keep, e.g. ``("hidden", "cell")``.
     perturb : callable, optional
         What is added to the prediction error that the agent makes of a choice, e.g. `Task.perturbation`.
+    gaps : bool
+        Keep by how much each action is worth less than the best: see `Task.gaps`.
     progress : callable, optional
         Called after each trial with its number.
 
@@ -172,6 +175,7 @@ def segments(
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
+            lost = {"gaps": task.gaps(state, step)} if gaps else {}
             chosen = draw(logits, rng)
             reward, state = task.step(state, chosen, step, rng)
             action = one_hot[chosen]
@@ -184,7 +188,7 @@ def segments(
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
                 now["valid"] = state["valid"]
-            rows.put(t, now | {f"record {name}": record[name] for name in log})
+            rows.put(t, now | lost | {f"record {name}": record[name] for name in log})
             if ended and progress is not None:
                 progress(trial + 1)
         filled = rows.arrays
@@ -197,6 +201,7 @@ def segments(
             record={name: filled.pop(f"record {name}") for name in log},
             latents={name: torch.stack(x) for name, x in latents.items() if x}
             | {name: state[name] for name in grain if grain[name] == "episode"},
+            gaps=filled.get("gaps"),
             **{name: filled[name] for name in STEPS},
         )
 

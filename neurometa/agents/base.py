@@ -64,6 +64,8 @@ class Segment:
         One-hot action of the step before the first, all zero at the beginning of an episode.
     reward_before : Tensor (episode,)
         Reward of that step.
+    gaps : Tensor (time, episode, option) or None
+        By how much each action was worth less than the best, where `rollout.segments` was asked for it.
     """
 
     observation: Tensor
@@ -77,6 +79,7 @@ class Segment:
     state: State
     action_before: Tensor
     reward_before: Tensor
+    gaps: Tensor | None = None
 
     @property
     def previous_action(self) -> Tensor:
@@ -90,15 +93,16 @@ class Segment:
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
     def of(self, episode: Tensor) -> "Segment":
-        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        """Return the same steps of some of the episodes, by their numbers (int64); latents are left out."""
         steps = ("observation", "action", "reward", "valid", "logits", "value")
         return Segment(
             **{name: getattr(self, name)[:, episode] for name in steps},
             record={name: x[:, episode] for name, x in self.record.items()},
-            latents={name: x[:, episode] for name, x in self.latents.items()},
+            latents={},
             state={name: x[episode] for name, x in self.state.items()},
             action_before=self.action_before[episode],
             reward_before=self.reward_before[episode],
+            gaps=None if self.gaps is None else self.gaps[:, episode],
         )
 
 

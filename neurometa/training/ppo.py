@@ -20,11 +20,11 @@ from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
 from neurometa.training import loop, optimizers
-from neurometa.training.config import Training, build
+from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean, normalised
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.returns import GAE, advantages
+from neurometa.training.returns import GAE, advantages, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "loss", "train"]
@@ -73,6 +73,9 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_signal(self)
+        if self.returns.of == "gaps":
+            raise InputError("of is 'gaps', which a ratio of policies cannot use; 'reward' or 'regret' is left.")
         for name in ("clip", "value_weight", "entropy_weight"):
             check_range(name, getattr(self, name))
         for name in ("n_epochs", "n_minibatches", "segment_length"):
@@ -111,7 +114,7 @@ def train(
     InputError
         Training diverged, or the folder cannot be written.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(_update, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
@@ -119,7 +122,8 @@ def train(
 
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> Row:
     """Play a batch, learn from it for some epochs, and return what there is for the learning curve."""
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length))
+    told = config.returns.of != "reward"
+    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found = []
     for _ in range(config.n_epochs):
@@ -142,7 +146,8 @@ def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Gener
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Normalised advantages of what was played, and the returns that values should be, by segment."""
-    reward, value, valid = (torch.cat([getattr(part, x) for part in played]) for x in ("reward", "value", "valid"))
+    value, valid = (torch.cat([getattr(part, name) for part in played]) for name in ("value", "valid"))
+    reward = torch.cat([judged_by(config.returns.of, part.action, part.reward, part.gaps) for part in played])
     reward, value = torch.where(valid, reward, 0.0), torch.where(valid, value, 0.0)
     returns = config.returns
     advantage = advantages(reward, value, at(returns.discount, share), at(returns.gae_lambda, share))
