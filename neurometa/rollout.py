@@ -8,17 +8,19 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from neurometa import dataset
+from neurometa import dataset, timed
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
 from neurometa.streams import Rng, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
+from neurometa.tasks.timed import EVENT, TimedTask
 
 ACTIVITY = ("hidden", "cell")
 STEPS = ("action", "reward", "value", "logits", "observation")  # what is kept of every step
 MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
+UNSEEN = 64  # steps after which what was observed is let go where it is not asked for
 
 
 def play(
@@ -52,14 +54,17 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
-    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes, observed=False)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
         tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick), agent))
-    return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
+        played = unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick, observed=False)
+        batches.append(to_dataset(task, played, agent))
+    if len(batches) == 1:
+        return batches[0]
+    return xr.concat(timed.equally_long(batches) if isinstance(task, TimedTask) else batches, "episode")
 
 
 def unroll(
@@ -71,6 +76,7 @@ def unroll(
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
     progress: Callable[[int], None] | None = None,
+    observed: bool = True,
 ) -> dict[str, Tensor]:
     """Play a batch of fresh episodes with the agent's weights as they are.
 
@@ -78,18 +84,28 @@ def unroll(
     ----------
     task, agent, n_episodes, rng, log, perturb, progress
         As for `segments`.
+    observed : bool
+        Keep what the agent saw, of which frames are most of the memory.
 
     Returns
     -------
     dict of Tensor
         ``action``, ``reward``, ``value`` and ``observation`` (trial, step, episode, ...),
         ``logits``, whatever `log` names, and the task's latents (trial, episode, ...).
-        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
+        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order. Of a `TimedTask` all
+        steps are over (time, episode, ...), and latents of trials and episodes over (episode, ...).
     """
-    parts = list(segments(task, agent, n_episodes, rng, log=log, perturb=perturb, progress=progress))
-    steps = {name: torch.cat([getattr(part, name) for part in parts]) for name in STEPS}
-    steps |= {name: torch.cat([part.record[name] for part in parts]) for name in log}
-    latents = {name: torch.cat([part.latents[name] for part in parts]) for name in task.latents}
+    length = None if observed else UNSEEN
+    kept = STEPS if observed else STEPS[:-1]
+    parts, latents_of = [], []
+    for part in segments(task, agent, n_episodes, rng, length, log=log, perturb=perturb, progress=progress):
+        parts.append({name: getattr(part, name) for name in kept} | part.record)
+        latents_of.append(part.latents)
+    steps = {name: torch.cat([part[name] for part in parts]) for name in (*kept, *log)}
+    if isinstance(task, TimedTask):
+        own = {name: [part[name] for part in latents_of] for name in task.latents}
+        return steps | {name: torch.cat(x) if _per_step(task, name) else x[0][0] for name, x in own.items()}
+    latents = {name: torch.cat([part[name] for part in latents_of if name in part]) for name in task.latents}
     steps |= {name: x for name, x in latents.items() if _per_step(task, name)}
     shape = (task.n_trials, len(task.steps))
     return {name: x.unflatten(0, shape) for name, x in steps.items()} | {
@@ -156,14 +172,20 @@ def segments(
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
-    names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
+    names = task.schedule
+    in_time = isinstance(task, TimedTask)
+    whole = {name: state[name][None] for name in task.latents if in_time and not _per_step(task, name)}
     per_step = {name for name in task.latents if _per_step(task, name)}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
         before = (memory, action, reward)
         rows = _Rows(len(here))
-        latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
+        latents: dict[str, list[Tensor]] = {name: [] for name in task.latents if name not in whole}
         for t, (trial, step) in enumerate(here):
+            looked = state
+            if in_time and not state["valid"].any():
+                here = here[:t]
+                break
             observation = task.observe(state, step) if task.n_features else nothing
             logits, value, memory, record = agent(observation, action, reward, memory)
             chosen = draw(logits, rng)
@@ -174,14 +196,16 @@ def segments(
             ended = step == task.steps[-1]
             for name in latents:
                 if ended or name in per_step:
-                    latents[name].append(state[name])
+                    latents[name].append((looked if in_time and name != EVENT else state)[name])
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
-                now["valid"] = state["valid"]
+                now["valid"] = (looked if in_time else state)["valid"]
             rows.put(t, now | {f"record {name}": record[name] for name in log})
             if ended and progress is not None:
-                progress(trial + 1)
-        filled = rows.arrays
+                progress(task.n_trials * (first + t + 1) // task.n_steps if in_time else trial + 1)
+        if not here:
+            return
+        filled = {name: x[: len(here)] for name, x in rows.arrays.items()}
         valid = filled.pop("valid", None)
         yield Segment(
             state=before[0],
@@ -189,7 +213,7 @@ def segments(
             reward_before=before[2],
             valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
             record={name: filled.pop(f"record {name}") for name in log},
-            latents={name: torch.stack(x) for name, x in latents.items() if x},
+            latents={name: torch.stack(x) for name, x in latents.items() if x} | whole,
             **{name: filled[name] for name in STEPS},
         )
 
@@ -211,7 +235,7 @@ class _Rows:
 
 
 def _per_step(task: Task, name: str) -> bool:
-    return declared(task)[name].dims[:1] == ("step",)
+    return declared(task)[name].dims[:1] in (("step",), ("time",))
 
 
 def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
@@ -241,10 +265,10 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
     )
 
 
-def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None) -> None:
+def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True) -> None:
     """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
-    of_step = 16 + 4 * task.n_actions + of_feature * math.prod(task.observation_shape)
+    of_step = 16 + 4 * task.n_actions + observed * of_feature * math.prod(task.observation_shape)
     check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
 
 
@@ -278,8 +302,10 @@ def to_dataset(
     -------
     Dataset
         Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
-        and no ``choice``.
+        and no ``choice``. Of a `TimedTask` as of `timed.to_dataset`.
     """
+    if isinstance(task, TimedTask):
+        return timed.to_dataset(task, played, agent, observation=observation)
     latents, variables = declared(task), {}
     for name, x in played.items():
         if name != "observation" or (observation and task.n_features):
@@ -346,12 +372,4 @@ def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
         dims = declared(task)[name].dims
         step = dims[:1] if _per_step(task, name) else ()
         return ("trial", *step, "episode", *dims[len(step) :])
-    if name == "observation":
-        shape = task.observation_shape
-        own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]
-    elif agent is not None and name in agent.records:
-        own = agent.records[name]
-    else:
-        contract = dataset.VARIABLES.get(name)
-        own = tuple(dim for dim in contract.dims if dim not in ("trial", "step")) if contract else ()
-    return ("trial", "step", "episode", *own)
+    return ("trial", "step", "episode", *timed.dims_of_step(task, name, agent))

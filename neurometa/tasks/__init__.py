@@ -6,10 +6,13 @@ from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.imaze import IMaze
+from neurometa.tasks.maze import Maze
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.risky_safe import RiskySafe
+from neurometa.tasks.timed import TimedTask
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -20,14 +23,17 @@ __all__ = [
     "Foraging",
     "GymnasiumTask",
     "Harlow",
+    "IMaze",
     "IndependentBandit",
     "InformativeBandit",
+    "Maze",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
     "RiskySafe",
     "State",
     "Task",
+    "TimedTask",
     "TwoStep",
     "Volatility",
     "from_gymnasium",
