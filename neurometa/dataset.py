@@ -24,8 +24,6 @@ from neurometa.storage import UNTOUCHED, replacing, seal, tampered
 CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 CONTRACT_IN_TIME = 2  # of runs whose trials last as long as they take, which an older neurometa cannot read
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
-
-
 OF_FRAMES = ("channel", "height", "width", "axis", "row", "column")
 LAST = ("arm", "state", "option", "layer", "unit", "feature", *OF_FRAMES)  # dims after the step
 
@@ -168,9 +166,8 @@ def check(trials: xr.Dataset) -> None:
 def _needed(trials: xr.Dataset, name: str) -> tuple[str, ...]:
     """Dims that a variable of the contract must span here: ``time`` for ``trial`` and ``step`` where it spans that."""
     dims = VARIABLES[name].dims
-    if "time" not in trials[name].dims or "step" not in dims:
-        return dims
-    return ("time", *(dim for dim in dims if dim not in ("trial", "step")))
+    in_time = "time" in trials[name].dims and "step" in dims
+    return ("time", *(dim for dim in dims if dim not in ("trial", "step"))) if in_time else dims
 
 
 def _first(variable: xr.DataArray, wrong: xr.DataArray) -> str:

@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,13 +57,15 @@ class Segment:
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``.
+        dims begin with ``step``, and over (episode, ...) where they do not change in an episode.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
         One-hot action of the step before the first, all zero at the beginning of an episode.
     reward_before : Tensor (episode,)
         Reward of that step.
+    drawn : tuple of str
+        Names of the latents that are over (episode, ...).
     """
 
     observation: Tensor
@@ -76,6 +79,7 @@ class Segment:
     state: State
     action_before: Tensor
     reward_before: Tensor
+    drawn: tuple[str, ...] = ()
 
     @property
     def previous_action(self) -> Tensor:
@@ -88,6 +92,19 @@ class Segment:
         """Reward of the step before each, (time, episode)."""
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
+    def of(self, episode: Tensor) -> "Segment":
+        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        steps = ("observation", "action", "reward", "valid", "logits", "value")
+        return Segment(
+            **{name: getattr(self, name)[:, episode] for name in steps},
+            record={name: x[:, episode] for name, x in self.record.items()},
+            latents={name: x[episode] if name in self.drawn else x[:, episode] for name, x in self.latents.items()},
+            drawn=self.drawn,
+            state={name: x[episode] for name, x in self.state.items()},
+            action_before=self.action_before[episode],
+            reward_before=self.reward_before[episode],
+        )
+
 
 class Agent(nn.Module, abc.ABC):
     """Anything that acts: networks, learning models, ideal observers.
@@ -96,15 +113,19 @@ class Agent(nn.Module, abc.ABC):
 
     Attributes
     ----------
-    records : dict of str to tuple of str
+    records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
     """
 
-    records: ClassVar[dict[str, tuple[str, ...]]] = {}
+    records: Mapping[str, tuple[str, ...]] = {}
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
-        """State before the first step of `n_episodes` fresh episodes."""
+        """State before the first step of `n_episodes` fresh episodes.
+
+        Who draws at random besides its actions has ``noise`` (episode, ...) in its state: whoever plays it puts
+        standard normal numbers there before each step.
+        """
 
     @abc.abstractmethod
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:

@@ -190,11 +190,12 @@ def _walked(state: State, far: Tensor) -> tuple[Tensor, Tensor]:
     facing = torch.deg2rad(state["heading"])
     episode = torch.arange(len(walls), device=walls.device)
     to_x, to_y = x + far * facing.cos(), y + far * facing.sin()
-    edge_x = to_x + BODY * (to_x - x).sign()
-    blocked_x = walls[episode, y.long(), edge_x.long()] > 0
-    x = torch.where(blocked_x, x, to_x)
-    edge_y = to_y + BODY * (to_y - y).sign()
-    blocked_y = walls[episode, edge_y.long(), x.long()] > 0
+    row = y.long()
+    blocked_x = (walls[episode, row, to_x.long()] | walls[episode, row, (to_x + BODY * (to_x - x).sign()).long()]) > 0
+    x, column = torch.where(blocked_x, x, to_x), torch.where(blocked_x, x, to_x).long()
+    blocked_y = (
+        walls[episode, to_y.long(), column] | walls[episode, (to_y + BODY * (to_y - y).sign()).long(), column]
+    ) > 0
     return torch.stack([x, torch.where(blocked_y, y, to_y)], -1), (blocked_x | blocked_y) & (far > 0)
 
 
