@@ -153,9 +153,13 @@ class BeliefAgent(Agent):
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
-        records = {"mean": ("latent",), "logvar": ("latent",), "predicted_reward": ("query",)}
+        records: dict[str, tuple[str, ...]] = {
+            "mean": ("latent",),
+            "logvar": ("latent",),
+            "predicted_reward": ("query",),
+        }
         records |= {"hidden": ("unit",)} if self.encoder.activity else {}
-        self.records = records | ({"sample": ("latent",)} if sample_every else {})  # type: ignore[misc]
+        self.records = records | ({"sample": ("latent",)} if sample_every else {})
         fixed = torch.randn(N_DRAWS, 1, n_latent, generator=torch.Generator().manual_seed(0))
         self.register_buffer("draws", fixed, persistent=False)
 
