@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, one_hot
 from torch.optim import Optimizer
 
-from neurometa.agents import Belief, Network, Output, Segment
+from neurometa.agents import Belief, Output, Segment
 from neurometa.agents.belief import BeliefAgent
 from neurometa.errors import InputError, nearest
 from neurometa.streams import normal
@@ -66,7 +66,6 @@ class Config(ppo.Config):
         A setting is outside its range, or the network does not fit the task.
     """
 
-    network: Network = dataclasses.field(default_factory=Belief)
     query: str = "action"
     decode: str = "all"
     kl_to: str = "previous"
