@@ -332,7 +332,7 @@ def opened(path: str | os.PathLike, *, without: Sequence[str] = ()) -> Iterator[
             raise InputError(f"{file} is not whole (it lacks the mark that is written last); write it anew.")
         if trials.attrs.get("contract") not in (CONTRACT, CONTRACT_IN_TIME):
             raise InputError(
-                f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads {CONTRACT} and "
+                f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contracts {CONTRACT} and "
                 f"{CONTRACT_IN_TIME}; "
                 "write it anew, or install the version that made it."
             )
