@@ -20,6 +20,7 @@ from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
+from neurometa.agents.mdp import BEB, OPSRL, PSRL, UCRL2, GreedyPlanner, KnownMDP, MDPPrior, Planner
 from neurometa.agents.networks import GRU, LSTM, Network
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
@@ -30,9 +31,13 @@ from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObse
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 
 __all__ = [
+    "BEB",
     "GRU",
     "LSTM",
+    "OPSRL",
+    "PSRL",
     "UCB",
+    "UCRL2",
     "Agent",
     "AskThenExploit",
     "Conv",
@@ -43,18 +48,22 @@ __all__ = [
     "ForagingObserver",
     "Gittins",
     "Greedy",
+    "GreedyPlanner",
     "GreedyWalk",
     "HarlowObserver",
     "KnownForaging",
+    "KnownMDP",
     "LSTMAgent",
     "LearningModelAgent",
     "Lesioned",
+    "MDPPrior",
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
     "Network",
     "OptimisticThompson",
     "Output",
+    "Planner",
     "RandomChoice",
     "RecurrentAgent",
     "ReversalObserver",
