@@ -12,7 +12,7 @@ from neurometa import dataset
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
-from neurometa.streams import Rng, integers, uniform
+from neurometa.streams import Rng, integers, normal, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
 
@@ -171,6 +171,8 @@ def segments(
         latents: dict[str, list[Tensor]] = {name: [] for name in grain if grain[name] != "episode"}
         for t, (trial, step) in enumerate(here):
             observation = task.observe(state, step) if task.n_features else nothing
+            if "noise" in memory:  # luck of the agent's own, drawn anew before each step
+                memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
             chosen = draw(logits, rng)
             reward, state = task.step(state, chosen, step, rng)

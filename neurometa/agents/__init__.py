@@ -17,6 +17,7 @@ from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.encoders import Conv
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
+from neurometa.agents.gridworld import GridworldObserver, GridworldSampling, SweepingGridworld
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
@@ -50,6 +51,8 @@ __all__ = [
     "Greedy",
     "GreedyPlanner",
     "GreedyWalk",
+    "GridworldObserver",
+    "GridworldSampling",
     "HarlowObserver",
     "KnownForaging",
     "KnownMDP",
@@ -72,6 +75,7 @@ __all__ = [
     "Segment",
     "SeparateActorCritic",
     "State",
+    "SweepingGridworld",
     "TablePolicy",
     "Thompson",
     "ThompsonTarget",

@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -108,15 +109,19 @@ class Agent(nn.Module, abc.ABC):
 
     Attributes
     ----------
-    records : dict of str to tuple of str
+    records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
     """
 
-    records: ClassVar[dict[str, tuple[str, ...]]] = {}
+    records: Mapping[str, tuple[str, ...]] = {}
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
-        """State before the first step of `n_episodes` fresh episodes."""
+        """State before the first step of `n_episodes` fresh episodes.
+
+        Who draws at random besides its actions has ``noise`` (episode, ...) in its state: whoever plays it puts
+        standard normal numbers there before each step.
+        """
 
     @abc.abstractmethod
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:

@@ -8,9 +8,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurometa.exact import bandit, foraging, gittins, mdp, restless, reversal, risky_safe, two_step, volatility
+    from neurometa.exact import (
+        bandit,
+        foraging,
+        gittins,
+        gridworld,
+        mdp,
+        restless,
+        reversal,
+        risky_safe,
+        two_step,
+        volatility,
+    )
 
-__all__ = ["bandit", "foraging", "gittins", "mdp", "restless", "reversal", "risky_safe", "two_step", "volatility"]
+__all__ = [
+    *("bandit", "foraging", "gittins", "gridworld", "mdp"),
+    *("restless", "reversal", "risky_safe", "two_step", "volatility"),
+]
 RENAMED = {"bandits": "bandit", "risky": "risky_safe"}
 
 

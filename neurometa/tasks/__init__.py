@@ -4,6 +4,7 @@ from neurometa.tasks.bandit import DependentBandit, IndependentBandit, Informati
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
+from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.mdp import TabularMDP
@@ -19,6 +20,7 @@ __all__ = [
     "DependentBandit",
     "Fixation",
     "Foraging",
+    "Gridworld",
     "GymnasiumTask",
     "Harlow",
     "IndependentBandit",
