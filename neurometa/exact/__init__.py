@@ -22,8 +22,16 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *("bandit", "foraging", "gittins", "gridworld", "mdp"),
-    *("restless", "reversal", "risky_safe", "two_step", "volatility"),
+    "bandit",
+    "foraging",
+    "gittins",
+    "gridworld",
+    "mdp",
+    "restless",
+    "reversal",
+    "risky_safe",
+    "two_step",
+    "volatility",
 ]
 RENAMED = {"bandits": "bandit", "risky": "risky_safe"}
 
