@@ -65,7 +65,7 @@ VARIABLES = {
     "goal": Variable(("trial", "axis"), "position of the goal", "blocks"),
     "goal_seen": Variable(("time",), "goal was in view"),
     "start": Variable(("trial", "axis"), "position at which the trial begins", "blocks"),
-    "walls": Variable(("row", "column"), "texture of a block, from 1 (0: one can walk there)"),
+    "wall": Variable(("row", "column"), "texture of a block, from 1 (0: one can walk there)"),
 }
 
 BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice

@@ -191,7 +191,7 @@ def test_an_attribute_that_netcdf_cannot_hold_is_told_and_the_old_run_kept(tmp_p
 # Trials that are refused
 
 
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("name", full_run().data_vars)
 def test_every_variable_must_span_its_dims(name):
     run = full_run()[[name]]
     check(run)

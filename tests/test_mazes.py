@@ -35,11 +35,11 @@ def reachable(walls):
 @pytest.mark.parametrize("size", [5, 9])
 def test_one_way_and_no_other_leads_from_any_place_of_a_maze_to_any_other(size):
     state = Maze(size=size).begin(50, generator())
-    for walls in state["walls"].numpy():
+    for walls in state["wall"].numpy():
         joined, n_places, n_edges = reachable(walls)
         assert joined and n_edges == n_places - 1
         assert walls[[0, -1]].all() and walls[:, [0, -1]].all()
-    assert len({walls.tobytes() for walls in state["walls"].numpy()}) > 40
+    assert len({walls.tobytes() for walls in state["wall"].numpy()}) > 40
 
 
 def test_every_tree_joins_all_cells_and_each_edge_is_as_likely_as_its_mirror():
@@ -58,7 +58,7 @@ def test_goal_and_start_are_open_blocks_and_not_the_same(task):
     at = torch.arange(300)[:, None]
     for name in ("goal", "start"):
         column, row = state[name].long().unbind(-1)
-        assert not state["walls"][at, row, column].any()
+        assert not state["wall"][at, row, column].any()
     assert (state["goal"] != state["start"]).any(-1).all()
     same_goal = (state["goal"] == state["goal"][:, :1]).all()
     same_start = (state["start"] == state["start"][:, :1]).all()
@@ -71,7 +71,7 @@ def test_the_four_alcoves_are_equally_likely_and_lie_round_corners():
     state = task.begin(4000, generator())
     goal, n = torch.unique(state["goal"][:, 0], dim=0, return_counts=True)
     assert len(goal) == 4 and (n - 1000).abs().max() < 4 * math.sqrt(4000 * 0.25 * 0.75)
-    assert reachable(state["walls"][0].numpy())[0]
+    assert reachable(state["wall"][0].numpy())[0]
     corridor = state | {"position": torch.tensor([5.5, 6.5]).expand(4000, 2)}
     for heading in range(0, 360, 30):
         seen = task.observe(corridor | {"heading": torch.full((4000,), float(heading))}, "step")
@@ -88,7 +88,7 @@ def test_nobody_ever_stands_in_a_wall(task):
         before = state
         _, state = task.step(state, action, "step", rng)
         column, row = state["position"].long().unbind(-1)
-        assert not state["walls"][at, row, column].any()
+        assert not state["wall"][at, row, column].any()
         went = (state["position"] - before["position"]).norm(dim=-1)
         assert (went[state["valid"] & (before["trial_index"] == state["trial_index"])] <= task.stride + 1e-6).all()
 

@@ -142,3 +142,14 @@ def test_choices_are_told_from_events():
 def test_a_file_of_the_first_contract_is_still_read(tmp_path):
     dataset.save_run(dataset.example(n_episodes=2), tmp_path)
     assert dataset.open_run(tmp_path).attrs["contract"] == 1
+
+
+def test_what_happens_within_trials_must_span_time_and_its_own_dims():
+    run = wander(TASKS[1], 3)
+    for name in ("trial_index", "event", "position", "heading", "action", "logits"):
+        told = dataset.VARIABLES[name].dims[-1] if name in ("position", "logits") else "time"
+        with pytest.raises(
+            InputError,
+            match=f"'{name}' spans .* but must also span .*'{'step' if told == 'time' and name == 'action' else told}'",
+        ):
+            dataset.check(run[[name]].rename({told: "elsewhere"}))

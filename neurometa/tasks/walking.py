@@ -61,7 +61,7 @@ class Walk(TimedTask):
 
     latents = {
         **TIMED,
-        **{name: VARIABLES[name].dims for name in ("position", "heading", "goal", "start", "walls")},
+        **{name: VARIABLES[name].dims for name in ("position", "heading", "goal", "start", "wall")},
         "began": ("time",),
     }
     events = ("nothing", "wall", "goal", "given_up")
@@ -110,7 +110,7 @@ class Walk(TimedTask):
         heading = integers(rng, round(360 / self.turn), n_episodes, self.n_trials).float() * self.turn
         none = torch.zeros(n_episodes, dtype=torch.int64, device=goal.device)
         return {
-            "walls": walls,
+            "wall": walls,
             "goal": goal,
             "start": start,
             "start_heading": heading,
@@ -130,12 +130,12 @@ class Walk(TimedTask):
 
     def observe(self, state, step):
         """Show the maze from where one stands."""
-        world = state["walls"], state["position"], state["heading"], self.goal_now(state)
+        world = state["wall"], state["position"], state["heading"], self.goal_now(state)
         if self.view == "frames":
             return first_person(*world, self.camera, self.look)
         seen = cast(*world, FEELERS)
         facing = torch.deg2rad(state["heading"])
-        rows, columns = state["walls"].shape[1:]
+        rows, columns = state["wall"].shape[1:]
         place = state["position"] / torch.tensor([columns, rows], device=facing.device)
         told = torch.stack([facing.cos(), facing.sin(), state["began"].float()], -1)
         near = [1 / (1 + seen.distance), 1 / (1 + seen.goal)]
@@ -147,7 +147,7 @@ class Walk(TimedTask):
         found = []
         for t in range(n_steps):
             now = {name: state[name][t] for name in ("position", "heading", "trial_index")}
-            seen = cast(state["walls"], now["position"], now["heading"], self.goal_now(state | now), self.camera)
+            seen = cast(state["wall"], now["position"], now["heading"], self.goal_now(state | now), self.camera)
             found.append(seen.goal.isfinite().any(-1))
         return {"goal_seen": (VARIABLES["goal_seen"], torch.stack(found))}
 
@@ -186,7 +186,7 @@ def _of_trial(x: Tensor, trial: Tensor) -> Tensor:
 
 def _walked(state: State, far: Tensor) -> tuple[Tensor, Tensor]:
     """Where one is after a walk along the heading, (episode, 2), and whether a wall was in the way."""
-    walls, (x, y) = state["walls"], state["position"].unbind(-1)
+    walls, (x, y) = state["wall"], state["position"].unbind(-1)
     facing = torch.deg2rad(state["heading"])
     episode = torch.arange(len(walls), device=walls.device)
     to_x, to_y = x + far * facing.cos(), y + far * facing.sin()
