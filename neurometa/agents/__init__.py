@@ -14,7 +14,7 @@ from neurometa.agents.bandit import (
     ThompsonTarget,
 )
 from neurometa.agents.base import Agent, Output, Segment, State
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.harlow import HarlowObserver
@@ -41,6 +41,7 @@ __all__ = [
     "EpsilonGreedy",
     "Fixating",
     "ForagingObserver",
+    "Frozen",
     "Gittins",
     "Greedy",
     "GreedyWalk",

@@ -6,6 +6,7 @@ from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -20,6 +21,7 @@ __all__ = [
     "Foraging",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",

@@ -306,7 +306,7 @@ def _train_plainly(
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
     """Play a batch, step the weights, and return the row of the learning curve."""
     share = update / config.n_updates
-    (played,) = segments(config.task, agent, config.batch_size, rng)
+    (played,) = segments(config.task, agent, config.batch_size, rng, log=agent.kept)
     answered = agent.sequence(played, agent.begin(config.batch_size))
     valid = played.valid if "valid" in config.task.latents else None
     total, terms = loss(answered.logits, answered.value, played.action, played.reward, config, share, rng, valid=valid)
