@@ -19,7 +19,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("_version", "errors"),
     ("contract", "memory", "render"),
     ("provenance", "storage", "settings", "share", "models"),
-    ("dataset", "exact", "reference", "streams"),
+    ("dataset", "exact", "reference", "render", "streams"),
     ("evidence",),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
@@ -41,7 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "tasks", "agents", "rollout", "baselines"),
+    *("streams", "render", "tasks", "agents", "rollout", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

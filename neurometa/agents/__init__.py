@@ -14,13 +14,15 @@ from neurometa.agents.bandit import (
     ThompsonTarget,
 )
 from neurometa.agents.base import Agent, Output, Segment, State
+from neurometa.agents.belief import BeliefAgent
 from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
+from neurometa.agents.gridworld import GridworldObserver, GridworldSampling, SweepingGridworld
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
-from neurometa.agents.networks import GRU, LSTM, Network
+from neurometa.agents.networks import GRU, LSTM, Belief, Network
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
@@ -35,6 +37,8 @@ __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "Belief",
+    "BeliefAgent",
     "Conv",
     "CueLearner",
     "DawObserver",
@@ -45,6 +49,8 @@ __all__ = [
     "Gittins",
     "Greedy",
     "GreedyWalk",
+    "GridworldObserver",
+    "GridworldSampling",
     "HarlowObserver",
     "KnownForaging",
     "LSTMAgent",
@@ -64,6 +70,7 @@ __all__ = [
     "Segment",
     "SeparateActorCritic",
     "State",
+    "SweepingGridworld",
     "TablePolicy",
     "Thompson",
     "ThompsonTarget",
