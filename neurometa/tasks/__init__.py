@@ -7,6 +7,7 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.imaze import IMaze
 from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
@@ -26,6 +27,7 @@ __all__ = [
     "Gridworld",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
     "IMaze",
     "IndependentBandit",
     "InformativeBandit",
