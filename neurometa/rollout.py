@@ -12,7 +12,7 @@ from neurometa import dataset
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
-from neurometa.streams import Rng, uniform
+from neurometa.streams import Rng, integers, normal, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
 
@@ -83,18 +83,21 @@ def unroll(
     -------
     dict of Tensor
         ``action``, ``reward``, ``value`` and ``observation`` (trial, step, episode, ...),
-        ``logits``, whatever `log` names, and the task's latents (trial, episode, ...).
+        ``logits``, whatever `log` names, and the task's latents (trial, episode, ...), or (episode, ...) of those that
+        do not change in an episode.
         Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
     """
     parts = list(segments(task, agent, n_episodes, rng, log=log, perturb=perturb, progress=progress))
     steps = {name: torch.cat([getattr(part, name) for part in parts]) for name in STEPS}
     steps |= {name: torch.cat([part.record[name] for part in parts]) for name in log}
-    latents = {name: torch.cat([part.latents[name] for part in parts]) for name in task.latents}
-    steps |= {name: x for name, x in latents.items() if _per_step(task, name)}
     shape = (task.n_trials, len(task.steps))
-    return {name: x.unflatten(0, shape) for name, x in steps.items()} | {
-        name: x for name, x in latents.items() if not _per_step(task, name)
-    }
+    unrolled = {name: x.unflatten(0, shape) for name, x in steps.items()}
+    for name in task.latents:
+        grain, found = _grain(task, name), [part.latents[name] for part in parts if name in part.latents]
+        unrolled[name] = found[-1] if grain == "episode" else torch.cat(found)
+        if grain == "step":
+            unrolled[name] = unrolled[name].unflatten(0, shape)
+    return unrolled
 
 
 @torch.no_grad()
@@ -147,6 +150,9 @@ def segments(
     size = min(task.n_steps, task.n_steps if length is None else length)
     check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
+    if "luck" in memory:  # what the agent draws, by itself, follows from these numbers
+        memory = memory | {"luck": integers(rng, 2**31 - 1, n_episodes)}
+    memory = {name: x.clone() for name, x in memory.items()}  # of a learned start, which may change before the end
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
             f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
@@ -157,14 +163,16 @@ def segments(
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
     names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
-    per_step = {name for name in task.latents if _per_step(task, name)}
+    grain = {name: _grain(task, name) for name in task.latents}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
         before = (memory, action, reward)
         rows = _Rows(len(here))
-        latents: dict[str, list[Tensor]] = {name: [] for name in task.latents}
+        latents: dict[str, list[Tensor]] = {name: [] for name in grain if grain[name] != "episode"}
         for t, (trial, step) in enumerate(here):
             observation = task.observe(state, step) if task.n_features else nothing
+            if "noise" in memory:  # luck of the agent's own, drawn anew before each step
+                memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
             chosen = draw(logits, rng)
             reward, state = task.step(state, chosen, step, rng)
@@ -173,7 +181,7 @@ def segments(
                 memory = memory | {"perturbation": perturb(state, chosen, reward)}
             ended = step == task.steps[-1]
             for name in latents:
-                if ended or name in per_step:
+                if ended or grain[name] == "step":
                     latents[name].append(state[name])
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
@@ -189,7 +197,8 @@ def segments(
             reward_before=before[2],
             valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
             record={name: filled.pop(f"record {name}") for name in log},
-            latents={name: torch.stack(x) for name, x in latents.items() if x},
+            latents={name: torch.stack(x) for name, x in latents.items() if x}
+            | {name: state[name] for name in grain if grain[name] == "episode"},
             **{name: filled[name] for name in STEPS},
         )
 
@@ -210,8 +219,10 @@ class _Rows:
             self.views[name][t].copy_(x)
 
 
-def _per_step(task: Task, name: str) -> bool:
-    return declared(task)[name].dims[:1] == ("step",)
+def _grain(task: Task, name: str) -> str:
+    """What there is one value of a latent for: "episode", "trial" or "step"."""
+    dims = declared(task)[name].dims
+    return dims[0] if dims[:1] in (("episode",), ("step",)) else "trial"
 
 
 def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
@@ -313,7 +324,7 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
     Returns
     -------
     dict of Tensor
-        Over (trial, step, episode, ...), latents over (trial, episode, ...).
+        As of `unroll`.
 
     Raises
     ------
@@ -321,7 +332,7 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
         The trials hold no steps of this task, or a latent of it is absent.
     """
     dataset.require(trials, action=("episode", "trial", "step"), step_reward=("episode", "trial", "step"))
-    dataset.require(trials, **{name: ("episode", "trial", *latent.dims) for name, latent in declared(task).items()})
+    dataset.require(trials, **{name: _dims(task, name, None) for name in task.latents})
     if trials.step.values.tolist() != list(task.steps):
         raise InputError(
             f"The trials have the steps {trials.step.values.tolist()}; those of the task are {task.steps}."
@@ -331,7 +342,7 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
         if name in ("choice", "reward"):
             continue  # of the trial: they follow from its steps
         rest = [dim for dim in x.dims if dim not in ("trial", "step", "episode")]
-        order = ["trial", *(["step"] if "step" in x.dims else []), "episode", *rest]
+        order = [*(dim for dim in ("trial", "step", "episode") if dim in x.dims), *rest]
         values = torch.from_numpy(np.ascontiguousarray(x.transpose(*order).values))
         played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if name == "action" else values
     if not task.n_features:
@@ -344,8 +355,8 @@ def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
     """Dims of what was played, time first."""
     if name in task.latents:
         dims = declared(task)[name].dims
-        step = dims[:1] if _per_step(task, name) else ()
-        return ("trial", *step, "episode", *dims[len(step) :])
+        before = {"episode": (), "trial": ("trial",), "step": ("trial", "step")}[_grain(task, name)]
+        return (*before, "episode", *(dim for dim in dims if dim not in ("step", "episode")))
     if name == "observation":
         shape = task.observation_shape
         own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]

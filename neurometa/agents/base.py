@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ class Segment:
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``.
+        dims begin with ``step``, and over (episode, ...) where they begin with ``episode``.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
@@ -88,6 +89,18 @@ class Segment:
         """Reward of the step before each, (time, episode)."""
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
+    def of(self, episode: Tensor) -> "Segment":
+        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        steps = ("observation", "action", "reward", "valid", "logits", "value")
+        return Segment(
+            **{name: getattr(self, name)[:, episode] for name in steps},
+            record={name: x[:, episode] for name, x in self.record.items()},
+            latents={name: x[:, episode] for name, x in self.latents.items()},
+            state={name: x[episode] for name, x in self.state.items()},
+            action_before=self.action_before[episode],
+            reward_before=self.reward_before[episode],
+        )
+
 
 class Agent(nn.Module, abc.ABC):
     """Anything that acts: networks, learning models, ideal observers.
@@ -96,15 +109,22 @@ class Agent(nn.Module, abc.ABC):
 
     Attributes
     ----------
-    records : dict of str to tuple of str
+    records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
+    kept : tuple of str
+        What of its record spares `sequence` work where a segment holds it, e.g. what a frozen encoder saw.
     """
 
-    records: ClassVar[dict[str, tuple[str, ...]]] = {}
+    records: Mapping[str, tuple[str, ...]] = {}
+    kept: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
-        """State before the first step of `n_episodes` fresh episodes."""
+        """State before the first step of `n_episodes` fresh episodes.
+
+        Who draws at random besides its actions has ``noise`` (episode, ...) in its state: whoever plays it puts
+        standard normal numbers there before each step.
+        """
 
     @abc.abstractmethod
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:

@@ -8,9 +8,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurometa.exact import bandit, foraging, gittins, restless, reversal, risky_safe, two_step, volatility
+    from neurometa.exact import (
+        bandit,
+        foraging,
+        gittins,
+        gridworld,
+        mdp,
+        restless,
+        reversal,
+        risky_safe,
+        two_step,
+        volatility,
+    )
 
-__all__ = ["bandit", "foraging", "gittins", "restless", "reversal", "risky_safe", "two_step", "volatility"]
+__all__ = [
+    "bandit",
+    "foraging",
+    "gittins",
+    "gridworld",
+    "mdp",
+    "restless",
+    "reversal",
+    "risky_safe",
+    "two_step",
+    "volatility",
+]
 RENAMED = {"bandits": "bandit", "risky": "risky_safe"}
 
 

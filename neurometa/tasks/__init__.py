@@ -4,8 +4,11 @@ from neurometa.tasks.bandit import DependentBandit, IndependentBandit, Informati
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
+from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -18,8 +21,10 @@ __all__ = [
     "DependentBandit",
     "Fixation",
     "Foraging",
+    "Gridworld",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
@@ -27,6 +32,7 @@ __all__ = [
     "Reversal",
     "RiskySafe",
     "State",
+    "TabularMDP",
     "Task",
     "TwoStep",
     "Volatility",

@@ -34,7 +34,8 @@ class Task(abc.ABC):
     latents : dict of str to Variable or tuple of str
         Hidden variables to log: their dims after (episode, trial), label and units. Of a variable of the data contract
         (`neurometa.dataset.VARIABLES`) the dims alone will do. One whose dims begin with ``step`` is logged after every
-        step. ``valid`` says of trials, or of steps, whether they were played: what ends early is padded.
+        step; one whose dims begin with ``episode`` does not change in an episode, and is logged once. ``valid`` says of
+        trials, or of steps, whether they were played: what ends early is padded.
     n_features : int
         Length of an observation; 0 if there is nothing to see.
     observation_shape : tuple of int
