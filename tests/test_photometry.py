@@ -50,7 +50,7 @@ def deviance(y, x, z, owner, random_cov, variance, *, restricted):
 def test_a_mixed_model_is_that_of_statsmodels(restricted):
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    y, x, owner = animals(np.random.default_rng(0))
+    y, x, owner = animals(np.random.default_rng(0), 12, 20)
     fitted = mixed.fit(mixed.products(y[:, None], x, owner, np.array([0, 1])), restricted=restricted)
     oracle = MixedLM(y, x, owner, x[:, :2]).fit(reml=restricted, gtol=1e-10)
     assert fitted.deviance[0] == pytest.approx(-2 * oracle.llf, abs=1e-6)
