@@ -25,7 +25,18 @@ CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
 
 
-LAST = ("arm", "state", "option", "layer", "unit", "feature", "channel", "height", "width")  # dims after the step
+LAST = (
+    "axis",
+    "arm",
+    "state",
+    "option",
+    "layer",
+    "unit",
+    "feature",
+    "channel",
+    "height",
+    "width",
+)  # dims after the step
 
 
 def describe(trials: xr.Dataset) -> xr.Dataset:
@@ -47,6 +58,8 @@ def require(trials: xr.Dataset, **variables: tuple[str, ...]) -> None:
     """
     for name, dims in variables.items():
         if name not in trials:
+            if name in ("choice", "logits") and "axis" in getattr(trials.get("action"), "dims", ()):
+                raise InputError(f"The trials have no {name!r}: their action is continuous, over 'axis'.")
             raise InputError(f"The trials have no variable {name!r}; they hold {sorted(map(str, trials.data_vars))}.")
         missing = [dim for dim in dims if dim not in trials[name].dims]
         if missing:

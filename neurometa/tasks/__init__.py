@@ -8,6 +8,7 @@ from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.mdp import TabularMDP
+from neurometa.tasks.point_navigation import PointNavigation
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -25,6 +26,7 @@ __all__ = [
     "Harlow",
     "IndependentBandit",
     "InformativeBandit",
+    "PointNavigation",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
