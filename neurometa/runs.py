@@ -147,10 +147,10 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
     """Write the settings of a run, or make sure that those there are the same."""
     if (run / CONFIG).exists():
         if not resume:
-            raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
+            raise InputError(f"{run} holds a run already; resume it, or choose another folder.")
         before = record(run).get("experiment", "")
         if experiment and before and experiment != before:
-            raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another --out.")
+            raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
     about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
@@ -379,7 +379,7 @@ def _same(config: Training, before: Training, run: Path) -> None:
     for name, there, here in settings.differences(settings.to_json(before), settings.to_json(config)):
         raise InputError(
             f"{run} holds a run of other settings: {name or 'the algorithm'} is {there} there and {here} here. "
-            "Resume with the settings it has, or choose another --out."
+            "Resume with the settings it has, or choose another folder."
         )
 
 

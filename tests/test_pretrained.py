@@ -82,7 +82,7 @@ def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp
     pretrained.unpack("informative", tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     pretrained.unpack("informative", tmp_path)
-    with pytest.raises(InputError, match="holds a run of its own; choose another --out"):
+    with pytest.raises(InputError, match="holds a run of its own; choose another folder"):
         pretrained.unpack("restless", tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

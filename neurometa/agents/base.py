@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -112,11 +113,11 @@ class Agent(nn.Module, abc.ABC):
 
     Attributes
     ----------
-    records : dict of str to tuple of str
+    records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
     """
 
-    records: ClassVar[dict[str, tuple[str, ...]]] = {}
+    records: Mapping[str, tuple[str, ...]] = {}
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:

@@ -89,7 +89,7 @@ class RecurrentAgent(Agent):
         layers = (n_layers,) if n_layers > 1 else ()
         self.carried = ("hidden", "cell") if core == "lstm" else ("hidden",)
         self.start = nn.Parameter(torch.zeros(len(self.carried), *layers, n_units), requires_grad=learned_start)
-        self.records = dict.fromkeys(self.carried, ("layer", "unit") if layers else ("unit",))  # type: ignore[misc]
+        self.records = dict.fromkeys(self.carried, ("layer", "unit") if layers else ("unit",))
         self.register_buffer("reward_levels", torch.tensor(reward_levels), persistent=False)
 
     def begin(self, n_episodes: int) -> State:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from neurometa.agents import LSTM, Agent
+from neurometa.agents import GRU, LSTM, Agent
 from neurometa.errors import InputError
 from neurometa.rollout import check_batch, segments
 from neurometa.streams import Rng, Streams
@@ -124,7 +124,7 @@ def company(config: Config) -> tuple[object, ...] | None:
     They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
     """
     network = config.network
-    plain = isinstance(network, LSTM) and network.recurrent and network.n_layers == 1 and network.encoder is None
+    plain = isinstance(network, LSTM | GRU) and network.recurrent and network.n_layers == 1 and network.encoder is None
     if not plain or "valid" in config.task.latents or config.task.choice_step is None:
         return None
     parts = (config.network, config.optimizer, config.returns, config.disturbance)
