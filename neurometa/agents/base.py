@@ -94,12 +94,12 @@ class Segment:
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
     def of(self, episode: Tensor) -> "Segment":
-        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        """Return the same steps of some of the episodes, by their numbers (int64), without the latents of the task."""
         steps = ("observation", "action", "reward", "valid", "logits", "value")
         return Segment(
             **{name: getattr(self, name)[:, episode] for name in steps},
             record={name: x[:, episode] for name, x in self.record.items()},
-            latents={name: x[:, episode] for name, x in self.latents.items()},
+            latents={},
             state={name: x[episode] for name, x in self.state.items()},
             action_before=self.action_before[episode],
             reward_before=self.reward_before[episode],
