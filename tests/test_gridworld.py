@@ -73,8 +73,8 @@ def test_the_bayes_optimal_agent_earns_what_the_sweep_does_on_every_goal():
 
 def test_posterior_sampling_plays_as_it_is_simulated():
     simulated = exact.posterior_sampling(8)
-    played = play(agents.GridworldSampling(), 4000, n_trials=8).reward
-    error = (simulated.se**2 + played.var("episode").values / 4000) ** 0.5
+    played = play(agents.GridworldSampling(), 2000, n_trials=8).reward
+    error = (simulated.se**2 + played.var("episode").values / 2000) ** 0.5
     assert (abs(played.mean("episode").values - simulated["mean"]) < 4 * error).all()
     reference = [0.47, 2.22, 3.74, 5.13, 6.27, 7.34, 8.27, 9.09]  # another's simulation, +- .05
     np.testing.assert_allclose(simulated["mean"], reference, atol=0.25)
@@ -103,9 +103,9 @@ def test_observers_hold_the_exact_posterior_of_what_is_over(agent):
 
 
 def test_the_value_of_an_observer_is_what_it_earns_at_the_next_step_on_average():
-    trials = play(agents.GridworldSampling(), 3000)
-    off = (trials.step_reward - trials.value).values.reshape(3000, -1)
-    assert abs(off.mean()) < 4 * off.mean(1).std() / 3000**0.5
+    trials = play(agents.GridworldSampling(), 1000)
+    off = (trials.step_reward - trials.value).values.reshape(1000, -1)
+    assert abs(off.mean()) < 4 * off.mean(1).std() / 1000**0.5
 
 
 def test_baselines_are_played_by_their_rewards_in_the_same_worlds():

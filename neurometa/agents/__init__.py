@@ -14,6 +14,7 @@ from neurometa.agents.bandit import (
     ThompsonTarget,
 )
 from neurometa.agents.base import Agent, Output, Segment, State
+from neurometa.agents.belief import BeliefAgent
 from neurometa.agents.encoders import Conv
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
@@ -21,7 +22,7 @@ from neurometa.agents.gridworld import GridworldObserver, GridworldSampling, Swe
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
-from neurometa.agents.networks import GRU, LSTM, Network
+from neurometa.agents.networks import GRU, LSTM, Belief, Network
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
@@ -36,6 +37,8 @@ __all__ = [
     "UCB",
     "Agent",
     "AskThenExploit",
+    "Belief",
+    "BeliefAgent",
     "Conv",
     "CueLearner",
     "DawObserver",

@@ -5,11 +5,14 @@ import dataclasses
 import math
 
 from neurometa.agents.base import Agent
+from neurometa.agents.belief import BeliefAgent
 from neurometa.agents.encoders import Conv
 from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
-from neurometa.errors import InputError
+from neurometa.errors import InputError, nearest
 from neurometa.memory import check_memory
+
+ENCODERS = ("gru", "product")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,3 +173,78 @@ class GRU(Recurrent):
     def core(self) -> str:
         """Gated recurrent units, which have no cell state."""
         return "gru"
+
+
+@dataclasses.dataclass(frozen=True)
+class Belief(Network):
+    """A belief over a latent variable, and a policy that reads it; see `BeliefAgent`.
+
+    Parameters
+    ----------
+    n_latent : int
+        Dims of the latent variable.
+    encoder : {"gru", "product"}
+        The belief hangs on the order of what happened (VariBAD), or does not (PEARL).
+    n_units, n_policy_units, n_decoder_units : int
+        Units of the encoder, of each of two layers of the policy, and of the decoder.
+    n_queries : int or None
+        Of how many things the decoder can be asked what they pay; None for as many as there are actions.
+    sample_every : int or None
+        The policy reads a draw of the latent, which is kept for so many steps: those of a trial. None for a policy that
+        reads the whole belief.
+    detached : bool
+        The encoder learns from the decoder alone, and not from the policy's loss too.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    n_latent: int = 5
+    encoder: str = "gru"
+    n_units: int = 64
+    n_policy_units: int = 64
+    n_decoder_units: int = 32
+    n_queries: int | None = None
+    sample_every: int | None = None
+    detached: bool = False
+
+    def __post_init__(self) -> None:
+        sizes = ("n_latent", "n_units", "n_policy_units", "n_decoder_units", "n_queries", "sample_every")
+        for name in sizes:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.encoder not in ENCODERS:
+            hint = nearest(str(self.encoder), list(ENCODERS))
+            raise InputError(f"encoder is {self.encoder!r}; allowed are {list(ENCODERS)}.{hint}")
+
+    def check(self, observation_shape: tuple[int, ...]) -> None:
+        """Raise unless observations are vectors."""
+        if len(observation_shape) != 1:
+            raise InputError(
+                f"The task shows observations of shape {observation_shape}; agents.Belief reads vectors alone."
+            )
+
+    def build(
+        self,
+        observation_shape: tuple[int, ...],
+        n_actions: int,
+        n_steps: int,
+        *,
+        reward_levels: tuple[float, ...] = (),
+        discount: float,
+    ) -> Agent:
+        """Make the untrained agent; see `Network.build`."""
+        return BeliefAgent(
+            math.prod(observation_shape),
+            n_actions,
+            self.n_queries or n_actions,
+            product=self.encoder == "product",
+            n_latent=self.n_latent,
+            n_units=self.n_units,
+            n_policy_units=self.n_policy_units,
+            n_decoder_units=self.n_decoder_units,
+            sample_every=self.sample_every,
+            detached=self.detached,
+        )

@@ -42,7 +42,12 @@ def known_goal(distance: int | None = None) -> float:
         return float(np.mean([known_goal(int(d)) for d in DISTANCE[FAR]]))
     if distance not in DISTANCE[FAR]:
         raise InputError(f"distance is {distance}; goals lie 2 to {2 * SIZE - 2} steps from the start.")
-    return GOAL_REWARD * (HORIZON - distance + 1) + STEP_REWARD * (distance - 1)
+    return float(_met_on(distance))
+
+
+def _met_on(step):
+    """Return of a trial in which the goal is first met on a step, from 1 on; one beyond the last is never."""
+    return GOAL_REWARD * (HORIZON + 1 - step) + STEP_REWARD * (step - 1)
 
 
 @functools.cache
@@ -115,9 +120,7 @@ def bayes_optimal(n_trials: int = 4) -> xr.DataArray:
     first, second = sweep()
     met = [first.index(goal) + 1 if goal in first else HORIZON + 1 for goal in FAR.tolist()]  # step of the first trial
     again = [DISTANCE[goal] if goal in first else second.index(goal) + 1 for goal in FAR.tolist()]
-    earned = [
-        float(np.mean([GOAL_REWARD * (HORIZON + 1 - s) + STEP_REWARD * (s - 1) for s in step])) for step in (met, again)
-    ]
+    earned = [float(np.mean([_met_on(s) for s in step])) for step in (met, again)]
     return _by_trial([earned[min(trial, 1)] for trial in range(n_trials)])
 
 
@@ -166,8 +169,7 @@ def posterior_sampling(n_trials: int = 8, *, n_lifetimes: int = 20_000, seed: in
             found |= met
             possible[met] = np.eye(N_CELLS)[goal[met]]
             target = np.where(met, goal, target)
-        d = DISTANCE[goal]
-        earned[trial] = np.where(found, GOAL_REWARD * (HORIZON + 1 - d) + STEP_REWARD * (d - 1), STEP_REWARD * HORIZON)
+        earned[trial] = _met_on(np.where(found, DISTANCE[goal], HORIZON + 1))
     se = earned.std(1, ddof=1) / n_lifetimes**0.5
     return xr.Dataset({"mean": _by_trial(earned.mean(1)), "se": _by_trial(se)}, attrs={"n": n_lifetimes})
 

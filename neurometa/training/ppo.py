@@ -9,7 +9,7 @@ learned is bounded by how far the policy of an action may move from the policy t
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from neurometa import policies
-from neurometa.agents import Agent, Segment
+from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
 from neurometa.training import loop, optimizers
@@ -30,6 +30,7 @@ from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "loss", "train"]
 
+Beside = Callable[[Output, Segment], tuple[Tensor, dict[str, Tensor]]]
 TERMS = ("policy_loss", "value_loss", "entropy", "kl", "clipped")
 
 
@@ -116,31 +117,55 @@ def train(
     """
     agent = build(config, device)
     optimizer = config.optimizer.make(agent.parameters())
-    update = functools.partial(_update, config, agent, optimizer)
+    update = functools.partial(learn, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
 
 
-def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> Row:
-    """Play a batch, learn from it for some epochs, and return what there is for the learning curve."""
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length))
+def learn(
+    config: Config,
+    agent: Agent,
+    optimizer: Optimizer,
+    rng: torch.Generator,
+    share: float,
+    *,
+    log: tuple[str, ...] = (),
+    answers: tuple[str, ...] = (),
+    beside: Beside | None = None,
+) -> Row:
+    """Play a batch, learn from it for some epochs, and return what there is for the learning curve.
+
+    Parameters
+    ----------
+    config, agent, optimizer, rng, share
+        As of `loop.Update`.
+    log, answers : tuple of str
+        What of the agent's record is kept of what is played, and what it is to answer again.
+    beside : callable, optional
+        Another loss of each minibatch, which is added, and its terms.
+    """
+    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=log))
     advantage, to_come = _judged(config, played, share)
-    found = []
+    found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
         order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
         for some in order.chunk(config.n_minibatches):
             state = agent.begin(len(some))
             for part, judged, target in zip(played, advantage, to_come, strict=True):
                 here = part.of(some)
-                answered = agent.sequence(here, state)
+                answered = agent.sequence(here, state, answers)
                 total, terms = loss(
                     answered.logits, answered.value, here, judged[:, some], target[:, some], config, share
                 )
+                if beside is not None:
+                    more, own = beside(answered, here)
+                    total, terms = total + more, terms | own
+                    names = list(terms)
                 norm = optimizers.step(config.optimizer, optimizer, total, share)
                 found.append(torch.stack([*terms.values(), norm]))
                 state = {name: x.detach() for name, x in answered.state.items()}
     reward = torch.cat([part.reward for part in played]).mean() * len(config.task.steps)
     numbers = [reward, *torch.stack(found).mean(0)]
-    return dict(zip(("reward", *TERMS, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+    return dict(zip(("reward", *names, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
 
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
