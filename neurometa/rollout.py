@@ -13,7 +13,7 @@ from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
 from neurometa.policies import draw
-from neurometa.streams import Rng, normal
+from neurometa.streams import Rng, integers, normal
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
 
@@ -152,6 +152,8 @@ def segments(
     size = min(task.n_steps, task.n_steps if length is None else length)
     check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
+    if "luck" in memory:  # what the agent draws, by itself, follows from these numbers
+        memory = memory | {"luck": integers(rng, 2**31 - 1, n_episodes)}
     memory = {name: x.clone() for name, x in memory.items()}  # of a learned start, which may change before the end
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
