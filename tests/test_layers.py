@@ -17,7 +17,7 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
-    ("contract", "memory"),
+    ("contract", "memory", "render"),
     ("provenance", "storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "render", "streams"),
     ("evidence", "policies"),
@@ -166,7 +166,7 @@ def test_this_guard_sees_every_form_of_import(tmp_path):
     }
 
 
-NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}  # packages that are imported by another name
+NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}  # packages that are imported by another name
 
 
 def declared() -> tuple[set[str], set[str]]:

@@ -115,9 +115,12 @@ class Agent(nn.Module, abc.ABC):
     ----------
     records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
+    kept : tuple of str
+        What of its record spares `sequence` work where a segment holds it, e.g. what a frozen encoder saw.
     """
 
     records: Mapping[str, tuple[str, ...]] = {}
+    kept: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:

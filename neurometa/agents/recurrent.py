@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Encoder, Frozen
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
@@ -39,7 +39,7 @@ class RecurrentAgent(Agent):
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
     recurrent : bool
         False puts the state back to its start before every step: the feed-forward control.
-    encoder : Conv, optional
+    encoder : Encoder, optional
         What reads observations; by default the core is given them as they are.
     n_axes : int
         Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
@@ -60,7 +60,7 @@ class RecurrentAgent(Agent):
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
-        encoder: Conv | None = None,
+        encoder: Encoder | None = None,
         n_axes: int = 0,
     ) -> None:
         super().__init__()
@@ -71,6 +71,7 @@ class RecurrentAgent(Agent):
         self.n_actions, self.n_steps, self.inputs = n_actions, n_steps, tuple(inputs)
         self.n_units, self.n_layers = n_units, n_layers
         self.encoder = encoder.build(shape) if encoder else None
+        self.kept = ("inputs",) if isinstance(encoder, Frozen) else ()
         n_features = encoder.n_features if encoder else n_features
         widths = {
             "observation": n_features,
@@ -116,7 +117,8 @@ class RecurrentAgent(Agent):
         inputs = self.encode(observation, action, reward, state["time"])
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
-        return Output(self._policy(out), out[:, -1], after | {"time": state["time"] + 1}, after)
+        record = after | {"inputs": inputs} if self.kept else after
+        return Output(self._policy(out), out[:, -1], after | {"time": state["time"] + 1}, record)
 
     def _policy(self, out: Tensor) -> Tensor:
         """The parameters of the policy that the head has given, (..., option) or (..., 2 * axis)."""
@@ -154,7 +156,9 @@ class RecurrentAgent(Agent):
         n_steps, n_episodes = segment.reward.shape
         passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
         time = passed[:, None] + state["time"]
-        inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
+        inputs = segment.record.get("inputs")
+        if inputs is None:
+            inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
         if self.recurrent:
             hidden, after = self._run(inputs, state)
         else:  # every step is the first of its episode

@@ -7,6 +7,7 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.point_navigation import PointNavigation
 from neurometa.tasks.recorded import RecordedBandit
@@ -24,6 +25,7 @@ __all__ = [
     "Gridworld",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
     "IndependentBandit",
     "InformativeBandit",
     "PointNavigation",
