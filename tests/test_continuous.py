@@ -74,7 +74,7 @@ def test_a_continuous_action_is_logged_over_its_axes_and_read_back():
     assert "choice" not in run and "logits" not in run
     np.testing.assert_allclose(run.action_sd, np.exp(log_sd), rtol=1e-6)
     again = from_dataset(task, run)
-    for name in ("action", "logits", "reward", "goal", "position"):
+    for name in ("action", "logits", "reward", "goal_place", "place"):
         torch.testing.assert_close(again[name], played[name])
     replayed = segment(again | {"observation": played["observation"]}, Steers())
     assert replayed.previous_action[1:].equal(replayed.action[:-1]) and not replayed.previous_action[0].any()
@@ -90,9 +90,9 @@ def test_the_agent_is_told_its_last_action_along_each_axis():
 def test_the_point_moves_by_a_tenth_at_most_and_pays_the_distance_that_is_left(moves):
     task = PointNavigation(2, moves=moves)
     run = to_dataset(task, unroll(task, RandomChoice(9) if moves else Steers(log_sd=1.0), 50, generator()))
-    way = run.position.diff("step")
-    assert float(np.abs(way).max()) <= 0.1 + 1e-6 and float(np.abs(run.position[:, :, 0]).max()) <= 0.1 + 1e-6
-    away = np.sqrt(((run.position - run.goal) ** 2).sum("axis"))
+    way = run.place.diff("step")
+    assert float(np.abs(way).max()) <= 0.1 + 1e-6 and float(np.abs(run.place[:, :, 0]).max()) <= 0.1 + 1e-6
+    away = np.sqrt(((run.place - run.goal_place) ** 2).sum("axis"))
     assert ((run.step_reward == 0) | (np.abs(run.step_reward + away) < 1e-6)).all()
     if not moves:
         inside = (run.action.isel(step=slice(1, None)).clip(-1, 1) * 0.1).values
@@ -102,19 +102,19 @@ def test_the_point_moves_by_a_tenth_at_most_and_pays_the_distance_that_is_left(m
 
 def test_who_comes_within_a_hundredth_has_arrived_and_the_next_trial_begins_at_the_origin():
     task = PointNavigation(3)
-    goal = task.begin(20, generator())["goal"]
+    goal = task.begin(20, generator())["goal_place"]
     run = to_dataset(task, unroll(task, Steers(goal), 20, generator()))
-    arrived = (np.abs(run.position - run.goal) < 0.01).all("axis")
+    arrived = (np.abs(run.place - run.goal_place) < 0.01).all("axis")
     assert arrived.isel(step=6).all() and not run.step_reward.isel(step=slice(7, None)).any()
-    assert not (arrived.isel(step=0) & (np.abs(run.goal).max("axis") > 0.12)).any()
+    assert not (arrived.isel(step=0) & (np.abs(run.goal_place).max("axis") > 0.12)).any()
 
 
 def test_walks_earn_exactly_what_they_should():
     task = PointNavigation(1)
-    goal = task.begin(200, generator())["goal"]
+    goal = task.begin(200, generator())["goal_place"]
     for agent, worth in ((Steers(), exact.standing_still), (Steers(goal), exact.straight_walk)):
         run = to_dataset(task, unroll(task, agent, 200, generator()))
-        np.testing.assert_allclose(run.reward[:, 0], worth(run.goal.values), atol=0.03)
+        np.testing.assert_allclose(run.reward[:, 0], worth(run.goal_place.values), atol=0.03)
     published = np.random.RandomState(1).uniform(-0.5, 0.5, (40, 2))  # goals on which MAML was tested
     assert exact.standing_still(published).mean() == pytest.approx(-40.08, abs=0.005)
     assert exact.straight_walk(published).mean() == pytest.approx(-0.54, abs=0.005)
@@ -122,7 +122,7 @@ def test_walks_earn_exactly_what_they_should():
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.5), (1.0, 1.5)])
 def test_goals_are_uniform_between_two_squares(low, high):
-    goal = PointNavigation(1, goal_range=(low, high)).begin(4000, generator())["goal"].numpy()
+    goal = PointNavigation(1, goal_range=(low, high)).begin(4000, generator())["goal_place"].numpy()
     half = np.abs(goal).max(1)
     assert stats.kstest((half**2 - low**2) / (high**2 - low**2), "uniform").pvalue > 1e-4
     assert stats.chisquare(np.bincount((goal > 0) @ [1, 2], minlength=4)).pvalue > 1e-4

@@ -49,8 +49,8 @@ class PointNavigation(Task):
     steps = tuple(f"step {i}" for i in range(1, HORIZON + 1))
     choice_step = None
     latents = {
-        "goal": Variable(("episode", "axis"), "position of the goal"),
-        "position": Variable(("step", "axis"), "position that the step led to"),
+        "goal_place": Variable(("episode", "axis"), "position of the goal"),
+        "place": Variable(("step", "axis"), "position that the step led to"),
     }
     n_features = 2
 
@@ -79,20 +79,20 @@ class PointNavigation(Task):
         across = torch.where(side % 2 == 0, 1.0, -1.0)
         goal = torch.where(side[:, None] < 2, torch.stack([across, along], -1), torch.stack([along, across], -1))
         origin = torch.zeros(n_episodes, 2, device=rng.device)
-        return {"goal": half[:, None] * goal, "position": origin, "arrived": area < 0}
+        return {"goal_place": half[:, None] * goal, "place": origin, "arrived": area < 0}
 
     def observe(self, state, step):
         """Show the position: the origin at the first step of a trial."""
-        return state["position"] if step != self.steps[0] else torch.zeros_like(state["position"])
+        return state["place"] if step != self.steps[0] else torch.zeros_like(state["place"])
 
     def step(self, state, action, step, rng):
         """Move the point, and pay for what is left of the way; no response stays."""
         arrived = state["arrived"] if step != self.steps[0] else torch.zeros_like(state["arrived"])
         move = self._chosen(action) if self.moves else action.clamp(-1, 1)
         position = self.observe(state, step) + STEP_SIZE * move * ~arrived[:, None]
-        left = position - state["goal"]
+        left = position - state["goal_place"]
         reward = torch.where(arrived, 0.0, -torch.linalg.vector_norm(left, dim=-1))
-        return reward, state | {"position": position, "arrived": arrived | (left.abs() < REACHED).all(-1)}
+        return reward, state | {"place": position, "arrived": arrived | (left.abs() < REACHED).all(-1)}
 
     def _chosen(self, action: Tensor) -> Tensor:
         """The moves that are chosen, none where there is no response; (episode, axis)."""
