@@ -164,7 +164,7 @@ def test_what_knows_choices_alone_refuses_a_continuous_task_in_one_sentence():
         unroll(PointNavigation(1, moves=True), Steers(), 2, generator())
     run = to_dataset(task, unroll(task, Steers(), 2, generator()))
     with pytest.raises(InputError, match="have no 'choice': their action is continuous, over 'axis'"):
-        behaviour.stay_probabilities(run)
+        behaviour.matching(run)
 
 
 def test_a_continuous_task_is_an_environment_with_a_box():
