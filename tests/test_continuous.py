@@ -180,6 +180,6 @@ def test_a_continuous_task_is_an_environment_with_a_box():
 def test_wrong_settings_of_the_point_are_told():
     with pytest.raises(InputError, match=r"goal_range is \(0.5, 0.2\); it must be 0 <= low < high"):
         PointNavigation(goal_range=(0.5, 0.2))
-    assert settings.replace(PointNavigation(), ["goal_range=1,1.5"]).goal_range == (1.0, 1.5)
+    assert settings.replace(PointNavigation(), ["goal_range=[1, 1.5]"]).goal_range == (1.0, 1.5)
     with pytest.raises(InputError, match="n_trials is 0"):
         PointNavigation(0)
