@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -13,6 +13,7 @@ from neurometa.agents import LSTM, Agent, Network, RandomChoice
 from neurometa.agents.encoders import FrozenEncoder
 from neurometa.errors import InputError
 from neurometa.rollout import segments
+from neurometa.settings import name_of
 from neurometa.share import folder
 from neurometa.tasks import Task
 from neurometa.training.checkpoint import WEIGHTS, load_weights
@@ -42,11 +43,18 @@ class Training(abc.ABC):
         Where training begins, if not from initial weights: the folder of a run, or an agent that comes along, as
         ``"rl2-bandit-100-5/0"``; of any algorithm and task, with a network of the same shapes. See `begin`.
 
+    Attributes
+    ----------
+    continuous : bool
+        Whether the algorithm learns continuous actions too, and not choices alone.
+
     Raises
     ------
     InputError
-        A setting is outside its range, or the network does not fit the task.
+        A setting is outside its range, or the network or the algorithm does not fit the task.
     """
+
+    continuous: ClassVar[bool] = False
 
     task: Task
     network: Network = LSTM()
@@ -57,6 +65,12 @@ class Training(abc.ABC):
 
     def __post_init__(self) -> None:
         self.network.check(self.task.observation_shape)
+        for part in (self, self.network) if self.task.n_axes else ():
+            if not part.continuous:
+                raise InputError(
+                    f"{type(self.task).__name__} asks for a continuous action over {self.task.n_axes} axes, and "
+                    f"{name_of(type(part))} knows choices alone; take another, or a task of choices."
+                )
         for name in ("n_updates", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
@@ -129,6 +143,7 @@ def build(config: Training, device: str = "cpu") -> Agent:
             config.n_steps,
             reward_levels=task.reward_levels,
             discount=config.last_discount,
+            **({"n_axes": task.n_axes} if task.n_axes else {}),
         )
     encoder = getattr(agent, "encoder", None)
     if isinstance(encoder, FrozenEncoder):
