@@ -8,6 +8,7 @@ from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.harlow_screen import HarlowScreen
 from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
@@ -25,6 +26,7 @@ __all__ = [
     "GymnasiumTask",
     "Harlow",
     "HarlowPixels",
+    "HarlowScreen",
     "IndependentBandit",
     "InformativeBandit",
     "RecordedBandit",
