@@ -23,7 +23,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("evidence",),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
-    ("neural",),
+    ("neural", "timed"),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
@@ -41,7 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "render", "tasks", "agents", "rollout", "baselines"),
+    *("streams", "render", "tasks", "agents", "timed", "rollout", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

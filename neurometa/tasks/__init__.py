@@ -9,11 +9,14 @@ from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gym
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.harlow_screen import HarlowScreen
+from neurometa.tasks.imaze import IMaze
+from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.risky_safe import RiskySafe
+from neurometa.tasks.timed import TimedTask
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -27,8 +30,10 @@ __all__ = [
     "Harlow",
     "HarlowPixels",
     "HarlowScreen",
+    "IMaze",
     "IndependentBandit",
     "InformativeBandit",
+    "Maze",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
@@ -36,6 +41,7 @@ __all__ = [
     "State",
     "TabularMDP",
     "Task",
+    "TimedTask",
     "TwoStep",
     "Volatility",
     "from_gymnasium",
