@@ -17,7 +17,7 @@ from neurometa.tasks.timed import EVENT, TIMED, TimedTask
 
 WIDTH = 65.0  # of the screen, and of what is seen of it, in degrees
 PLACE, CHOSEN, FIXATED = WIDTH / 4, 7.0, 3.5  # where images are, and how near one must look at them, or at the cross
-PUSH, KEEP = 1.1, 0.5  # how far a primitive step turns that is repeated for ever, and what is left of the last turn
+KEEP = 0.5  # what is left of the turn of the last primitive step
 REPEAT, HOLD, PAUSE = 4, 4, 10  # primitive steps of an action, of a fixation, and between trials
 FIXATION, CHOICE, AFTER = range(3)  # phases of a trial
 NOTHING, FIXATES, TAKES_LEFT, TAKES_RIGHT = range(4)  # events
@@ -45,6 +45,8 @@ class HarlowScreen(Pair, TimedTask):
         Actions of an episode at most.
     test_steps : int
         The same at test; 900 are the papers' 3,600 primitive steps.
+    turn : float
+        How far an action turns that is repeated for ever, in degrees.
     partner : {"kept", "new"}
         Keep both images for the episode, or only one, rewarded or not by a throw of a coin, beside a new one each time.
     fixation_reward : float
@@ -60,6 +62,7 @@ class HarlowScreen(Pair, TimedTask):
     frame: tuple[int, int] = (28, 28)
     n_steps: int = 900
     test_steps: int = 900
+    turn: float = 4.4
     partner: str = "kept"
     fixation_reward: float = 0.2
 
@@ -82,6 +85,8 @@ class HarlowScreen(Pair, TimedTask):
         if self.partner not in PARTNERS:
             hint = nearest(str(self.partner), list(PARTNERS))
             raise InputError(f"partner is {self.partner!r}; allowed are {list(PARTNERS)}.{hint}")
+        if not 0 < self.turn <= 45:
+            raise InputError(f"turn is {self.turn}; it must be above 0 and at most 45 degrees.")
         if not abs(self.fixation_reward) < float("inf"):
             raise InputError(f"fixation_reward is {self.fixation_reward}; it must be finite.")
         super().__post_init__()
@@ -134,7 +139,7 @@ class HarlowScreen(Pair, TimedTask):
 
     def step(self, state, action, step, rng):
         """Repeat an action for four primitive steps; what is on the screen may change at any of them."""
-        push = ((action == 1).float() - (action == 0).float()) * PUSH
+        push = ((action == 1).float() - (action == 0).float()) * (self.turn / REPEAT)
         playing, now = state["valid"], dict(state)
         reward, now[EVENT] = torch.zeros_like(push), torch.zeros_like(action)
         for _ in range(REPEAT):
@@ -150,7 +155,7 @@ class HarlowScreen(Pair, TimedTask):
     def _primitive(self, now: State, push: Tensor) -> Tensor:
         """Move the gaze by one primitive step, change what changes in `now`, and return what it pays."""
         turn = KEEP * now["turn"] + (1 - KEEP) * push
-        gaze, phase = now["gaze"] + turn, now["phase"]
+        gaze, phase = (now["gaze"] + turn + 180) % 360 - 180, now["phase"]  # all round
         trial = now["trial_index"].clamp(max=self.n_trials - 1)
         fixating = (phase == FIXATION) & (gaze.abs() <= FIXATED)
         held = torch.where(fixating | (phase == AFTER), now["held"] + 1, 0)
