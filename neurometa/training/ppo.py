@@ -146,7 +146,7 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    told, length = config.returns.of != "reward", config.segment_length
+    told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
     played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
