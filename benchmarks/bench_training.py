@@ -2,6 +2,7 @@
 
     python benchmarks/bench_training.py            # a table; the anchor is left out where it or jax is absent
     python benchmarks/bench_training.py --together # networks side by side, one episode per update
+    python benchmarks/bench_training.py --gru      # gated recurrent units beside LSTM units, by turns
     pytest benchmarks/bench_training.py            # pytest-benchmark's statistics of one update
 
 One thread, process CPU time, two-armed bandit of 100 trials, LSTM of 48 units, rollout + loss + gradient + Adam.
@@ -21,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
+from neurometa.agents import GRU, LSTM
 from neurometa.tasks import IndependentBandit
 from neurometa.training import Adam, RMSProp, a2c
 
@@ -28,10 +30,10 @@ ANCHOR = Path(__file__).parents[2] / "shared" / "bench" / "jax_a2c.py"
 N_TRIALS = 100
 
 
-def trainer(batch_size, n_updates, n_networks=1, optimizer=Adam):
+def trainer(batch_size, n_updates, n_networks=1, optimizer=Adam, network=LSTM):
     """Train for so many updates and return environment steps per CPU-second of the later ones, of all networks."""
     task = IndependentBandit(n_trials=N_TRIALS)
-    config = a2c.Config(task=task, batch_size=batch_size, n_updates=n_updates + 3, optimizer=optimizer())
+    config = a2c.Config(task, network(48), batch_size=batch_size, n_updates=n_updates + 3, optimizer=optimizer())
     configs = [dataclasses.replace(config, seed=seed) for seed in range(n_networks)]
     marks = []
     a2c.train_together(configs, [None] * n_networks, progress=lambda rows: marks.append(time.process_time()))
@@ -44,6 +46,16 @@ def together(rounds):
     for n_networks in (1, 8, 16, 32, 64):
         rate = statistics.median(trainer(1, 30, n_networks, RMSProp) for _ in range(rounds)) / 1e3
         print(f"{n_networks:8d} {rate:13.0f} {rate / n_networks:6.1f}")
+
+
+def cores(rounds):
+    """Print the rates of LSTM and GRU, measured by turns, and their ratio round by round."""
+    print("batch   LSTM    GRU   GRU : LSTM   (thousand environment steps per CPU-second, median)")
+    for batch in (64, 256, 1024):
+        n_updates = max(4, 16384 // batch)
+        rates = [[trainer(batch, n_updates, network=kind) / 1e3 for kind in (LSTM, GRU)] for _ in range(rounds)]
+        lstm, gru = (statistics.median(x) for x in zip(*rates, strict=True))
+        print(f"{batch:5d} {lstm:6.0f} {gru:6.0f}   {', '.join(f'{b / a:.2f}' for a, b in rates)}")
 
 
 def anchor():
@@ -61,8 +73,12 @@ def main():
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024, 2048])
     parser.add_argument("--rounds", type=int, default=5, help="alternations of the two, of which the median is told")
     parser.add_argument("--together", action="store_true", help="networks side by side instead of batch sizes")
+    parser.add_argument("--gru", action="store_true", help="GRU beside LSTM instead of batch sizes")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.gru:
+        cores(args.rounds)
+        return
     if args.together:
         together(args.rounds)
         return

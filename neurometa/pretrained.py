@@ -67,7 +67,7 @@ def unpack(experiment: str, run: Path, seed: int = 0) -> None:
         for name in (runs.CONFIG, WEIGHTS):
             whole = (agent / name).read_bytes()
             if (run / name).exists() and (run / name).read_bytes() != whole:
-                raise InputError(f"{run} holds a run of its own; choose another --out.")
+                raise InputError(f"{run} holds a run of its own; choose another folder.")
             with replacing(run / name) as temporary:
                 temporary.write_bytes(whole)
 

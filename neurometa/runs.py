@@ -147,10 +147,10 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
     """Write the settings of a run, or make sure that those there are the same."""
     if (run / CONFIG).exists():
         if not resume:
-            raise InputError(f"{run} holds a run already; go on with it by --resume, or choose another --out.")
+            raise InputError(f"{run} holds a run already; resume it, or choose another folder.")
         before = record(run).get("experiment", "")
         if experiment and before and experiment != before:
-            raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another --out.")
+            raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
     about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
@@ -213,10 +213,10 @@ def evaluate(
     check_device(device)
     config = open_config(run)
     task = settings.replace((find(on).config.task if on else config.task).for_test(), assignments)
-    if (task.n_actions, task.observation_shape) != (config.task.n_actions, config.task.observation_shape):
+    if _actions(task) != _actions(config.task) or task.observation_shape != config.task.observation_shape:
         raise InputError(
-            f"The agent was trained for {config.task.n_actions} actions and {_shown(config.task)} of an observation; "
-            f"the test task has {task.n_actions} and {_shown(task)}."
+            f"The agent was trained for {_actions(config.task)} and {_shown(config.task)} of an observation; "
+            f"the test task has {_actions(task)} and {_shown(task)}."
         )
     perturb = task.perturbation(perturbation) if perturbation else None
     network = (build(config) if untrained else load_agent(run)).to(device)
@@ -366,6 +366,10 @@ def _commit() -> str:
     return ""
 
 
+def _actions(task: Task) -> str:
+    return f"a continuous action over {task.n_axes} axes" if task.n_axes else f"{task.n_actions} actions"
+
+
 def _shown(task: Task) -> str:
     shape = task.observation_shape
     return f"{shape[0]} features" if len(shape) == 1 else f"the shape {shape}"
@@ -375,7 +379,7 @@ def _same(config: Training, before: Training, run: Path) -> None:
     for name, there, here in settings.differences(settings.to_json(before), settings.to_json(config)):
         raise InputError(
             f"{run} holds a run of other settings: {name or 'the algorithm'} is {there} there and {here} here. "
-            "Resume with the settings it has, or choose another --out."
+            "Resume with the settings it has, or choose another folder."
         )
 
 

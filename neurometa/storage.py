@@ -206,9 +206,9 @@ def only_writer(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"Another process is writing {run}; wait for it, or choose another --out.") from error
+            raise InputError(f"Another process is writing {run}; wait for it, or choose another folder.") from error
         except OSError as error:  # e.g. Lustre mounted without flock
-            raise InputError(f"{run} cannot be locked ({error.strerror}); choose an --out elsewhere.") from error
+            raise InputError(f"{run} cannot be locked ({error.strerror}); choose a folder elsewhere.") from error
         for left in run.glob(".*.part"):  # by a process that was killed while writing
             left.unlink(missing_ok=True)
         yield

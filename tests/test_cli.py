@@ -261,7 +261,7 @@ REFUSED = [
     (["train", "restles"], r"There is no experiment 'restles'. Did you mean 'restless'\?"),
     (
         ["train", "restless", "--out", "RUN"],
-        "RUN holds a run already; go on with it by --resume, or choose another --out",
+        "RUN holds a run already; resume it, or choose another folder",
     ),
     (
         ["train", "restless", "--out", "RUN", "--resume", "--set", "n_units=7"],
@@ -363,7 +363,7 @@ def of_another_contract(run):
 
 SPOILT = [
     (half_written, "behaviour.nc is not whole .*; write it anew"),
-    (of_another_contract, "behaviour.nc keeps contract 99, this neurometa reads contract 1"),
+    (of_another_contract, "behaviour.nc keeps contract 99, this neurometa reads contracts 1 and 2"),
     (
         lambda run: (run / "behaviour.nc").write_bytes((run / "behaviour.nc").read_bytes()[:5000]),
         "behaviour.nc is damaged",
@@ -430,7 +430,7 @@ def test_a_run_that_another_process_writes_is_left_alone(run):
             ["fit-rw", run],
             ["regret", run],
         ):
-            refused("Another process is writing .*; wait for it, or choose another --out", *args)
+            refused("Another process is writing .*; wait for it, or choose another folder", *args)
         assert "finished" in fine("show", run)
     assert bits(run) == before
 

@@ -32,6 +32,7 @@ BANDITS = list(MOST)[:7]  # short trials, and regrets that are told apart by man
 LEAST = {"foraging": 0.42, "volatility": 0.33}  # reward per trial: criteria of simulations 1 and 2
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
+UNBOXED |= {"harlow-pixels"}
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}
 
 
@@ -82,7 +83,7 @@ def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp
     pretrained.unpack("informative", tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     pretrained.unpack("informative", tmp_path)
-    with pytest.raises(InputError, match="holds a run of its own; choose another --out"):
+    with pytest.raises(InputError, match="holds a run of its own; choose another folder"):
         pretrained.unpack("restless", tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

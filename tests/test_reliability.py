@@ -141,7 +141,7 @@ def test_a_sweep_that_another_process_trains_is_left_alone_until_it_is_done(plac
     with only_writer(folder):
         code, _, err = neurometa("sweep", "independent", "--out", folder, "--backend", "serial")
         assert code == 2 and err == (
-            f"neurometa: Another process is writing {folder}; wait for it, or choose another --out.\n"
+            f"neurometa: Another process is writing {folder}; wait for it, or choose another folder.\n"
         )
     assert sweep.unfinished(folder) == [0, 1]
     told = []

@@ -126,14 +126,19 @@ def played(made):
 def test_agents_that_the_box_lacks_are_trained_first_and_controls_have_folders_of_their_own():
     claims, _ = reproduction.asked("w16-5-no-reward")
     trained = plan(claims, {}, reproduction.to_train(Path("t"), 2), {}, Path("t"))
-    first, second = trained.steps[:2]
-    assert first.command == (
-        "neurometa train two-step-w16 --set inputs=observation,action,time --seed 0 "
-        "--out t/two-step-w16-no-reward-0 --resume"
+    first, *others = trained.steps
+    assert first.command == (  # both side by side
+        "neurometa train two-step-w16 --set inputs=observation,action,time --seeds 2 "
+        "--out t/two-step-w16-no-reward --resume"
     )
-    assert second.needs == (first.makes,) and "neurometa rollout t/two-step-w16-no-reward-0 " in second.command
-    there = as_made([first])
-    assert first not in plan(claims, {}, reproduction.to_train(Path("t"), 2), there, Path("t")).steps
+    assert first.makes == Path("t/two-step-w16-no-reward/1/agent.safetensors")
+    rollouts = [step for step in others if step.command.startswith("neurometa rollout ")]
+    assert [step.command.split()[2] for step in rollouts] == [f"t/two-step-w16-no-reward/{seed}" for seed in (0, 1)]
+    assert all(step.needs == (first.makes,) for step in rollouts)
+    done = as_made([first])
+    assert first in plan(claims, {}, reproduction.to_train(Path("t"), 2), done, Path("t")).steps  # seed 0 is not done
+    done[Path("t/two-step-w16-no-reward/0/agent.safetensors")] = done[first.makes]
+    assert first not in plan(claims, {}, reproduction.to_train(Path("t"), 2), done, Path("t")).steps
 
 
 def test_a_claim_that_cannot_be_decided_here_says_what_is_absent_and_what_it_would_take():

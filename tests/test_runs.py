@@ -233,7 +233,7 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
     [
         (
             lambda run: runs.train(CONFIG, run),
-            "holds a run already; go on with it by --resume, or choose another --out",
+            "holds a run already; resume it, or choose another folder",
         ),
         (
             lambda run: runs.train(dataclasses.replace(CONFIG, network=LSTM(7)), run, resume=True),
@@ -245,7 +245,7 @@ def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
         ),
         (
             lambda run: runs.train(CONFIG, run, experiment="restless-w16", resume=True),
-            "holds a run of restless, not of restless-w16; choose another --out",
+            "holds a run of restless, not of restless-w16; choose another folder",
         ),
         (lambda run: runs.train(CONFIG, run / "new", device="tpu"), "device is 'tpu'; allowed are 'cpu' and 'cuda'"),
         (lambda run: runs.evaluate(run, n_episodes=0), "n_episodes is 0; it must be at least 1"),

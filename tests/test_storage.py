@@ -190,7 +190,7 @@ def test_the_second_of_two_writers_is_refused_until_the_first_is_gone(tmp_path):
         [sys.executable, "-c", HOLD_THE_LOCK, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as first:
         assert first.stdout.readline() == "writing\n"
-        with pytest.raises(InputError, match=r"Another process is writing .*; wait for it, or choose another --out."):
+        with pytest.raises(InputError, match=r"Another process is writing .*; wait for it, or choose another folder."):
             start_writing(tmp_path)
         first.kill()
     start_writing(tmp_path)  # a killed process gives the lock back

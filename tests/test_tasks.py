@@ -21,12 +21,15 @@ from neurometa.tasks import (
     Fixation,
     Foraging,
     Harlow,
+    HarlowPixels,
+    HarlowScreen,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
     RestlessBandit,
     Reversal,
     RiskySafe,
+    TabularMDP,
     TwoStep,
     Volatility,
 )
@@ -50,8 +53,9 @@ TASKS = [
     Volatility(n_trials=7),
     Volatility(n_trials=7, order="either"),
     RiskySafe(7, n_forced=4),
+    TabularMDP(7, n_states=4, n_actions=3, horizon=2),
 ]
-WRAPPED = [Fixation(task) for task in TASKS if not isinstance(task, DawTwoStep)]
+WRAPPED = [Fixation(task) for task in TASKS if not isinstance(task, DawTwoStep | TabularMDP)]
 
 EVERY_TASK = pytest.mark.parametrize(
     "task", [*TASKS, *WRAPPED], ids=lambda task: type(getattr(task, "task", task)).__name__
@@ -82,6 +86,8 @@ def latents(task, n_episodes, seed=0):
 
 def worth(trials):
     """What the chosen arm, or the state and option it led to, was expected to pay, (episode, trial)."""
+    if "mean_reward" in trials:
+        return trials.mean_reward.isel(state=trials.visited_state, option=trials.action).sum("step")
     if "state_reward_prob" in trials:
         reached = trials.state_reward_prob.isel(state=trials.second_state)
         return reached.isel(option=trials.second_choice) if "option" in reached.dims else reached
@@ -114,13 +120,16 @@ def test_every_task_keeps_the_data_contract(task):
     assert dict(run.sizes)["episode"] == 5
     assert run.sizes["trial"] == task.n_trials == 7
     assert list(run.step.values) == list(task.steps)
-    assert run.choice.dims == run.reward.dims == ("episode", "trial")
-    assert run.choice.dtype == run.action.dtype == np.int8
+    assert run.reward.dims == ("episode", "trial") and run.action.dims == ("episode", "trial", "step")
+    if task.choice_step is not None:
+        assert run.choice.dims == ("episode", "trial") and run.choice.dtype == np.int8
+        assert dataset.n_options(run) == task.n_options
+    assert run.action.dtype == np.int8
     assert {run[name].dtype for name in ("reward", "step_reward", "value", "logits")} == {np.dtype(np.float32)}
     for name, latent in declared(task).items():
-        assert run[name].dims == ("episode", "trial", *latent.dims)
+        assert run[name].dims == (latent.dims if "episode" in latent.dims else ("episode", "trial", *latent.dims))
         assert (run[name].attrs["long_name"], run[name].attrs.get("units", "")) == (latent.long_name, latent.units)
-    assert dataset.n_options(run) == task.n_options and run.sizes["option"] == task.n_actions
+    assert run.sizes["option"] == task.n_actions
     assert all(run[name].attrs["long_name"] for name in run.data_vars)
 
 
@@ -170,10 +179,10 @@ def test_a_seed_fixes_the_data(task):
 @EVERY_TASK
 def test_episodes_of_a_batch_are_independent(task):
     trials = play(task, n_episodes=2000)
-    hidden = trials[next(iter(task.latents))].isel(trial=-1)
+    hidden = trials[next(iter(task.latents))].isel(trial=-1, missing_dims="ignore")
     for x in (
-        hidden if hidden.ndim == 1 else hidden.isel({hidden.dims[1]: 0}),
-        trials.choice.isel(trial=0),
+        hidden.isel({dim: 0 for dim in hidden.dims[1:]}),
+        trials.action.isel(trial=0, step=-1),
         trials.reward.isel(trial=0),
     ):
         r = np.corrcoef(x.values[0::2], x.values[1::2])[0, 1]
@@ -201,8 +210,9 @@ def test_every_task_makes_its_tensors_where_the_random_numbers_are(task):
         paid, after = task.step(state, torch.zeros(4, dtype=torch.int64, device="cpu"), task.steps[0], rng)
         seen = task.observe(after, task.steps[0])
     assert {x.device.type for x in (paid, seen, *state.values(), *after.values())} == {"cpu"}
-    assert seen.shape == (4, task.n_features)
-    assert seen.dtype == paid.dtype == torch.float32
+    assert seen.shape == (4, *task.observation_shape) and seen[0].numel() == task.n_features
+    assert seen.dtype == (torch.float32 if len(task.observation_shape) == 1 else torch.uint8)
+    assert paid.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -304,7 +314,8 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    assert tested == task or isinstance(getattr(task, "task", task), RestlessBandit | Foraging | Volatility)
+    held_out = (RestlessBandit, Foraging, Volatility, HarlowPixels, HarlowScreen)
+    assert tested == task or isinstance(getattr(task, "task", task), held_out)
 
 
 HUGE = st.integers(10**11, 10**14) | st.just(10**40)
@@ -318,6 +329,7 @@ HUGE = st.integers(10**11, 10**14) | st.just(10**40)
         lambda n: IndependentBandit(5, n_arms=n),
         lambda n: DependentBandit(5, n_arms=n),
         lambda n: Harlow(n_stimulus_features=n),
+        TabularMDP,
     ],
 )
 @settings(max_examples=3, deadline=None)
@@ -398,6 +410,10 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: DawTwoStep(p_common=1.2), "p_common is 1.2"),
         (lambda: DawTwoStep(drift_sd=-1.0), "drift_sd is -1.0; it must be 0 or more, and finite"),
         (lambda: DawTwoStep(low=0.8), "low and high are 0.8 and 0.75; they must be 0 <= low < high <= 1"),
+        (lambda: TabularMDP(0), "n_trials is 0; it must be at least 1"),
+        (lambda: TabularMDP(n_states=0), "n_states is 0; it must be at least 1"),
+        (lambda: TabularMDP(n_actions=1), "n_actions is 1; it must be at least 2"),
+        (lambda: TabularMDP(horizon=0), "horizon is 0; it must be at least 1"),
         (lambda: Foraging(0), "n_trials is 0"),
         (lambda: Foraging(base_prob_ranges=((0.4, 0.6),)), r"base_prob_ranges holds .* low < high <= 0.5"),
         (lambda: Foraging(test_base_prob_ranges=((0, 0.2), (0.1, 0.3))), "test_base_prob_ranges .* overlap"),
@@ -406,6 +422,7 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
         (lambda: Fixation(Harlow()), "Harlow has a fixation of its own; give it as it is"),
         (lambda: Fixation(Reversal()), "Reversal has a fixation of its own"),
         (lambda: Fixation(Fixation(TwoStep())), "Fixation has a fixation of its own"),
+        (lambda: Fixation(TabularMDP()), "TabularMDP logs a latent over 'option', to which a fixation would add one"),
         (lambda: Fixation(DawTwoStep()), "DawTwoStep logs a latent over 'option', to which a fixation would add one"),
         (lambda: Fixation(Deaf(5)), r"Deaf cannot be played without a response, .* an action of -1 \(RuntimeError: "),
         (lambda: RecordedBandit(8, RECORDING), "n_trials is 8; the recording has 7"),

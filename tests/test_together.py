@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_training import exact_gradients, network, replay
 
-from neurometa.agents import LSTM, SeparateActorCritic
+from neurometa.agents import GRU, LSTM, RecurrentAgent, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.settings import replace
@@ -53,6 +53,25 @@ def separate(task, n_units, *, learned_start=False, seed=0):
     return agent
 
 
+def gru(task, n_units, *, learned_start=False, seed=0):
+    """The same as `network`, of gated recurrent units."""
+    torch.manual_seed(seed)
+    agent = RecurrentAgent(
+        task.observation_shape,
+        task.n_actions,
+        task.n_steps,
+        core="gru",
+        reward_levels=task.reward_levels,
+        n_units=n_units,
+        learned_start=learned_start,
+    )
+    with torch.no_grad():
+        for name, weight in agent.named_parameters():
+            if learned_start or "start" not in name:
+                weight.normal_(0, 0.5)
+    return agent
+
+
 def own(played, n_each):
     """Time first, and the first episodes only, without the idle ones."""
     names = ("action", "reward", "observation", "value", "logits")
@@ -66,6 +85,10 @@ KINDS = [
     (network, IndependentBandit(12), 48, COMPILED + 1),
     (network, IndependentBandit(40), 8, 100),  # two groups of steps in the weights' gradient
     (network, InformativeBandit(), 5, 1),
+    (gru, RestlessBandit(12), 5, 7),
+    (gru, IndependentBandit(12, n_arms=4), 1, 1),
+    (gru, TwoStep(5, form="stages"), 16, COMPILED + 1),
+    (gru, IndependentBandit(40), 8, 100),
     (separate, RestlessBandit(7), 6, 9),
     (separate, RiskySafe(6, n_forced=2), 6, 1),
     (separate, InformativeBandit(), 6, COMPILED + 1),
@@ -166,6 +189,7 @@ ROWS = [
     replace(SMALL, ["learned_start=true", "returns=gae", "gae_lambda=0.5"]),
     replace(SMALL, ["inputs=action,time", "horizon=2"]),
     replace(SMALL, ["noise_sd=0.3", "gain=0.5", "delay=1"]),
+    dataclasses.replace(SMALL, network=GRU(5, learned_start=True)),
     dataclasses.replace(SMALL, task=RiskySafe(6, n_forced=2), network=LSTM(5, separate=True)),
     dataclasses.replace(SMALL, task=Fixation(Foraging(7))),
     dataclasses.replace(SMALL, task=Volatility(5)),
@@ -245,6 +269,24 @@ def test_rows_of_different_shapes_are_refused_in_a_sentence(setting):
     with pytest.raises(InputError, match="not of one shape, so that they cannot be trained together") as caught:
         a2c.train_together([SMALL, replace(SMALL, [setting])], [None] * 2)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_gru_lacks_stays_zero_and_its_weights_go_in_and_out_as_they_are():
+    agent = gru(TwoStep(5, form="stages"), 6, learned_start=True)
+    together, before = Together([agent], 3, Adam), bits(agent)
+    assert bits(together.unload(0)[0]) == before
+    (part,), who = together.parts, np.arange(1)
+    lacking = part.weight[0] == 0
+    assert lacking.sum() == 6 * (6 + agent.n_inputs + 2)
+    rng = streams((1,), 3)
+    settings = {"step_size": np.ones(1), "epsilon": np.full(1, 1e-8), "max_grad_norm": np.ones(1)}
+    for done in range(3):
+        together.play(TwoStep(5, form="stages"), rng, who)
+        _loss(*together.answers()).backward()
+        together.learn(who, settings, np.full(1, done))
+    assert not part.weight[0][lacking].any()
+    assert part.weight[0][~lacking].all()
+    assert bits(together.unload(0)[0]) != before
 
 
 def test_a_network_without_memory_is_trained_by_itself():

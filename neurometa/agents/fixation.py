@@ -27,7 +27,7 @@ class Fixating(Agent):
     def __init__(self, agent: Agent) -> None:
         super().__init__()
         self.agent = agent
-        self.records = agent.records  # type: ignore[misc]
+        self.records = agent.records
         self.register_buffer("start", torch.zeros(1), persistent=False)
 
     def begin(self, n_episodes: int) -> State:

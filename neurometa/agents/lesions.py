@@ -40,7 +40,7 @@ class Lesioned(Agent):
         if not _recurrent(agent.begin(1)):
             raise InputError(f"{type(agent).__name__} has no hidden or cell state that could be lesioned.")
         self.agent, self.how, self.n_steps = agent, how, n_steps
-        self.records = agent.records  # type: ignore[misc]
+        self.records = agent.records
 
     def begin(self, n_episodes: int) -> State:
         """State of the agent, and the number of steps before this one."""

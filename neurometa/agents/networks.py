@@ -5,16 +5,24 @@ import dataclasses
 import math
 
 from neurometa.agents.base import Agent
-from neurometa.agents.encoders import Conv
+from neurometa.agents.belief import BeliefAgent
+from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
-from neurometa.errors import InputError
+from neurometa.errors import InputError, nearest
 from neurometa.memory import check_memory
+
+ENCODERS = ("gru", "product")
 
 
 @dataclasses.dataclass(frozen=True)
 class Network(abc.ABC):
     """Settings from which an untrained network is made for a task."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether it can answer with a continuous action, of which `build` is told ``n_axes``; by default not."""
+        return False
 
     @abc.abstractmethod
     def check(self, observation_shape: tuple[int, ...]) -> None:
@@ -61,7 +69,7 @@ class Recurrent(Network):
         with which training ends.
     n_layers : int
         Layers of the core, of which each reads the one below it.
-    encoder : Conv or None
+    encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
 
     Raises
@@ -76,7 +84,7 @@ class Recurrent(Network):
     recurrent: bool = True
     separate: bool = False
     n_layers: int = 1
-    encoder: Conv | None = None
+    encoder: Conv | Frozen | None = None
 
     @property
     @abc.abstractmethod
@@ -88,6 +96,11 @@ class Recurrent(Network):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_inputs(self.inputs)
+
+    @property
+    def continuous(self) -> bool:
+        """One network of actor and critic can answer with a continuous action, two that are apart cannot."""
+        return not self.separate
 
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless the network can read observations of this shape, and is told something."""
@@ -108,13 +121,16 @@ class Recurrent(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
+        elif n_axes:
+            own = {"n_axes": n_axes}
         return kind(
             observation_shape,
             n_actions,
@@ -157,3 +173,78 @@ class GRU(Recurrent):
     def core(self) -> str:
         """Gated recurrent units, which have no cell state."""
         return "gru"
+
+
+@dataclasses.dataclass(frozen=True)
+class Belief(Network):
+    """A belief over a latent variable, and a policy that reads it; see `BeliefAgent`.
+
+    Parameters
+    ----------
+    n_latent : int
+        Dims of the latent variable.
+    encoder : {"gru", "product"}
+        The belief hangs on the order of what happened (VariBAD), or does not (PEARL).
+    n_units, n_policy_units, n_decoder_units : int
+        Units of the encoder, of each of two layers of the policy, and of the decoder.
+    n_queries : int or None
+        Of how many things the decoder can be asked what they pay; None for as many as there are actions.
+    sample_every : int or None
+        The policy reads a draw of the latent, which is kept for so many steps: those of a trial. None for a policy that
+        reads the whole belief.
+    detached : bool
+        The encoder learns from the decoder alone, and not from the policy's loss too.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    n_latent: int = 5
+    encoder: str = "gru"
+    n_units: int = 64
+    n_policy_units: int = 64
+    n_decoder_units: int = 32
+    n_queries: int | None = None
+    sample_every: int | None = None
+    detached: bool = False
+
+    def __post_init__(self) -> None:
+        sizes = ("n_latent", "n_units", "n_policy_units", "n_decoder_units", "n_queries", "sample_every")
+        for name in sizes:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.encoder not in ENCODERS:
+            hint = nearest(str(self.encoder), list(ENCODERS))
+            raise InputError(f"encoder is {self.encoder!r}; allowed are {list(ENCODERS)}.{hint}")
+
+    def check(self, observation_shape: tuple[int, ...]) -> None:
+        """Raise unless observations are vectors."""
+        if len(observation_shape) != 1:
+            raise InputError(
+                f"The task shows observations of shape {observation_shape}; agents.Belief reads vectors alone."
+            )
+
+    def build(
+        self,
+        observation_shape: tuple[int, ...],
+        n_actions: int,
+        n_steps: int,
+        *,
+        reward_levels: tuple[float, ...] = (),
+        discount: float,
+    ) -> Agent:
+        """Make the untrained agent; see `Network.build`."""
+        return BeliefAgent(
+            math.prod(observation_shape),
+            n_actions,
+            self.n_queries or n_actions,
+            product=self.encoder == "product",
+            n_latent=self.n_latent,
+            n_units=self.n_units,
+            n_policy_units=self.n_policy_units,
+            n_decoder_units=self.n_decoder_units,
+            sample_every=self.sample_every,
+            detached=self.detached,
+        )

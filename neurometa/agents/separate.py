@@ -69,7 +69,7 @@ class SeparateActorCritic(Agent):
             )
             for levels in (reward_levels, ())
         )
-        self.records = self.actor.records | {"rpe_input": ()}  # type: ignore[misc]
+        self.records = {**self.actor.records, "rpe_input": ()}
 
     def begin(self, n_episodes: int) -> State:
         """State of both, the value of the step before, whether there was one, and what is added to its error."""

@@ -1,6 +1,17 @@
 """Who a trained agent is set beside: learners and ideal observers for each task, at play and exactly."""
 
-from neurometa.baselines import bandit, fixation, foraging, harlow, restless, reversal, risky_safe, two_step, volatility  # noqa: F401
+from neurometa.baselines import (  # noqa: F401  # noqa: F401
+    bandit,
+    fixation,
+    foraging,
+    gridworld,
+    harlow,
+    restless,
+    reversal,
+    risky_safe,
+    two_step,
+    volatility,
+)
 from neurometa.baselines.base import baselines, exact_regret, play
 
 __all__ = ["baselines", "exact_regret", "play"]

@@ -20,15 +20,15 @@ def baselines(task: Task) -> dict[str, agents.Agent]:
     Parameters
     ----------
     task : Task
-        A bandit, the two-step task of one choice, foraging, volatility, reversal or Harlow's. Of the restless one,
-        its reading of the volatility and its training range become the ideal observer's prior.
+        A bandit, the two-step task of one choice, foraging, volatility, reversal, Harlow's or the gridworld. Of the
+        restless one, its reading of the volatility and its training range become the ideal observer's prior.
 
     Returns
     -------
     dict of Agent
         By name. ``"Bayes-optimal"`` or ``"ideal observer"`` comes first where it is known:
         for two arms that keep still (independent ones up to 100 trials), the informative and
-        the restless bandit, the two-step, reversal and Harlow tasks, and a safe arm against a risky one.
+        the restless bandit, the two-step, reversal and Harlow tasks, the gridworld, and a safe arm against a risky one.
 
     Raises
     ------
@@ -85,8 +85,8 @@ def play(
     Returns
     -------
     Dataset
-        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward; for foraging and volatility,
-        where it is not defined, ``reward``.
+        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward; where it is not defined, as in
+        foraging, ``reward``.
 
     Raises
     ------
@@ -96,7 +96,8 @@ def play(
     if seed < 0:
         raise InputError(f"seed is {seed}; it must be 0 or more.")
     found = []
-    has_regret = "expected_reward" in task.latents or not BEYOND_PROBABILITY.keys() & task.latents.keys()
+    named = task.latents.keys()
+    has_regret = "expected_reward" in named or ("reward_prob" in named and not BEYOND_PROBABILITY.keys() & named)
     for name, learner in learners.items():
         rng = torch.Generator().manual_seed(seed)  # whoever plays, a task takes the same numbers from it
         played = rollout.play(task, learner, n_episodes, rng)

@@ -44,7 +44,7 @@ def risk_preference(trials: xr.Dataset, control: xr.Dataset | None = None, *, le
         if share.sizes["episode"] != before.sizes["episode"] or not bool((prob == its).all()):
             raise InputError(
                 "The control played other episodes, so that none can be paired; "
-                "play both with the same --seed and --episodes."
+                "play both with the same seed, and as many episodes."
             )
         share = share - before
     levels = np.unique(prob.values[np.isfinite(prob.values)])

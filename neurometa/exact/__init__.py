@@ -8,9 +8,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurometa.exact import bandit, foraging, gittins, restless, reversal, risky_safe, two_step, volatility
+    from neurometa.exact import (
+        bandit,
+        foraging,
+        gittins,
+        gridworld,
+        mdp,
+        point_navigation,
+        restless,
+        reversal,
+        risky_safe,
+        two_step,
+        volatility,
+    )
 
-__all__ = ["bandit", "foraging", "gittins", "restless", "reversal", "risky_safe", "two_step", "volatility"]
+__all__ = [
+    "bandit",
+    "foraging",
+    "gittins",
+    "gridworld",
+    "mdp",
+    "point_navigation",
+    "restless",
+    "reversal",
+    "risky_safe",
+    "two_step",
+    "volatility",
+]
 RENAMED = {"bandits": "bandit", "risky": "risky_safe"}
 
 

@@ -12,6 +12,7 @@ from neurometa.errors import InputError
 from neurometa.results import MissingError, Run
 from neurometa.share import folder
 
+WEIGHTS = "agent.safetensors"
 N_TRAINED = 8  # agents of a setting: as many as in the box
 
 
@@ -33,6 +34,8 @@ class Agent:
         About how long that takes on one core.
     own : bool
         Whether the folder is somebody's own, whose trials are taken as they are if there are enough.
+    trained : Path, optional
+        The file that stands when that command is over, which trains others too.
     """
 
     experiment: str
@@ -41,11 +44,12 @@ class Agent:
     train: str = ""
     minutes: float = 0.0
     own: bool = False
+    trained: Path | None = None
 
     @property
     def weights(self) -> Path:
         """The file that is there when training is done."""
-        return self.run / "agent.safetensors"
+        return self.run / WEIGHTS
 
 
 Source = Callable[[criteria.Need], list[Agent]]  # raises MissingError, whose `needs` says what is absent and what to do
@@ -80,7 +84,7 @@ def of_runs(place: Path, n_agents: int | None = None) -> Source:
 
 
 def to_train(place: Path, n_agents: int | None = None) -> Source:
-    """Train agents of every kind that is asked for, seed by seed, each in a run folder below `place`."""
+    """Train agents of every kind that is asked for, those of a kind side by side, in run folders below `place`."""
     from neurometa.experiments import EXPERIMENTS
 
     def agents(need: criteria.Need) -> list[Agent]:
@@ -88,13 +92,12 @@ def to_train(place: Path, n_agents: int | None = None) -> Source:
             raise InputError(f"There is no experiment {need.experiment!r} to train an agent on.")
         name = "-".join([need.experiment, *map(_short, need.settings)])
         options = "".join(f" --set {each}" for each in need.settings)
-        found = []
-        for seed in range(n_agents or N_TRAINED):
-            run = place / f"{name}-{seed}"
-            train = f"neurometa train {need.experiment}{options} --seed {seed} --out {run} --resume"
-            minutes = EXPERIMENTS[need.experiment].cpu_minutes
-            found.append(Agent(need.experiment, run, f"neurometa rollout {run}", train, minutes))
-        return found
+        n, folder = n_agents or N_TRAINED, place / name
+        train = f"neurometa train {need.experiment}{options} --seeds {n} --out {folder} --resume"
+        minutes = n * EXPERIMENTS[need.experiment].cpu_minutes
+        runs, rollout = [folder / str(seed) for seed in range(n)], "neurometa rollout"
+        last = runs[-1] / WEIGHTS
+        return [Agent(need.experiment, run, f"{rollout} {run}", train, minutes, trained=last) for run in runs]
 
     return agents
 

@@ -133,6 +133,7 @@ def plan(
         else:
             drawn[name] = [agent.run / one.need.file for one in wanted for agent in source(one.need)]
     steps = [step for agent, files in asked.items() for step in _of_run(agent, files, there, n_episodes, seed)]
+    steps = list(dict.fromkeys(steps))  # agents that are trained side by side have that step in common
     made = {step.makes for step in steps}
     for name, needs in drawn.items():
         file = place / f"{name}.png"
@@ -159,7 +160,7 @@ def _ask(asked: dict[Agent, dict[str, Want]], who: str, wanted: Sequence[Want], 
         if len(options) > 1:
             raise InputError(
                 f"{who} needs {file} of {agent.experiment} made with {one.need.options}, and another claim with "
-                f"{before.need.options}; reproduce them one by one, each with an --out of its own."
+                f"{before.need.options}; reproduce them one by one, each in a folder of its own."
             )
         episodes = max(before.need.episodes, one.need.episodes)
         need = dataclasses.replace(one.need, episodes=episodes, options="".join(options))
@@ -172,8 +173,10 @@ def _of_run(
 ) -> list[Step]:
     """Steps of one run folder: training, trials, then what is worked out from them."""
     steps: dict[Path, Step] = {}
-    if agent.train and agent.weights not in there:
-        steps[agent.weights] = Step(agent.weights, agent.train, seconds=60 * agent.minutes)
+    first: tuple[Path, ...] = ()
+    if agent.trained and agent.weights not in there:
+        first = (agent.trained,)
+        steps[agent.trained] = Step(agent.trained, agent.train, seconds=60 * agent.minutes)
     answers = {file: one for file in files if (one := analysis.of_file(file)) is not None}
     trials = sorted({results.trials_of(file) for file in files})
     for file in trials:
@@ -182,11 +185,11 @@ def _of_run(
         least = max(files[name].need.episodes for name in of_them)
         made, n = there.get(agent.run / file), max(n_episodes, least)
         enough = made is not None and made.episodes >= (least if agent.own else n)
-        if made and enough and (made.activity or not activity) and agent.weights not in steps:
+        if made and enough and (made.activity or not activity) and not first:
             continue
         command = results.command_for(agent.run, file).replace(f"neurometa rollout {agent.run}", agent.rollout)
         command += f" --episodes {n} --seed {seed}{'' if activity else ' --no-activity'}"
-        steps[agent.run / file] = Step(agent.run / file, command, (agent.weights,) if agent.train else (), 1 + n / 1000)
+        steps[agent.run / file] = Step(agent.run / file, command, first, 1 + n / 1000)
     for file, one in sorted(answers.items()):
         start, _, end = one.beside.partition("*")
         beside = [x for x in trials if one.beside and x.startswith(start) and x.endswith(end)]

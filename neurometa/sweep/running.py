@@ -111,7 +111,7 @@ def _workers(backend: str, n_jobs: int, scheduler: str) -> Iterator[Parallel]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise InputError('--backend dask needs Dask: pip install "neurometa[cluster]"') from error
+        raise InputError('The backend dask needs Dask: pip install "neurometa[cluster]"') from error
     if scheduler and not re.fullmatch(r"[a-z]+://.+:\d+", scheduler):
         raise InputError(f"scheduler is {scheduler!r}; it must be an address such as tcp://10.0.0.1:8786.")
     if scheduler and not _answers(scheduler):

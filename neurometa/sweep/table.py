@@ -155,7 +155,7 @@ def begin(folder: Path, table: dict[str, Any]) -> None:
             if len(table["rows"]) == len(before["rows"]):
                 return
         elif any(folder.glob("*/config.json")) or (folder / "config.json").exists():
-            raise InputError(f"{folder} holds runs that belong to no sweep; choose another --out.")
+            raise InputError(f"{folder} holds runs that belong to no sweep; choose another folder.")
         write_json(folder / TABLE, table)
 
 
@@ -233,7 +233,7 @@ def _agree(before: dict[str, Any], table: dict[str, Any], folder: Path) -> None:
     def differs(what: str, there: Any, here: Any) -> InputError:
         return InputError(
             f"{folder} holds a sweep with another table: {what} is {there} there and {here} here. "
-            f"Go on with it by giving no settings, or choose another --out."
+            "Go on with it by giving no settings, or choose another folder."
         )
 
     for key in ("experiment", "n_episodes"):

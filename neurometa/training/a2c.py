@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from neurometa.agents import LSTM, Agent
+from neurometa.agents import GRU, LSTM, Agent
 from neurometa.errors import InputError
 from neurometa.rollout import check_batch, segments
 from neurometa.streams import Rng, Streams
-from neurometa.training import curve, kernels, optimizers
+from neurometa.training import curve, kernels, loop, optimizers
 from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
 from neurometa.training.config import Training, build
+from neurometa.training.loop import SECONDS_BETWEEN_CHECKPOINTS, DivergedError, diverged
 from neurometa.training.losses import Weights, actor_critic, mean
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
@@ -28,15 +30,10 @@ from neurometa.training.together import Together
 
 __all__ = ["Config", "DivergedError", "build", "companies", "company", "loss", "train", "train_together"]
 
-SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
 # Of networks trained side by side: more leave the second cache, and with more episodes little is gained by company.
 MOST_NETWORKS, MOST_EPISODES = 32, 256
 CURVE = ("reward", "policy_loss", "value_loss", "entropy")
-
-
-class DivergedError(InputError):
-    """The weights went out of bounds; other settings may not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +83,7 @@ def train(
     run: Path | None = None,
     *,
     device: str = "cpu",
-    progress: Callable[[dict[str, float]], None] | None = None,
+    progress: loop.Progress | None = None,
 ) -> Agent:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
@@ -127,7 +124,7 @@ def company(config: Config) -> tuple[object, ...] | None:
     They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
     """
     network = config.network
-    plain = isinstance(network, LSTM) and network.recurrent and network.n_layers == 1 and network.encoder is None
+    plain = isinstance(network, LSTM | GRU) and network.recurrent and network.n_layers == 1 and network.encoder is None
     if not plain or "valid" in config.task.latents or config.task.choice_step is None:
         return None
     parts = (config.network, config.optimizer, config.returns, config.disturbance)
@@ -222,7 +219,7 @@ def train_together(
                 if math.isfinite(row["gradient_norm"]):
                     curves[n].write(row)
                 else:
-                    failed[n] = _diverged(int(row["update"]))
+                    failed[n] = diverged(int(row["update"]))
             if progress is not None and (told := {n: row for n, row in rows.items() if n not in failed}):
                 progress(told)
             if time.monotonic() - saved > pause:
@@ -278,51 +275,24 @@ def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
     return Weights(**(weights[0]._asdict() | {name: rows(name) for name in names}))
 
 
-def _train_plainly(
-    config: Config, run: Path | None, device: str, progress: Callable[[dict[str, float]], None] | None
-) -> Agent:
+def _train_plainly(config: Config, run: Path | None, device: str, progress: loop.Progress | None) -> Agent:
     """Train one agent by autograd, whatever it is made of and on any device."""
     agent = build(config, device)
     optimizer = config.optimizer.make(agent.parameters())
-    rng = torch.Generator(device).manual_seed(config.seed)
-    done = 0
-    if run is not None and (run / CHECKPOINT).exists():
-        moments, done = load_state(run / CHECKPOINT, agent, rng)
-        optimizers.put_moments(optimizer, moments)
-    with curve.writer(run, done) as rows:
-        saved = time.monotonic()
-        for update in range(done, config.n_updates):
-            row = _update(config, agent, optimizer, rng, update)
-            rows.write(row)
-            if progress is not None:
-                progress(row)
-            if run is not None and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                rows.flush()
-                save_state(run / CHECKPOINT, agent, optimizers.moments(optimizer), rng, update + 1)
-                saved = time.monotonic()
-    return agent
+    update = functools.partial(_update, config, agent, optimizer)
+    return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
 
 
-def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: Rng, update: int) -> dict[str, float]:
-    """Play a batch, step the weights, and return the row of the learning curve."""
-    share = update / config.n_updates
-    (played,) = segments(config.task, agent, config.batch_size, rng)
+def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> curve.Row:
+    """Play a batch, step the weights, and return what there is for the learning curve."""
+    (played,) = segments(config.task, agent, config.batch_size, rng, log=agent.kept)
     answered = agent.sequence(played, agent.begin(config.batch_size))
     valid = played.valid if "valid" in config.task.latents else None
     total, terms = loss(answered.logits, answered.value, played.action, played.reward, config, share, rng, valid=valid)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
     per_trial = played.reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
-    if not math.isfinite(numbers[-1]):
-        raise _diverged(update + 1)
-    count = {"update": update + 1, "steps": (update + 1) * config.batch_size * config.n_steps}
-    return count | dict(zip((*CURVE, "gradient_norm"), numbers, strict=True))
-
-
-def _diverged(update: int) -> DivergedError:
-    return DivergedError(
-        f"Training diverged at update {update}: the gradient is not finite. Lower step_size or max_grad_norm."
-    )
+    return dict(zip((*CURVE, "gradient_norm"), numbers, strict=True))
 
 
 def loss(

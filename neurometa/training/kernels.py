@@ -1,8 +1,12 @@
-"""Compiled LSTM arithmetic: what happens to a batch between two matrix products.
+"""Compiled LSTM and GRU arithmetic: what happens to a batch between two matrix products, and to weights after.
 
 At 48 units a training step spends more on the many small passes over gates and states than
 on the products. Here each direction is one pass. Arrays are (episode, ...), float32; gates
-lie side by side in torch's order: input, forget, candidate, output.
+lie side by side: those of an LSTM in torch's order, input, forget, candidate, output; of a GRU
+what its candidate gets from the input, reset, update, and what its candidate gets from the
+hidden state, so that either side of the product fills three neighbours.
+
+All in one file, because numba does not see that what a kept function calls has changed elsewhere.
 """
 
 import math
@@ -38,7 +42,7 @@ def tanh(x):
 
 
 @_compile
-def cell_forward(gates, cell, next_cell, squashed, hidden):
+def lstm_forward(gates, cell, next_cell, squashed, hidden):
     """From what the product gave to the gates, in place, and the next state.
 
     Parameters
@@ -71,7 +75,7 @@ def cell_forward(gates, cell, next_cell, squashed, hidden):
 
 
 @_compile
-def cell_backward(d_hidden, d_cell, gates, cell, squashed, d_gates):
+def lstm_backward(d_hidden, d_cell, gates, cell, squashed, d_gates):
     """From the gradient of the new state to that of the gates' products and of the old cell state.
 
     Parameters
@@ -79,7 +83,7 @@ def cell_backward(d_hidden, d_cell, gates, cell, squashed, d_gates):
     d_hidden, d_cell : array (episode, unit)
         Gradient of the new hidden and cell state; afterwards `d_cell` is that of the old one.
     gates : array (episode, 4 unit)
-        As `cell_forward` left them.
+        As `lstm_forward` left them.
     cell, squashed : array (episode, unit)
         Cell state before the step, and tanh of that after it.
     d_gates : array (episode, 4 unit)
@@ -103,6 +107,68 @@ def cell_backward(d_hidden, d_cell, gates, cell, squashed, d_gates):
             d_keep[n] = d_cel[n] * old[n] * keep[n] * (ONE - keep[n])
         for n in range(units):
             d_cel[n] *= keep[n]
+
+
+@_compile
+def gru_forward(gates, before, hidden):
+    """From what the product gave to the gates, in place, and the next hidden state of gated recurrent units.
+
+    Parameters
+    ----------
+    gates : array (episode, 4 unit)
+        Before; after, the candidate, reset and update gate themselves. What the candidate gets from the hidden state,
+        which the reset gate multiplies, stays as it is.
+    before : array (episode, unit)
+        Hidden state before the step; may have more columns.
+    hidden : array (episode, unit)
+        Filled with the new one; may have more columns.
+    """
+    units = gates.shape[1] // 4
+    for e in range(len(gates)):
+        gate, old, new = gates[e], before[e], hidden[e]
+        candidate, reset, update, told = gate[:units], gate[units:], gate[2 * units :], gate[3 * units :]
+        for n in range(2 * units):
+            reset[n] = HALF + HALF * tanh(HALF * reset[n])
+        for n in range(units):
+            candidate[n] = tanh(candidate[n] + reset[n] * told[n])
+        for n in range(units):
+            new[n] = candidate[n] + update[n] * (old[n] - candidate[n])
+
+
+@_compile
+def gru_backward(d_hidden, d_kept, gates, before, d_gates):
+    """From the gradient of the new hidden state to that of the gates' products, and of what the old one keeps.
+
+    Parameters
+    ----------
+    d_hidden, d_kept : array (episode, unit)
+        Gradient of the new hidden state by way of the products of the next step, and by what the next step kept of
+        it; afterwards `d_kept` is that by what this step kept of the old one.
+    gates : array (episode, 4 unit)
+        As `gru_forward` left them.
+    before : array (episode, unit)
+        Hidden state before the step; may have more columns.
+    d_gates : array (episode, 4 unit)
+        Filled.
+    """
+    units = d_hidden.shape[1]
+    for e in range(len(d_hidden)):
+        gate, old, d_hid, d_keep, d_gate = gates[e], before[e], d_hidden[e], d_kept[e], d_gates[e]
+        candidate, reset, update, told = gate[:units], gate[units:], gate[2 * units :], gate[3 * units :]
+        d_candidate, d_reset = d_gate[:units], d_gate[units:]
+        d_update, d_told = d_gate[2 * units :], d_gate[3 * units :]
+        for n in range(units):
+            d_hid[n] += d_keep[n]
+        for n in range(units):
+            d_candidate[n] = d_hid[n] * (ONE - update[n]) * (ONE - candidate[n] * candidate[n])
+        for n in range(units):
+            d_update[n] = d_hid[n] * (old[n] - candidate[n]) * update[n] * (ONE - update[n])
+        for n in range(units):
+            d_reset[n] = d_candidate[n] * told[n] * reset[n] * (ONE - reset[n])
+        for n in range(units):
+            d_told[n] = d_candidate[n] * reset[n]
+        for n in range(units):
+            d_keep[n] = d_hid[n] * update[n]
 
 
 # Many networks: arrays are (network, step, episode, ...), parameters (network, parameter). All loops are over one
@@ -160,7 +226,7 @@ def answer(n, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, a
     n, t, n_each, x
         As of `give`; the new hidden state goes into the next step's input.
     cells, squashed : array (network, step, episode, unit)
-        Cell states, one more than steps, and their tanh.
+        Cell states, one more than steps, and their tanh; of a GRU, which has none, of 0 episodes.
     gates : array (network, step, episode, 4 unit)
     parameters : array (network, parameter)
     outputs : array (option + 1, step, network * episode)
@@ -171,7 +237,10 @@ def answer(n, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, a
         Filled with what was drawn.
     """
     units, n_outputs = cells.shape[3], len(outputs)
-    cell_forward(gates[n, t], cells[n, t], cells[n, t + 1], squashed[n, t], x[n, t + 1])
+    if cells.shape[2]:
+        lstm_forward(gates[n, t], cells[n, t], cells[n, t + 1], squashed[n, t], x[n, t + 1])
+    else:
+        gru_forward(gates[n, t], x[n, t], x[n, t + 1])
     first = x.shape[3] * 4 * units
     head = parameters[n, first : first + n_outputs * units].reshape(n_outputs, units)
     bias = parameters[n, first + n_outputs * units :]
@@ -226,7 +295,8 @@ def step_back(n, t, n_each, x, cells, squashed, gates, parameters, d_outputs, d_
         As `answer` left them.
     d_outputs : array (option + 1, step, network * episode)
     d_hidden, d_cell : array (episode, unit)
-        Gradient of the state after the step; those of the outputs are added here.
+        Gradient of the state after the step (of a GRU, `d_cell` is that by what the next step kept); those of the
+        outputs are added here.
     d_gates : array (episode, 4 unit)
         Filled.
     """
@@ -239,7 +309,10 @@ def step_back(n, t, n_each, x, cells, squashed, gates, parameters, d_outputs, d_
             d, weight = d_outputs[a, t, n * n_each + e], head[a]
             for k in range(units):
                 d_hid[k] += d * weight[k]
-    cell_backward(d_hidden, d_cell, gates[n, t], cells[n, t], squashed[n, t], d_gates)
+    if cells.shape[2]:
+        lstm_backward(d_hidden, d_cell, gates[n, t], cells[n, t], squashed[n, t], d_gates)
+    else:
+        gru_backward(d_hidden, d_cell, gates[n, t], x[n, t], d_gates)
 
 
 @_compile
@@ -259,19 +332,20 @@ def back(who, n_each, x, cells, squashed, gates, parameters, d_outputs, d_hidden
             here = d_gates[n, t]
             step_back(n, t, n_each, x, cells, squashed, gates, parameters, d_outputs, d_hidden, d_cell, here)
             np.dot(here, recurrent.T, d_hidden)
-        start_back(n, len(d_outputs), x.shape[3], d_hidden, d_cell, gradient)
+        start_back(n, len(d_outputs), x.shape[3], cells.shape[2] > 0, d_hidden, d_cell, gradient)
 
 
 @_compile
-def start_back(n, n_outputs, n_rows, d_hidden, d_cell, gradient):
-    """Fill in the gradient of the state in which an episode begins."""
+def start_back(n, n_outputs, n_rows, has_cell, d_hidden, d_cell, gradient):
+    """Fill in the gradient of the state in which an episode begins; a GRU's has one part, of which `d_cell` is kept."""
     units = d_hidden.shape[1]
     d_start = gradient[n, n_rows * 4 * units + n_outputs * (units + 1) :]
+    second = units if has_cell else 0
     for e in range(len(d_hidden)):
         for k in range(units):
             d_start[k] += d_hidden[e, k]
         for k in range(units):
-            d_start[units + k] += d_cell[e, k]
+            d_start[second + k] += d_cell[e, k]
 
 
 @_compile

@@ -1,4 +1,4 @@
-"""Many LSTM agents of one shape that play and learn side by side on a CPU, each by itself to the last bit."""
+"""Many LSTM or GRU agents of one shape that play and learn side by side on a CPU, each by itself to the last bit."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import LSTMAgent, RecurrentAgent, SeparateActorCritic
+from neurometa.agents import RecurrentAgent, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.streams import Streams, uniform
 from neurometa.tasks import Task
@@ -20,7 +20,7 @@ ALIGNED = 16  # floats in a cache line, at whose borders networks begin: product
 
 NO_LUCK, NO_ACTION = np.empty(0, np.float32), np.empty(0, np.int64)
 
-Network = LSTMAgent | SeparateActorCritic
+Network = RecurrentAgent | SeparateActorCritic
 
 
 class Together:
@@ -31,7 +31,7 @@ class Together:
 
     Parameters
     ----------
-    agents : sequence of LSTMAgent or SeparateActorCritic
+    agents : sequence of RecurrentAgent or SeparateActorCritic
         Of one kind and shape, recurrent, float32. Their weights are copied, and given back by `unload`.
     n_each : int
         Episodes of each in a batch.
@@ -169,7 +169,7 @@ class Together:
 
 
 class Part:
-    """One LSTM of each network: what it answered in a batch, and the gradient by hand.
+    """One LSTM or GRU of each network: what it answered in a batch, and the gradient by hand.
 
     The columns of a step's input are the hidden state before, what the network is given, and two ones for the biases,
     so that a step is one matrix product, and so is the gradient of its weights.
@@ -190,7 +190,8 @@ class Part:
         self.units, self.n_rows, self.n_outputs = units, units + first.n_inputs + 2, first.n_actions + 1
         self.n_weights = self.n_rows * 4 * units
         self.n_trained = self.n_weights + self.n_outputs * (units + 1)
-        n_parameters = self.n_trained + 2 * units
+        self.has_cell = first.kind == "lstm"
+        n_parameters = self.n_trained + first.start.numel()
         self.parameters = np.zeros((n, -(-n_parameters // ALIGNED) * ALIGNED), np.float32)
         self.gradient, *self.moments = (np.zeros_like(self.parameters) for _ in range(1 + n_moments))
         if first.start.requires_grad:
@@ -198,8 +199,9 @@ class Part:
         n_played = -(-(self.n_steps + 1) // ALIGNED) * ALIGNED
         self.x = torch.ones(n, n_played, n_each, self.n_rows)
         self.x[:, :, :, units:-2] = 0  # where no action was taken, and after the last step
-        self.cells = np.empty((n, self.n_steps + 1, n_each, units), np.float32)
-        self.squashed = np.empty((n, self.n_steps, n_each, units), np.float32)
+        with_cell = n_each if self.has_cell else 0
+        self.cells = np.empty((n, self.n_steps + 1, with_cell, units), np.float32)
+        self.squashed = np.empty((n, self.n_steps, with_cell, units), np.float32)
         self.gates = torch.empty(n, n_played, n_each, 4 * units)
         self.outputs = torch.zeros(self.n_outputs, self.n_steps, Streams.rounded(n * n_each))
         self.leaf, self.answers = self.outputs, self.outputs.numpy()
@@ -222,7 +224,8 @@ class Part:
         first = self.n_weights + self.n_outputs * (self.units + 1)
         start = self.parameters[who, None, first : first + 2 * self.units]
         self.arrays[0][who, 0, :, : self.units] = start[..., : self.units]
-        self.cells[who, 0] = start[..., self.units :]
+        if self.has_cell:
+            self.cells[who, 0] = start[..., self.units :]
 
     def answer(
         self,
@@ -259,6 +262,7 @@ class Part:
         for n in who:
             x, d = self.x[n, : self.n_steps].flatten(0, 1), self.d_gates[n, : self.n_steps].flatten(0, 1)
             torch.mm(x.T, d, out=self.d_weight[n])
+            self._keep_zeros(n)
             self._differentiate_head(n)
 
     def _differentiate_head(self, n: int) -> None:
@@ -282,12 +286,22 @@ class Part:
             if t % group == 0:
                 x = self.x[n, t : min(t + group, self.n_steps)].flatten(0, 1)
                 self.d_weight[n].addmm_(x.T, self.d_gates[0].flatten(0, 1)[: len(x)])
-        kernels.start_back(n, self.n_outputs, self.n_rows, self.d_hidden, self.d_cell, self.gradient)
+        self._keep_zeros(n)
+        sizes = (self.n_outputs, self.n_rows, self.has_cell)
+        kernels.start_back(n, *sizes, self.d_hidden, self.d_cell, self.gradient)
+
+    def _keep_zeros(self, n: int) -> None:
+        """Take the gradient from weights that a GRU does not have: see `_side_by_side`."""
+        if not self.has_cell:
+            hidden, given = self.d_weight[n].split([self.units, self.n_rows - self.units])
+            hidden[:, : self.units] = given[:-1, 3 * self.units :] = given[-1, : self.units] = 0
 
     def take(self, n: int, agent: RecurrentAgent) -> None:
         """Copy the weights of an agent to network `n`."""
         core, head = agent.core, agent.head
         rows = [core.weight_hh.T, core.weight_ih.T, core.bias_ih[None], core.bias_hh[None]]
+        if not self.has_cell:
+            rows = _side_by_side(rows)
         whole = [torch.cat(rows), head.weight, head.bias, agent.start]
         flat = torch.cat([x.detach().flatten() for x in whole])
         self.parameters[n, : len(flat)] = flat.numpy()
@@ -298,13 +312,38 @@ class Part:
         core, head, row = agent.core, agent.head, torch.from_numpy(self.parameters[n])
         sizes = [self.n_weights, head.weight.numel(), head.bias.numel(), agent.start.numel()]
         weight, *rest = row[: sum(sizes)].split(sizes)
-        parts = weight.view(self.n_rows, -1).split([self.units, agent.n_inputs, 1, 1])
-        core.weight_hh.copy_(parts[0].T)
-        core.weight_ih.copy_(parts[1].T)
-        core.bias_ih.copy_(parts[2][0])
-        core.bias_hh.copy_(parts[3][0])
+        rows = list(weight.view(self.n_rows, -1).split([self.units, agent.n_inputs, 1, 1]))
+        if not self.has_cell:
+            rows = _one_by_one(rows)
+        core.weight_hh.copy_(rows[0].T)
+        core.weight_ih.copy_(rows[1].T)
+        core.bias_ih.copy_(rows[2][0])
+        core.bias_hh.copy_(rows[3][0])
         for parameter, x in zip((head.weight, head.bias, agent.start), rest, strict=True):
             parameter.copy_(x.view_as(parameter))
+
+
+def _side_by_side(rows: list[Tensor]) -> list[Tensor]:
+    """Weights of a GRU from hidden state and input and their biases, with torch's columns, in those of `cells`.
+
+    The reset gate multiplies what the candidate gets from the hidden state, so that it cannot be added to what it gets
+    from the input: each has columns of its own, in which the other's weights are zero.
+    """
+    found = []
+    for of_hidden, x in zip((True, False, False, True), rows, strict=True):
+        reset, update, candidate = x.chunk(3, -1)
+        none = torch.zeros_like(candidate)
+        found.append(torch.cat([none if of_hidden else candidate, reset, update, candidate if of_hidden else none], -1))
+    return found
+
+
+def _one_by_one(rows: list[Tensor]) -> list[Tensor]:
+    """The inverse of `_side_by_side`."""
+    found = []
+    for of_hidden, x in zip((True, False, False, True), rows, strict=True):
+        from_input, reset, update, from_hidden = x.chunk(4, -1)
+        found.append(torch.cat([reset, update, from_hidden if of_hidden else from_input], -1))
+    return found
 
 
 def _places(agent: RecurrentAgent) -> np.ndarray:
