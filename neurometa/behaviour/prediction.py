@@ -45,6 +45,7 @@ LEARNERS: Mapping[str, type[Equations]] = {
 }
 SLOW = ("latent-state", "kalman-filter")  # climbed without a compiled loop: minutes where a subject has many trials
 OTHERS: Mapping[str, Predictor] = {"bias": held_out.of_bias, "history": of_history}
+KNOWN = [*OTHERS, *LEARNERS]
 OWN = "own policy"  # of the agent that made the choices
 CLASSICAL, NETWORK, CEILING = "classical", "network", "ceiling"
 
@@ -98,6 +99,9 @@ def predict(
     InputError
         As `split`; there is no such model, or none that the trials allow.
     """
+    for name in models or ():
+        if name not in KNOWN:
+            raise InputError(f"There is no model {name!r}.{nearest(name, KNOWN)} There are: {', '.join(KNOWN)}.")
     held = split(trials, n_folds, cluster=cluster, unseen=unseen)
     chosen, left_out = _chosen(models, held)
     kinds = dict.fromkeys(chosen, CLASSICAL) | dict.fromkeys(beside or {}, NETWORK)
@@ -128,13 +132,9 @@ def predict(
 
 def _chosen(models: Sequence[str] | None, held: xr.Dataset) -> tuple[dict[str, Predictor], dict[str, str]]:
     """Predictors by name, and why others are left out."""
-    known = [*OTHERS, *LEARNERS]
-    for name in models or ():
-        if name not in known:
-            raise InputError(f"There is no model {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
     found: dict[str, Predictor] = {}
     left_out: dict[str, str] = {}
-    for name in known if models is None else dict.fromkeys(models):
+    for name in KNOWN if models is None else dict.fromkeys(models):
         if name in LEARNERS:
             why = held_out.allows(LEARNERS[name], held)
             why = why or ("it takes minutes; name it in models" if models is None and name in SLOW else "")
