@@ -89,59 +89,54 @@ class Together:
         teacher_share : float
             Probability with which that is done.
         """
-        n_steps, n_episodes = self.parts[0].n_steps, rng.n_episodes
-        actions = torch.zeros(n_steps, n_episodes, dtype=torch.int64)
-        taken, chosen = actions.numpy(), actions.unbind()
-        rewards = np.zeros((n_steps + 1, n_episodes), np.float32)  # of the step before
+        shape = self.parts[0].n_steps, rng.n_episodes
+        rewards = np.zeros((shape[0] + 1, shape[1]), np.float32)  # of the step before
+        lost, taught = (torch.zeros(*shape, task.n_actions) if asked else None for asked in (gaps, teacher))
+        action, seen = torch.zeros(shape, dtype=torch.int64), torch.zeros(*shape, task.n_features)
+        played = Played(action, torch.from_numpy(rewards[1:]), seen, lost, taught)
         for part in self.parts:
             part.begin(who)
-        seen = torch.zeros(n_steps, n_episodes, task.n_features)
-        lost, taught = (torch.zeros(n_steps, n_episodes, task.n_actions) if x else None for x in (gaps, teacher))
-        asked = teacher and (teacher, teacher_share)
         with torch.inference_mode():  # quicker than without gradients
-            self._play(task, rng, who, taken, chosen, rewards, seen, lost, taught, asked)
-        return Played(actions, torch.from_numpy(rewards[1:]), seen, lost, taught)
+            self._play(task, rng, who, played, rewards, teacher, teacher_share)
+        return played
 
     def _play(
         self,
         task: Task,
         rng: Streams,
         who: np.ndarray,
-        taken: np.ndarray,
-        chosen: Sequence[Tensor],
+        played: "Played",
         rewards: np.ndarray,
-        seen: Tensor,
-        lost: Tensor | None,
-        taught: Tensor | None,
-        asked: tuple[Agent, float] | None,
+        teacher: Agent | None,
+        teacher_share: float,
     ) -> None:
-        """Fill actions `taken`, of which `chosen` are views, `rewards`, each of the step before, and the rest."""
+        """Fill what is `played`, and `rewards`, each of the step before."""
+        taken, chosen, seen = played.action.numpy(), played.action.unbind(), played.observation.unbind()
         critic, actor = self.parts[0], self.parts[-1]
         told = np.zeros_like(rewards) if critic is not actor else rewards  # to the actor
         n_episodes, t = rng.n_episodes, 0
         state = task.begin(n_episodes, rng)
-        teacher, teacher_share = asked or (None, 0.0)
-        memory = teacher.begin(n_episodes) if teacher is not None else {}
+        memory = {} if teacher is None else teacher.begin(n_episodes)
         before, one_hot = torch.zeros(n_episodes, task.n_actions), torch.eye(task.n_actions)
         for _ in range(task.n_trials):
             for step in task.steps:
                 if task.n_features:
-                    seen[t] = task.observe(state, step)
-                if lost is not None:
-                    lost[t] = task.gaps(state, step)
-                shown = seen[t].numpy()
-                luck = uniform(rng, n_episodes).numpy()
+                    seen[t].copy_(task.observe(state, step))
+                if played.gaps is not None:
+                    played.gaps[t] = task.gaps(state, step)
+                shown, luck = seen[t].numpy(), uniform(rng, n_episodes).numpy()
                 if critic is not actor:
                     critic.answer(who, t, shown, taken[t - 1], rewards[t])
                     if t > 0:  # the prediction error of the step before, as `SeparateActorCritic.rpe` has it
                         value = critic.answers[-1]
                         told[t] = rewards[t] + self.discount * value[t] - value[t - 1]
                 actor.answer(who, t, shown, taken[t - 1], told[t], luck, taken[t])
-                if teacher is not None and taught is not None:
-                    taught[t], _, memory, _ = teacher(seen[t], before, torch.from_numpy(rewards[t]), memory)
+                if teacher is not None and played.taught is not None:
+                    taught, _, memory, _ = teacher(seen[t], before, torch.from_numpy(rewards[t]), memory)
+                    played.taught[t] = taught
                     if teacher_share > 0:
-                        own, swap = chosen[t].clone(), uniform(rng, n_episodes) < teacher_share
-                        chosen[t].copy_(torch.where(swap, draw(taught[t], rng), own))
+                        swap = uniform(rng, n_episodes) < teacher_share
+                        chosen[t].copy_(torch.where(swap, draw(taught, rng), chosen[t]))
                     before = one_hot[chosen[t]]
                 reward, state = task.step(state, chosen[t], step, rng)
                 t += 1
