@@ -4,7 +4,7 @@ The command line, `results`, reports, the trained agents in the box and the docu
 analysis adds a record to it. Nothing heavy is imported before an analysis is worked out or drawn.
 """
 
-from neurometa.analysis.activity import DECODE, ENCODE, REVERSALS, RPE
+from neurometa.analysis.activity import DECODE, DYNAMICS, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.record import Analysis, Drawing
 
@@ -22,6 +22,7 @@ ANALYSES = (
     REGRET,
     DECODE,
     ENCODE,
+    DYNAMICS,
 )
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]

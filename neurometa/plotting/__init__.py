@@ -14,6 +14,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.dynamics import phase_portrait
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.groups import groups
@@ -59,6 +60,7 @@ __all__ = [
     "matrix",
     "mean_curve",
     "outcomes_on_probability",
+    "phase_portrait",
     "posterior_predictive",
     "published_points",
     "range_by_block",
