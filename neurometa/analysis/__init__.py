@@ -6,9 +6,26 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 
 from neurometa.analysis.activity import DECODE, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
+from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
 
-ANALYSES = (STAY, RPE, MATCHING, HISTORY, BLOCKS, REVERSALS, LEARNING_SET, RISK, FIT_RW, REGRET, DECODE, ENCODE)
+ANALYSES = (
+    STAY,
+    RPE,
+    MATCHING,
+    HISTORY,
+    BLOCKS,
+    REVERSALS,
+    LEARNING_SET,
+    RISK,
+    FIT_RW,
+    REGRET,
+    DECODE,
+    ENCODE,
+    LATENCY,
+    GOAL_VALUE,
+    PLACES,
+)
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]
 

@@ -6,6 +6,7 @@ from neurometa.behaviour.foraging import matching
 from neurometa.behaviour.groups import compare_groups
 from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
+from neurometa.behaviour.mazes import latencies, value_before_goal
 from neurometa.behaviour.performance import crossed_interval, mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.restless import follow_volatility, volatility_regression
@@ -49,6 +50,7 @@ __all__ = [
     "fit",
     "follow_volatility",
     "history_regression",
+    "latencies",
     "latents",
     "learning_set_curve",
     "log_likelihood",
@@ -76,6 +78,7 @@ __all__ = [
     "stay_probability",
     "stay_regression",
     "targets",
+    "value_before_goal",
     "volatility_regression",
     "win_stay_lose_shift",
 ]

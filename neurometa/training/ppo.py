@@ -147,7 +147,11 @@ def learn(
         order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
         for some in order.chunk(config.n_minibatches):
             state = agent.begin(len(some))
-            for part, judged, target in zip(played, advantage, to_come, strict=True):
+            for part, playing, judged, target in zip(played, _playing(played), advantage, to_come, strict=True):
+                if not (on := playing[some]).all():  # the others have ended, and nothing is to be learned of padding
+                    some, state = some[on], {name: x[on] for name, x in state.items()}
+                    if not len(some):
+                        break
                 here = part.of(some)
                 answered = agent.sequence(here, state, answers)
                 total, terms = loss(
@@ -163,6 +167,12 @@ def learn(
     reward = torch.cat([part.reward for part in played]).mean() * len(config.task.steps)
     numbers = [reward, *torch.stack(found).mean(0)]
     return dict(zip(("reward", *names, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+
+
+def _playing(played: Sequence[Segment]) -> list[Tensor]:
+    """Which episodes have steps in each segment or after it, (episode,) bool."""
+    here = torch.stack([part.valid.any(0) for part in played])
+    return list(here.flip(0).cummax(0).values.flip(0))
 
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
