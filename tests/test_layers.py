@@ -30,7 +30,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("criteria",),
     ("training", "baselines", "compare"),
     ("experiments", "report"),
-    ("runs",),
+    ("film", "runs"),
     ("sweep", "pretrained", "reproduction"),
     ("cli",),
 )
@@ -41,7 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "render", "tasks", "agents", "timed", "rollout", "baselines"),
+    *("streams", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -66,6 +66,7 @@ class Walk(TimedTask):
     }
     events = ("nothing", "wall", "goal", "given_up")
     ends = ("goal",)
+    action_names = ("left", "right", "ahead")
     n_actions: ClassVar[int] = 3
     goal_reward: ClassVar[float] = 1.0
     wall_reward: ClassVar[float] = 0.0
