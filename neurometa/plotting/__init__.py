@@ -21,6 +21,7 @@ from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
 from neurometa.plotting.mazes import latency_by_trial, maze_path, value_before_goal
 from neurometa.plotting.points import spread_points
+from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
@@ -49,6 +50,7 @@ __all__ = [
     "foot",
     "generalisation",
     "groups",
+    "held_out_differences",
     "history_kernels",
     "history_weights",
     "latency_by_trial",
@@ -77,6 +79,7 @@ __all__ = [
     "stay_bars",
     "stay_levels",
     "stay_scale",
+    "switch_curves",
     "trajectory",
     "two_step_sketch",
     "unit_coding",
