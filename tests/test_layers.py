@@ -41,13 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-<<<<<<< HEAD
-    *("streams", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
-||||||| b372a68
-    *("streams", "render", "tasks", "agents", "timed", "rollout", "baselines"),
-=======
-    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "baselines"),
->>>>>>> main
+    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -5,37 +5,10 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 """
 
 from neurometa.analysis.activity import DECODE, ENCODE, REVERSALS, RPE
-<<<<<<< HEAD
-from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
-from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
-||||||| abbde45
-from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
-=======
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
->>>>>>> main
+from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
 
-<<<<<<< HEAD
-ANALYSES = (
-    STAY,
-    RPE,
-    MATCHING,
-    HISTORY,
-    BLOCKS,
-    REVERSALS,
-    LEARNING_SET,
-    RISK,
-    FIT_RW,
-    REGRET,
-    DECODE,
-    ENCODE,
-    LATENCY,
-    GOAL_VALUE,
-    PLACES,
-)
-||||||| abbde45
-ANALYSES = (STAY, RPE, MATCHING, HISTORY, BLOCKS, REVERSALS, LEARNING_SET, RISK, FIT_RW, REGRET, DECODE, ENCODE)
-=======
 ANALYSES = (
     STAY,
     RPE,
@@ -50,8 +23,10 @@ ANALYSES = (
     REGRET,
     DECODE,
     ENCODE,
+    LATENCY,
+    GOAL_VALUE,
+    PLACES,
 )
->>>>>>> main
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]
 
