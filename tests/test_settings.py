@@ -21,7 +21,7 @@ FLAT = dataclasses.replace(CONFIG, entropy_weight=0.05)
 
 
 def through_json(config):
-    return settings.from_json([a2c.Config], json.loads(json.dumps(settings.to_json(config))))
+    return settings.from_json([type(config)], json.loads(json.dumps(settings.to_json(config))))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

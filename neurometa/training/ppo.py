@@ -82,6 +82,11 @@ class Config(Training):
         for name in ("n_epochs", "n_minibatches", "segment_length"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.segment_length is not None and self.segment_length > self.n_steps:
+            raise InputError(
+                f"segment_length is {self.segment_length}; an episode has no more than {self.n_steps} steps: give that, "
+                "or null for whole episodes."
+            )
         if self.n_minibatches > self.batch_size:
             raise InputError(
                 f"n_minibatches is {self.n_minibatches}; there are no more than the batch's {self.batch_size} episodes."
