@@ -241,5 +241,5 @@ def test_a_belief_needs_known_encoders_and_vectors_and_named_queries():
         Belief().check((3, 8, 8))
     with pytest.raises(InputError, match="n_queries is null; say how many values 'position' has"):
         varibad.Config(Gridworld(), Belief(), query="position")
-    with pytest.raises(InputError, match="network is LSTM; a belief is held by agents.Belief"):
+    with pytest.raises(InputError, match="network is LSTM; a belief is held by"):
         varibad.Config(TwoStep(3))
