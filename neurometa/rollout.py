@@ -8,17 +8,19 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from neurometa import dataset
+from neurometa import dataset, timed
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
-from neurometa.streams import Rng, normal, uniform
+from neurometa.streams import Rng, integers, normal, uniform
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
+from neurometa.tasks.timed import EVENT, TimedTask
 
 ACTIVITY = ("hidden", "cell")
 STEPS = ("action", "reward", "value", "logits", "observation")  # what is kept of every step
 MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
+UNSEEN = 64  # steps after which what was observed is let go where it is not asked for
 
 
 def play(
@@ -52,14 +54,17 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
-    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes, observed=False)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
         tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick), agent))
-    return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
+        played = unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick, observed=False)
+        batches.append(to_dataset(task, played, agent))
+    if len(batches) == 1:
+        return batches[0]
+    return xr.concat(timed.equally_long(batches) if isinstance(task, TimedTask) else batches, "episode")
 
 
 def unroll(
@@ -71,6 +76,7 @@ def unroll(
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
     progress: Callable[[int], None] | None = None,
+    observed: bool = True,
 ) -> dict[str, Tensor]:
     """Play a batch of fresh episodes with the agent's weights as they are.
 
@@ -78,6 +84,8 @@ def unroll(
     ----------
     task, agent, n_episodes, rng, log, perturb, progress
         As for `segments`.
+    observed : bool
+        Keep what the agent saw, of which frames are most of the memory.
 
     Returns
     -------
@@ -85,19 +93,21 @@ def unroll(
         ``action``, ``reward``, ``value`` and ``observation`` (trial, step, episode, ...),
         ``logits``, whatever `log` names, and the task's latents (trial, episode, ...), or (episode, ...) of those that
         do not change in an episode.
-        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
+        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order. Of a `TimedTask` all
+        steps are over (time, episode, ...).
     """
-    parts = list(segments(task, agent, n_episodes, rng, log=log, perturb=perturb, progress=progress))
-    steps = {name: torch.cat([getattr(part, name) for part in parts]) for name in STEPS}
-    steps |= {name: torch.cat([part.record[name] for part in parts]) for name in log}
+    kept = STEPS if observed else STEPS[:-1]
+    parts: list[dict[str, Tensor]] = []
+    length = None if observed else UNSEEN
+    for part in segments(task, agent, n_episodes, rng, length, log=log, perturb=perturb, progress=progress):
+        parts.append({name: getattr(part, name) for name in kept} | part.record | part.latents)
+    grain = {name: _grain(task, name) for name in task.latents} | dict.fromkeys((*kept, *log), "step")
+    found = {name: [part[name] for part in parts if name in part] for name in grain}
+    unrolled = {name: x[-1] if grain[name] == "episode" else torch.cat(x) for name, x in found.items()}
+    if isinstance(task, TimedTask):
+        return unrolled
     shape = (task.n_trials, len(task.steps))
-    unrolled = {name: x.unflatten(0, shape) for name, x in steps.items()}
-    for name in task.latents:
-        grain, found = _grain(task, name), [part.latents[name] for part in parts if name in part.latents]
-        unrolled[name] = found[-1] if grain == "episode" else torch.cat(found)
-        if grain == "step":
-            unrolled[name] = unrolled[name].unflatten(0, shape)
-    return unrolled
+    return {name: x.unflatten(0, shape) if grain[name] == "step" else x for name, x in unrolled.items()}
 
 
 @torch.no_grad()
@@ -150,6 +160,8 @@ def segments(
     size = min(task.n_steps, task.n_steps if length is None else length)
     check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
     state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
+    if "luck" in memory:  # what the agent draws, by itself, follows from these numbers
+        memory = memory | {"luck": integers(rng, 2**31 - 1, n_episodes)}
     memory = {name: x.clone() for name, x in memory.items()}  # of a learned start, which may change before the end
     if perturb is not None and "perturbation" not in memory:
         raise InputError(
@@ -160,7 +172,7 @@ def segments(
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
-    names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
+    names, in_time = task.schedule, isinstance(task, TimedTask)
     grain = {name: _grain(task, name) for name in task.latents}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
@@ -168,6 +180,10 @@ def segments(
         rows = _Rows(len(here))
         latents: dict[str, list[Tensor]] = {name: [] for name in grain if grain[name] != "episode"}
         for t, (trial, step) in enumerate(here):
+            if in_time and not state["valid"].any():
+                here = here[:t]
+                break
+            looked = state
             observation = task.observe(state, step) if task.n_features else nothing
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
@@ -180,14 +196,16 @@ def segments(
             ended = step == task.steps[-1]
             for name in latents:
                 if ended or grain[name] == "step":
-                    latents[name].append(state[name])
+                    latents[name].append((looked if in_time and name != EVENT else state)[name])
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
-                now["valid"] = state["valid"]
+                now["valid"] = (looked if in_time else state)["valid"]
             rows.put(t, now | {f"record {name}": record[name] for name in log})
             if ended and progress is not None:
-                progress(trial + 1)
-        filled = rows.arrays
+                progress(task.n_trials * (first + t + 1) // task.n_steps if in_time else trial + 1)
+        if not here:
+            return
+        filled = {name: x[: len(here)] for name, x in rows.arrays.items()}
         valid = filled.pop("valid", None)
         yield Segment(
             state=before[0],
@@ -197,6 +215,7 @@ def segments(
             record={name: filled.pop(f"record {name}") for name in log},
             latents={name: torch.stack(x) for name, x in latents.items() if x}
             | {name: state[name] for name in grain if grain[name] == "episode"},
+            drawn=tuple(name for name in grain if grain[name] == "episode"),
             **{name: filled[name] for name in STEPS},
         )
 
@@ -220,6 +239,8 @@ class _Rows:
 def _grain(task: Task, name: str) -> str:
     """What there is one value of a latent for: "episode", "trial" or "step"."""
     dims = declared(task)[name].dims
+    if isinstance(task, TimedTask):
+        return "step" if dims[:1] == ("time",) else "episode"
     return dims[0] if dims[:1] in (("episode",), ("step",)) else "trial"
 
 
@@ -247,13 +268,14 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
         state=agent.begin(n_episodes),
         action_before=reward.new_zeros(n_episodes, steps["logits"].shape[-1]),
         reward_before=reward.new_zeros(n_episodes),
+        drawn=(),
     )
 
 
-def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None) -> None:
+def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True) -> None:
     """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
-    of_step = 16 + 4 * task.n_actions + of_feature * math.prod(task.observation_shape)
+    of_step = 16 + 4 * task.n_actions + observed * of_feature * math.prod(task.observation_shape)
     check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
 
 
@@ -287,8 +309,10 @@ def to_dataset(
     -------
     Dataset
         Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
-        and no ``choice``.
+        and no ``choice``. Of a `TimedTask` as of `timed.to_dataset`.
     """
+    if isinstance(task, TimedTask):
+        return timed.to_dataset(task, played, agent, observation=observation)
     latents, variables = declared(task), {}
     for name, x in played.items():
         if name != "observation" or (observation and task.n_features):
@@ -355,12 +379,4 @@ def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
         dims = declared(task)[name].dims
         before = {"episode": (), "trial": ("trial",), "step": ("trial", "step")}[_grain(task, name)]
         return (*before, "episode", *(dim for dim in dims if dim not in ("step", "episode")))
-    if name == "observation":
-        shape = task.observation_shape
-        own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]
-    elif agent is not None and name in agent.records:
-        own = agent.records[name]
-    else:
-        contract = dataset.VARIABLES.get(name)
-        own = tuple(dim for dim in contract.dims if dim not in ("trial", "step")) if contract else ()
-    return ("trial", "step", "episode", *own)
+    return ("trial", "step", "episode", *timed.dims_of_step(task, name, agent))

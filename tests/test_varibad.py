@@ -115,7 +115,7 @@ def test_what_a_belief_is_to_predict():
 def test_a_sequence_is_answered_as_it_was_played(config):
     agent = build(config)
     played = play(config, agent)
-    answered = agent.sequence(played, agent.begin(6), ("mean", "logvar"))
+    answered = agent.sequence(played, agent.begin(6), ("latent_mean", "latent_logvar"))
     torch.testing.assert_close(answered.logits, played.logits)
     torch.testing.assert_close(answered.value, played.value)
 
@@ -123,7 +123,7 @@ def test_a_sequence_is_answered_as_it_was_played(config):
 def gradients(config, of):
     agent = build(config)
     played = play(config, agent)
-    answered = agent.sequence(played, agent.begin(6), ("mean", "logvar"))
+    answered = agent.sequence(played, agent.begin(6), ("latent_mean", "latent_logvar"))
     if of == "policy":
         loss = answered.logits[..., 0].sum() + answered.value.sum()
     else:
@@ -170,7 +170,7 @@ def test_a_draw_of_the_latent_is_kept_for_a_trial_and_drawn_from_the_belief_at_i
     task = Gridworld(2)
     network = Belief(3, encoder="product", sample_every=15, n_queries=25)
     agent = build(varibad.Config(task, network, query="position"))
-    trials = rollout.to_dataset(task, rollout.unroll(task, agent, 400, generator(), log=("sample", "mean")), agent)
+    trials = rollout.to_dataset(task, rollout.unroll(task, agent, 400, generator(), log=("sample", "latent_mean")), agent)
     assert (trials["sample"] == trials["sample"].isel(step=0)).all()
     assert not (trials["sample"][:, 0] == trials["sample"][:, 1]).any()
     first = trials["sample"].isel(trial=0, step=0)
@@ -180,9 +180,9 @@ def test_a_draw_of_the_latent_is_kept_for_a_trial_and_drawn_from_the_belief_at_i
 def test_the_belief_is_logged_like_hidden_activity_and_predicts_rewards_by_query():
     task = Gridworld(2)
     agent = build(varibad.Config(task, Belief(3, n_queries=25), query="position")).eval()
-    log = ("mean", "logvar", "hidden", "predicted_reward")
+    log = ("latent_mean", "latent_logvar", "hidden", "predicted_reward")
     trials = rollout.to_dataset(task, rollout.unroll(task, agent, 4, generator(), log=log), agent)
-    assert trials["mean"].dims == trials["logvar"].dims == ("episode", "trial", "step", "latent")
+    assert trials.latent_mean.dims == trials.latent_logvar.dims == ("episode", "trial", "step", "latent")
     assert trials.predicted_reward.dims == ("episode", "trial", "step", "query")
     assert trials.sizes["latent"] == 3 and trials.sizes["query"] == 25 and trials.sizes["unit"] == 64
     assert ((trials.predicted_reward > 0) & (trials.predicted_reward < 1)).all()

@@ -15,13 +15,14 @@ from neurometa.agents.bandit import (
 )
 from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.belief import BeliefAgent
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.gridworld import GridworldObserver, GridworldSampling, SweepingGridworld
 from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
+from neurometa.agents.mdp import BEB, OPSRL, PSRL, UCRL2, GreedyPlanner, KnownMDP, MDPPrior, Planner
 from neurometa.agents.networks import GRU, LSTM, Belief, Network
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
@@ -32,9 +33,13 @@ from neurometa.agents.two_step import DawObserver, ModelFreeTwoStep, TwoStepObse
 from neurometa.agents.volatility import MagnitudeLearner, VolatilityObserver
 
 __all__ = [
+    "BEB",
     "GRU",
     "LSTM",
+    "OPSRL",
+    "PSRL",
     "UCB",
+    "UCRL2",
     "Agent",
     "AskThenExploit",
     "Belief",
@@ -45,22 +50,27 @@ __all__ = [
     "EpsilonGreedy",
     "Fixating",
     "ForagingObserver",
+    "Frozen",
     "Gittins",
     "Greedy",
+    "GreedyPlanner",
     "GreedyWalk",
     "GridworldObserver",
     "GridworldSampling",
     "HarlowObserver",
     "KnownForaging",
+    "KnownMDP",
     "LSTMAgent",
     "LearningModelAgent",
     "Lesioned",
+    "MDPPrior",
     "MagnitudeLearner",
     "MajorityRule",
     "ModelFreeTwoStep",
     "Network",
     "OptimisticThompson",
     "Output",
+    "Planner",
     "RandomChoice",
     "RecurrentAgent",
     "ReversalObserver",

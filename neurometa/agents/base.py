@@ -57,13 +57,15 @@ class Segment:
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``, and over (episode, ...) where they begin with ``episode``.
+        dims begin with ``step``, and over (episode, ...) where they do not change in an episode.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
         One-hot action of the step before the first, all zero at the beginning of an episode.
     reward_before : Tensor (episode,)
         Reward of that step.
+    drawn : tuple of str
+        Names of the latents that are over (episode, ...).
     """
 
     observation: Tensor
@@ -77,6 +79,7 @@ class Segment:
     state: State
     action_before: Tensor
     reward_before: Tensor
+    drawn: tuple[str, ...] = ()
 
     @property
     def previous_action(self) -> Tensor:
@@ -95,7 +98,8 @@ class Segment:
         return Segment(
             **{name: getattr(self, name)[:, episode] for name in steps},
             record={name: x[:, episode] for name, x in self.record.items()},
-            latents={name: x[:, episode] for name, x in self.latents.items()},
+            latents={name: x[episode] if name in self.drawn else x[:, episode] for name, x in self.latents.items()},
+            drawn=self.drawn,
             state={name: x[episode] for name, x in self.state.items()},
             action_before=self.action_before[episode],
             reward_before=self.reward_before[episode],
@@ -111,9 +115,12 @@ class Agent(nn.Module, abc.ABC):
     ----------
     records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
+    kept : tuple of str
+        What of its record spares `sequence` work where a segment holds it, e.g. what a frozen encoder saw.
     """
 
     records: Mapping[str, tuple[str, ...]] = {}
+    kept: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:

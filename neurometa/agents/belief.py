@@ -100,7 +100,7 @@ class BeliefAgent(Agent):
     two layers, reads what is seen and the belief's mean and log variance (VariBAD), or one draw of the latent that is
     kept for a trial (PEARL's posterior sampling).
 
-    It records ``mean`` and ``logvar``, the belief before the step; ``sample`` where the policy reads a draw; ``hidden``
+    It records ``latent_mean`` and ``latent_logvar``, the belief before the step; ``sample`` where the policy reads a draw; ``hidden``
     where the encoder is recurrent; and, when it does not train, ``predicted_reward``: the probability of a reward above
     0 that the belief predicts for each query, as a mean over 64 fixed draws of the latent.
 
@@ -180,7 +180,7 @@ class BeliefAgent(Agent):
         mean, logvar, hidden, after = self.encoder(step[None], told[None], state)
         mean, logvar = mean[0], logvar[0]
         after |= {"seen": observation, "time": state["time"] + 1}
-        record = {"mean": mean, "logvar": logvar}
+        record = {"latent_mean": mean, "latent_logvar": logvar}
         if self.encoder.activity:
             record["hidden"] = hidden[0]
         if self.sample_every:
@@ -195,7 +195,7 @@ class BeliefAgent(Agent):
 
     def answer(self, observation: Tensor, record: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Logits of the policy (..., option) and value (...), from what is seen and the belief or its draw."""
-        names = ("sample",) if self.sample_every else ("mean", "logvar")
+        names = ("sample",) if self.sample_every else ("latent_mean", "latent_logvar")
         belief = torch.cat([record[name] for name in names], -1)
         cut = self.detached or self.sample_every
         out = self.head(self.policy(torch.cat([observation, belief.detach() if cut else belief], -1)))
@@ -214,7 +214,7 @@ class BeliefAgent(Agent):
         before = segment.previous_action
         steps = torch.cat([seen, before, segment.previous_reward[..., None], segment.observation], -1)
         mean, logvar, hidden, after = self.encoder(steps, before.sum(-1) > 0, state)
-        record = {"mean": mean, "logvar": logvar, "hidden": hidden}
+        record = {"latent_mean": mean, "latent_logvar": logvar, "hidden": hidden}
         after |= {"seen": segment.observation[-1], "time": state["time"] + len(segment.action)}
         if self.sample_every:
             record["sample"] = segment.record["sample"]

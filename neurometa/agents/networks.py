@@ -6,7 +6,7 @@ import math
 
 from neurometa.agents.base import Agent
 from neurometa.agents.belief import BeliefAgent
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError, nearest
@@ -64,7 +64,7 @@ class Recurrent(Network):
         with which training ends.
     n_layers : int
         Layers of the core, of which each reads the one below it.
-    encoder : Conv or None
+    encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
 
     Raises
@@ -79,7 +79,7 @@ class Recurrent(Network):
     recurrent: bool = True
     separate: bool = False
     n_layers: int = 1
-    encoder: Conv | None = None
+    encoder: Conv | Frozen | None = None
 
     @property
     @abc.abstractmethod

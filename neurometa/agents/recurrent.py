@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Encoder, Frozen
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
@@ -39,7 +39,7 @@ class RecurrentAgent(Agent):
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
     recurrent : bool
         False puts the state back to its start before every step: the feed-forward control.
-    encoder : Conv, optional
+    encoder : Encoder, optional
         What reads observations; by default the core is given them as they are.
     """
 
@@ -58,7 +58,7 @@ class RecurrentAgent(Agent):
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
-        encoder: Conv | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         super().__init__()
         shape = (observation_shape,) if isinstance(observation_shape, int) else observation_shape
@@ -68,6 +68,7 @@ class RecurrentAgent(Agent):
         self.n_actions, self.n_steps, self.inputs = n_actions, n_steps, tuple(inputs)
         self.n_units, self.n_layers = n_units, n_layers
         self.encoder = encoder.build(shape) if encoder else None
+        self.kept = ("inputs",) if isinstance(encoder, Frozen) else ()
         n_features = encoder.n_features if encoder else n_features
         widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
         self.n_inputs = sum(widths[name] for name in self.inputs)
@@ -107,7 +108,8 @@ class RecurrentAgent(Agent):
         inputs = self.encode(observation, action, reward, state["time"])
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
-        return Output(out[:, :-1], out[:, -1], after | {"time": state["time"] + 1}, after)
+        record = after | {"inputs": inputs} if self.kept else after
+        return Output(out[:, :-1], out[:, -1], after | {"time": state["time"] + 1}, record)
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
@@ -139,7 +141,9 @@ class RecurrentAgent(Agent):
         n_steps, n_episodes = segment.reward.shape
         passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
         time = passed[:, None] + state["time"]
-        inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
+        inputs = segment.record.get("inputs")
+        if inputs is None:
+            inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
         if self.recurrent:
             hidden, after = self._run(inputs, state)
         else:  # every step is the first of its episode

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         foraging,
         gittins,
         gridworld,
+        mdp,
         restless,
         reversal,
         risky_safe,
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
         volatility,
     )
 
-__all__ = ["bandit", "foraging", "gittins", "gridworld", "restless", "reversal", "risky_safe", "two_step", "volatility"]
+__all__ = [
+    "bandit",
+    "foraging",
+    "gittins",
+    "gridworld",
+    "mdp",
+    "restless",
+    "reversal",
+    "risky_safe",
+    "two_step",
+    "volatility",
+]
 RENAMED = {"bandits": "bandit", "risky": "risky_safe"}
 
 

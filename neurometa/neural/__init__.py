@@ -2,6 +2,7 @@
 
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.encoding import encode
+from neurometa.neural.functional import functional_mixed_model
 from neurometa.neural.geometry import principal_components, project, rank_order
 from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, training_discount
 
@@ -9,6 +10,7 @@ __all__ = [
     "compare_rpes",
     "decode",
     "encode",
+    "functional_mixed_model",
     "hidden_state",
     "principal_components",
     "project",

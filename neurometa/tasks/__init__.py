@@ -7,11 +7,15 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.imaze import IMaze
+from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.risky_safe import RiskySafe
+from neurometa.tasks.timed import TimedTask
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -23,8 +27,11 @@ __all__ = [
     "Gridworld",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
+    "IMaze",
     "IndependentBandit",
     "InformativeBandit",
+    "Maze",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
@@ -32,6 +39,7 @@ __all__ = [
     "State",
     "TabularMDP",
     "Task",
+    "TimedTask",
     "TwoStep",
     "Volatility",
     "from_gymnasium",

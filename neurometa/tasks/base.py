@@ -67,6 +67,11 @@ class Task(abc.ABC):
         return self.n_trials * len(self.steps)
 
     @property
+    def schedule(self) -> list[tuple[int, str]]:
+        """Trial and name of every step of an episode, in order."""
+        return [(trial, step) for trial in range(self.n_trials) for step in self.steps]
+
+    @property
     def n_actions(self) -> int:
         """Number of actions at every step."""
         return 2

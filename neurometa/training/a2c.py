@@ -285,7 +285,7 @@ def _train_plainly(config: Config, run: Path | None, device: str, progress: loop
 
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> curve.Row:
     """Play a batch, step the weights, and return what there is for the learning curve."""
-    (played,) = segments(config.task, agent, config.batch_size, rng)
+    (played,) = segments(config.task, agent, config.batch_size, rng, log=agent.kept)
     answered = agent.sequence(played, agent.begin(config.batch_size))
     valid = played.valid if "valid" in config.task.latents else None
     total, terms = loss(answered.logits, answered.value, played.action, played.reward, config, share, rng, valid=valid)

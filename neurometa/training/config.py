@@ -7,9 +7,13 @@ from types import ModuleType
 
 import torch
 
-from neurometa.agents import LSTM, Agent, Network
+from neurometa.agents import LSTM, Agent, Network, RandomChoice
+from neurometa.agents.encoders import FrozenEncoder
 from neurometa.errors import InputError
+from neurometa.rollout import segments
 from neurometa.tasks import Task
+
+LOOKS = 256, 20  # episodes, and their first steps, in which a frozen encoder sees what there is to see
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,8 @@ def algorithm(config: Training) -> ModuleType:
 def build(config: Training, device: str = "cpu") -> Agent:
     """Make the untrained agent that some settings describe, its initial weights drawn from their seed.
 
+    A frozen encoder is shown frames of the task under random play.
+
     Parameters
     ----------
     config : Training
@@ -92,4 +98,10 @@ def build(config: Training, device: str = "cpu") -> Agent:
             reward_levels=task.reward_levels,
             discount=config.last_discount,
         )
+    encoder = getattr(agent, "encoder", None)
+    if isinstance(encoder, FrozenEncoder):
+        n_episodes, n_steps = LOOKS
+        rng = torch.Generator().manual_seed(config.seed)
+        played = segments(task, RandomChoice(task.n_actions), n_episodes, rng, n_steps)
+        encoder.look(next(played).observation.flatten(0, 1))
     return agent.to(device)

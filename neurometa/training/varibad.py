@@ -121,7 +121,9 @@ def _update(config: Config, agent: BeliefAgent, optimizer: Optimizer, rng: torch
         return at(config.elbo_weight, share) * objective, terms
 
     log = ("sample",) if agent.sample_every else ()
-    return ppo.learn(config, agent, optimizer, rng, share, log=log, answers=("mean", "logvar"), beside=beside)
+    return ppo.learn(
+        config, agent, optimizer, rng, share, log=log, answers=("latent_mean", "latent_logvar"), beside=beside
+    )
 
 
 def negative_elbo(
@@ -134,7 +136,7 @@ def negative_elbo(
     config : Config
     agent : BeliefAgent
     belief : dict of Tensor (time, episode, latent)
-        ``mean`` and ``logvar`` before each step.
+        ``latent_mean`` and ``latent_logvar`` before each step.
     played : Segment
         Whole episodes.
     rng : torch.Generator
@@ -142,7 +144,7 @@ def negative_elbo(
     share : float
         Fraction of the updates done.
     """
-    mu, logvar = belief["mean"], belief["logvar"]
+    mu, logvar = belief["latent_mean"], belief["latent_logvar"]
     draw = mu + (logvar / 2).exp() * normal(rng, *mu.shape, axis=1)
     odds = agent.decoder(draw)
     asked = played.action if config.query == "action" else played.latents[config.query].long()
