@@ -170,7 +170,9 @@ def test_a_draw_of_the_latent_is_kept_for_a_trial_and_drawn_from_the_belief_at_i
     task = Gridworld(2)
     network = Belief(3, encoder="product", sample_every=15, n_queries=25)
     agent = build(varibad.Config(task, network, query="position"))
-    trials = rollout.to_dataset(task, rollout.unroll(task, agent, 400, generator(), log=("sample", "latent_mean")), agent)
+    trials = rollout.to_dataset(
+        task, rollout.unroll(task, agent, 400, generator(), log=("sample", "latent_mean")), agent
+    )
     assert (trials["sample"] == trials["sample"].isel(step=0)).all()
     assert not (trials["sample"][:, 0] == trials["sample"][:, 1]).any()
     first = trials["sample"].isel(trial=0, step=0)

@@ -33,9 +33,9 @@ def belief(trials: xr.Dataset) -> xr.Dataset:
     update = belief_update(trials)
     if "episode" not in update.dims:
         raise InputError(f"The belief spans {update.dims}; it must also span ('episode',).")
-    parts = {"belief_update": update}
+    parts: dict = {"belief_update": update}
     if {"predicted_reward", "goal", "position"} <= trials.data_vars.keys():
-        parts |= dict(total_variation(trials).data_vars)
+        parts |= {str(name): x for name, x in total_variation(trials).items()}
     found = {}
     for name, x in parts.items():
         n = x.notnull().sum("episode")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid, one_hot
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from neurometa.agents import Belief, Output, Segment
@@ -146,13 +146,13 @@ def negative_elbo(
     """
     mu, logvar = belief["latent_mean"], belief["latent_logvar"]
     draw = mu + (logvar / 2).exp() * normal(rng, *mu.shape, axis=1)
-    odds = agent.decoder(draw)
+    rewarded, unrewarded = agent.decode(draw)
     asked = played.action if config.query == "action" else played.latents[config.query].long()
-    which = one_hot(asked, odds.shape[-1]).to(odds.dtype) * played.valid[..., None]
+    which = one_hot(asked, rewarded.shape[-1]).to(mu.dtype) * played.valid[..., None]
     paid = (played.reward > 0)[..., None] * which
-    counted = decoded(config.decode, len(asked), len(asked)).to(odds)
+    counted = decoded(config.decode, len(asked), len(asked)).to(mu)
     n_paid, n_asked = (torch.einsum("ts,seq->teq", counted, x) for x in (paid, which))
-    log_prob = n_paid * logsigmoid(odds) + (n_asked - n_paid) * logsigmoid(-odds)  # of all rewards of a query at once
+    log_prob = n_paid * rewarded + (n_asked - n_paid) * unrewarded  # of all rewards of a query at once
     misfit = mean(-log_prob.sum(-1), played.valid)
     kl = mean(complexity(mu, logvar, to=config.kl_to, detached=config.kl_detached), played.valid)
     terms = {"misfit": misfit.detach(), "belief_kl": kl.detach()}
