@@ -11,6 +11,7 @@ from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.imaze import IMaze
 from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
+from neurometa.tasks.point_navigation import PointNavigation
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -32,6 +33,7 @@ __all__ = [
     "IndependentBandit",
     "InformativeBandit",
     "Maze",
+    "PointNavigation",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
