@@ -38,13 +38,13 @@ def test_a_step_goes_to_a_neighbour_and_pays_one_on_the_goal_and_costs_a_tenth_e
     moves = np.array(exact.MOVES)[trials.action.values]
     assert (rows == np.clip(was_row + moves[..., 0], 0, 4)).all()
     assert (columns == np.clip(was_column + moves[..., 1], 0, 4)).all()
-    on_goal = (trials.position == trials.goal).transpose(*trials.step_reward.dims)
+    on_goal = (trials.position == trials.goal_cell).transpose(*trials.step_reward.dims)
     np.testing.assert_allclose(trials.step_reward, np.where(on_goal, 1, -0.1), atol=1e-7)
     assert on_goal.any() and "choice" not in trials
 
 
 def test_goals_lie_beyond_a_kings_move_and_all_alike_or_within_it_for_tests_of_transfer():
-    goals, counts = np.unique(play(agents.RandomChoice(5), 2100).goal.isel(trial=0), return_counts=True)
+    goals, counts = np.unique(play(agents.RandomChoice(5), 2100).goal_cell.isel(trial=0), return_counts=True)
     assert set(goals) == set(range(25)) - {0, 1, 5, 6} and laws.evenly(counts)
     assert set(play(agents.RandomChoice(5), 50, goals="near").goal.values.ravel()) == {1, 5, 6}
 
@@ -67,7 +67,7 @@ def test_the_sweep_attains_the_bounds_of_both_trials():
 
 def test_the_bayes_optimal_agent_earns_what_the_sweep_does_on_every_goal():
     trials = play(agents.SweepingGridworld(), 600)
-    by_goal = trials.reward.groupby(trials.goal.isel(trial=0)).mean("episode").mean("goal")
+    by_goal = trials.reward.groupby(trials.goal_cell.isel(trial=0)).mean("episode").mean("goal")
     np.testing.assert_allclose(by_goal, exact.bayes_optimal(), atol=1e-5)
 
 

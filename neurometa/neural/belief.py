@@ -34,7 +34,7 @@ def belief(trials: xr.Dataset) -> xr.Dataset:
     if "episode" not in update.dims:
         raise InputError(f"The belief spans {update.dims}; it must also span ('episode',).")
     parts: dict = {"belief_update": update}
-    if {"predicted_reward", "goal", "position"} <= trials.data_vars.keys():
+    if {"predicted_reward", "goal_cell", "position"} <= trials.data_vars.keys():
         parts |= {str(name): x for name, x in total_variation(trials).items()}
     found = {}
     for name, x in parts.items():
