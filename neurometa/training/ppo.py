@@ -143,7 +143,7 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=log))
+    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=(*log, *agent.kept)))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
