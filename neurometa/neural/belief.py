@@ -34,7 +34,7 @@ def belief(trials: xr.Dataset) -> xr.Dataset:
     if "episode" not in update.dims:
         raise InputError(f"The belief spans {update.dims}; it must also span ('episode',).")
     parts: dict = {"belief_update": update}
-    if {"predicted_reward", "goal_cell", "position"} <= trials.data_vars.keys():
+    if {"predicted_reward", "goal_cell", "reached_cell"} <= trials.data_vars.keys():
         parts |= {str(name): x for name, x in total_variation(trials).items()}
     found = {}
     for name, x in parts.items():
@@ -88,7 +88,7 @@ def total_variation(trials: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     trials : Dataset
-        ``predicted_reward`` over ``query`` (the cells), ``position`` and ``step_reward``, all over ``episode``,
+        ``predicted_reward`` over ``query`` (the cells), ``reached_cell`` and ``step_reward``, all over ``episode``,
         ``trial`` and ``step``.
 
     Returns
@@ -103,18 +103,18 @@ def total_variation(trials: xr.Dataset) -> xr.Dataset:
         A variable is absent, or the queries are no cells of the gridworld.
     """
     dims = ("episode", "trial", "step")
-    require(trials, predicted_reward=(*dims, "query"), position=dims, step_reward=dims)
+    require(trials, predicted_reward=(*dims, "query"), reached_cell=dims, step_reward=dims)
     if trials.sizes["query"] != exact.gridworld.N_CELLS:
         raise InputError(
             f"predicted_reward has {trials.sizes['query']} queries; the gridworld has {exact.gridworld.N_CELLS} cells."
         )
     goals = getattr(exact.gridworld, GOALS[task_settings(trials).get("goals", "far")])
-    position, reward, told = (
+    cell, reward, told = (
         _in_a_row(trials[name]).transpose("episode", "time", ...).values
-        for name in ("position", "step_reward", "predicted_reward")
+        for name in ("reached_cell", "step_reward", "predicted_reward")
     )
     prior = np.isin(np.arange(exact.gridworld.N_CELLS), goals) / len(goals)
-    after = exact.gridworld.posterior(position, reward, goals)
+    after = exact.gridworld.posterior(cell, reward, goals)
     posterior = np.concatenate([np.broadcast_to(prior, (len(after), 1, prior.size)), after[:, :-1]], 1)
     told = np.where(prior > 0, told.astype(float), 0.0)
     told /= told.sum(-1, keepdims=True)

@@ -48,7 +48,7 @@ class Config(ppo.Config):
         As of `training.ppo.Config`; the network is `agents.Belief`, and whole episodes are learned from.
     query : str
         What a reward hangs on: ``"action"``, or a latent of the task at every step that counts from 0, such as
-        ``"position"``. The network's `n_queries` says how many there are.
+        ``"reached_cell"``. The network's `n_queries` says how many there are.
     decode : {"all", "past", "newest"}
         Whose rewards a belief is to predict: those of all steps of the episode, of those before it, or of the last.
     kl_to : {"previous", "prior"}
