@@ -241,7 +241,7 @@ def test_a_belief_needs_known_encoders_and_vectors_and_named_queries():
         Belief(encoder="gruu")
     with pytest.raises(InputError, match="reads vectors alone"):
         Belief().check((3, 8, 8))
-    with pytest.raises(InputError, match="n_queries is null; say how many values .reached_cell. has"):
+    with pytest.raises(InputError, match="n_queries is null; say how many values"):
         varibad.Config(Gridworld(), Belief(), query="reached_cell")
     with pytest.raises(InputError, match="network is LSTM; a belief is held by"):
         varibad.Config(TwoStep(3))
