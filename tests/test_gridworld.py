@@ -67,7 +67,7 @@ def test_the_sweep_attains_the_bounds_of_both_trials():
 
 def test_the_bayes_optimal_agent_earns_what_the_sweep_does_on_every_goal():
     trials = play(agents.SweepingGridworld(), 600)
-    by_goal = trials.reward.groupby(trials.goal_cell.isel(trial=0)).mean("episode").mean("goal")
+    by_goal = trials.reward.groupby(trials.goal_cell.isel(trial=0)).mean("episode").mean("goal_cell")
     np.testing.assert_allclose(by_goal, exact.bayes_optimal(), atol=1e-5)
 
 
