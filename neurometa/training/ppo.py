@@ -87,8 +87,8 @@ class Config(Training):
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.segment_length is not None and self.segment_length > self.n_steps:
             raise InputError(
-                f"segment_length is {self.segment_length}; an episode has no more than {self.n_steps} steps: give that, "
-                "or null for whole episodes."
+                f"segment_length is {self.segment_length}; an episode has no more than {self.n_steps} steps: give "
+                "that, or null for whole episodes."
             )
         if self.n_minibatches > self.batch_size:
             raise InputError(
