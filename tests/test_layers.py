@@ -28,9 +28,10 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("analysis",),
     ("results",),
     ("criteria",),
-    ("training", "baselines", "compare"),
+    ("baselines", "compare"),
+    ("training",),
     ("experiments", "report"),
-    ("runs",),
+    ("film", "runs"),
     ("sweep", "pretrained", "reproduction"),
     ("cli",),
 )
@@ -41,7 +42,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "baselines"),
+    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -28,7 +28,7 @@ def dynamics(
     seed: Annotated[int, typer.Option(help="Fixes which states.")] = 0,
     as_json: JSON = False,
 ) -> None:
-    """Find where a network's state stays, and what outcomes do to it.
+    """Find where a state would stay, and what outcomes do to it.
 
     Fixed and slow points under every input, their eigenvalues and time constants, the plane of most variance, the
     effective learning rate at each state, and the saliency of past trials. Writes dynamics.nc.

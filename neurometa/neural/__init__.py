@@ -1,5 +1,6 @@
 """What a network holds in mind and how it errs: where its state goes, what can be read from it, what its units code."""
 
+from neurometa.neural.belief import belief, belief_update, total_variation
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.dynamics import dynamics
 from neurometa.neural.encoding import encode
@@ -8,10 +9,13 @@ from neurometa.neural.fixed_points import fixed_points
 from neurometa.neural.functional import functional_mixed_model
 from neurometa.neural.geometry import principal_components, project, rank_order
 from neurometa.neural.outcomes import effective_learning_rate, replay, saliency
+from neurometa.neural.places import places
 from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, training_discount
 
 __all__ = [
     "Exported",
+    "belief",
+    "belief_update",
     "compare_rpes",
     "decode",
     "dynamics",
@@ -23,6 +27,7 @@ __all__ = [
     "of_choices",
     "of_learner",
     "of_run",
+    "places",
     "principal_components",
     "project",
     "rank_order",
@@ -30,5 +35,6 @@ __all__ = [
     "rpe",
     "rpe_beside_references",
     "saliency",
+    "total_variation",
     "training_discount",
 ]

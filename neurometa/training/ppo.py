@@ -21,11 +21,11 @@ from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
 from neurometa.training import loop, optimizers
-from neurometa.training.config import Training, build
+from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean, normalised
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.returns import GAE, advantages
+from neurometa.training.returns import GAE, advantages, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "loss", "train"]
@@ -77,11 +77,19 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_signal(self)
+        if self.returns.of == "gaps":
+            raise InputError("of is 'gaps', which a ratio of policies cannot use; 'reward' or 'regret' is left.")
         for name in ("clip", "value_weight", "entropy_weight"):
             check_range(name, getattr(self, name))
         for name in ("n_epochs", "n_minibatches", "segment_length"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.segment_length is not None and self.segment_length > self.n_steps:
+            raise InputError(
+                f"segment_length is {self.segment_length}; an episode has no more than {self.n_steps} steps: give "
+                "that, or null for whole episodes."
+            )
         if self.n_minibatches > self.batch_size:
             raise InputError(
                 f"n_minibatches is {self.n_minibatches}; there are no more than the batch's {self.batch_size} episodes."
@@ -115,7 +123,7 @@ def train(
     InputError
         Training diverged, or the folder cannot be written.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(learn, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
@@ -143,14 +151,19 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=(*log, *agent.kept)))
+    told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
+    played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
         order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
         for some in order.chunk(config.n_minibatches):
             state = agent.begin(len(some))
-            for part, judged, target in zip(played, advantage, to_come, strict=True):
+            for part, playing, judged, target in zip(played, _playing(played), advantage, to_come, strict=True):
+                if not (on := playing[some]).all():  # the others have ended, and nothing is to be learned of padding
+                    some, state = some[on], {name: x[on] for name, x in state.items()}
+                    if not len(some):
+                        break
                 here = part.of(some)
                 answered = agent.sequence(here, state, answers)
                 total, terms = loss(
@@ -168,9 +181,16 @@ def learn(
     return dict(zip(("reward", *names, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
 
 
+def _playing(played: Sequence[Segment]) -> list[Tensor]:
+    """Which episodes have steps in each segment or after it, (episode,) bool."""
+    here = torch.stack([part.valid.any(0) for part in played])
+    return list(here.flip(0).cummax(0).values.flip(0))
+
+
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Normalised advantages of what was played, and the returns that values should be, by segment."""
-    reward, value, valid = (torch.cat([getattr(part, x) for part in played]) for x in ("reward", "value", "valid"))
+    value, valid = (torch.cat([getattr(part, name) for part in played]) for name in ("value", "valid"))
+    reward = torch.cat([judged_by(config.returns.of, part.action, part.reward, part.gaps) for part in played])
     reward, value = torch.where(valid, reward, 0.0), torch.where(valid, value, 0.0)
     returns = config.returns
     advantage = advantages(reward, value, at(returns.discount, share), at(returns.gae_lambda, share))
