@@ -221,10 +221,10 @@ def test_the_command_looks_at_an_agent_and_at_a_network_fitted_to_its_choices(tm
     settings = choices.ChoiceNetwork(1, n_steps=30, n_starts=1)
     networks = choices.fit_networks(settings, folds.split(dataset.open_run(run), 3)).networks
     dataset.save_run(networks, run / "predict_gru_1.nc")
-    assert neurometa("dynamics", run, "--network", "gru-1", "--starts", 3)[0] == 0
-    code, _, err = neurometa("dynamics", run, "--network", "gru-2")
+    assert neurometa("dynamics", run, "--of", "gru-1", "--starts", 3)[0] == 0
+    code, _, err = neurometa("dynamics", run, "--of", "gru-2")
     assert code == 2 and "make it with: neurometa predict" in err
-    code, _, err = neurometa("dynamics", run, "--network", "gru-1", "--subject", "nobody")
+    code, _, err = neurometa("dynamics", run, "--of", "gru-1", "--subject", "nobody")
     assert code == 2 and "There is no network of 'nobody' and fold 0; there are all" in err
     code, _, err = neurometa("dynamics", run, "--starts", 0)
     assert code == 2 and "--starts is 0; it must be 1 or more" in err

@@ -15,11 +15,9 @@ EXAMPLE = "neurometa dynamics runs/restless"
 
 def dynamics(
     run: Annotated[Path, typer.Argument(help="Run folder with behaviour.nc, of an agent or of animals.")],
-    network: Annotated[
+    of: Annotated[
         str | None,
-        typer.Option(
-            help="A network that neurometa predict fitted to the choices, e.g. gru-2.", show_default="the agent"
-        ),
+        typer.Option(help="Network that neurometa predict fitted to the choices, e.g. gru-2.", show_default="agent"),
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Whose network, and trials.", show_default="the first")] = None,
     fold: Annotated[int, typer.Option(help="The fold that the network has not seen.")] = 0,
@@ -36,15 +34,15 @@ def dynamics(
     from neurometa import dataset, neural
 
     trials = dataset.open_run(run)
-    if network is None:
+    if of is None:
         if not run.is_dir():
-            raise InputError(f"{run} is a file of trials, which has no agent; give --network, e.g. gru-2.")
+            raise InputError(f"{run} is a file of trials, which has no agent; give --of, e.g. gru-2.")
         exported = neural.of_run(run)
     else:
         folder, prefix = (run, "") if run.is_dir() else (run.parent, f"{run.stem}_")
-        file = folder / f"{prefix}predict_{network.replace('-', '_')}.nc"
+        file = folder / f"{prefix}predict_{of.replace('-', '_')}.nc"
         if not file.exists():
-            raise InputError(f"There is no {file}; make it with: neurometa predict {run} --models {network}")
+            raise InputError(f"There is no {file}; make it with: neurometa predict {run} --models {of}")
         weights = dataset.read(file)
         exported = neural.of_choices(weights, subject, fold)
         if "subject" in trials.coords:
@@ -53,7 +51,7 @@ def dynamics(
             own = trials.subject.astype(str) == who
             trials = trials.isel(episode=own.values) if own.any() else trials
     found = neural.dynamics(exported, trials, n_starts=starts, n_lags=lags, seed=seed)
-    file = save_beside(found.assign_attrs(network=network or "agent"), trials, run, "dynamics.nc")
+    file = save_beside(found.assign_attrs(of=of or "agent"), trials, run, "dynamics.nc")
     _tell(found, file, as_json=as_json)
 
 

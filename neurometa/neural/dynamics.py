@@ -14,13 +14,13 @@ N_BINS = 8  # of the log odds at which effective learning rates are averaged
 
 
 def dynamics(
-    network: Exported, trials: xr.Dataset, *, n_starts: int = 200, n_lags: int = 10, seed: int = 0
+    exported: Exported, trials: xr.Dataset, *, n_starts: int = 200, n_lags: int = 10, seed: int = 0
 ) -> xr.Dataset:
     """Find where a network's state stays under each input, and what outcomes do to its choices.
 
     Parameters
     ----------
-    network : Exported
+    exported : Exported
         As of `of_run`, `of_choices` or `of_learner`.
     trials : Dataset
         ``choice`` and ``reward`` (and ``cue`` where cues dictate choices), which take it through its states.
@@ -47,14 +47,14 @@ def dynamics(
     """
     if isinstance(n_starts, bool) or n_starts < 1:
         raise InputError(f"n_starts is {n_starts}; it must be 1 or more.")
-    every = replay(network, trials).values.reshape(-1, network.cell.n_states)
+    every = replay(exported, trials).values.reshape(-1, exported.cell.n_states)
     rng = np.random.default_rng(seed)
     some = every[rng.permutation(len(every))[: max(n_starts, SHOWN)]]
-    found = fixed_points(network, some[:n_starts])
-    n_components = min(2, network.cell.n_states)
+    found = fixed_points(exported, some[:n_starts])
+    n_components = min(2, exported.cell.n_states)
     basis = principal_components(xr.DataArray(some, dims=("sample", "unit")), n_components=n_components)
     if n_components == 1:  # the readout is the other axis
-        read = xr.DataArray(network.readout(some[:SHOWN]), dims="sample")
+        read = xr.DataArray(exported.readout(some[:SHOWN]), dims="sample")
         path = xr.concat([basis.score.isel(component=0, drop=True)[:SHOWN], read], "component")
         score = xr.concat([project(found.state, basis).isel(component=0, drop=True), found.readout], "component")
     else:
@@ -62,13 +62,13 @@ def dynamics(
     found = found.assign(
         score=score.transpose("point", "component").drop_vars("component", errors="ignore"),
         path=path.transpose("sample", "component").drop_vars("component", errors="ignore"),
-        path_readout=("sample", network.readout(some[:SHOWN])),
+        path_readout=("sample", exported.readout(some[:SHOWN])),
         variance_explained=basis.variance_explained.rename(component="of").drop_vars("of", errors="ignore"),
     )
-    if network.cues is not None or len(network.head) != 2:
+    if exported.cues is not None or len(exported.head) != 2:
         return found
-    moved = effective_learning_rate(network, trials)
-    past = saliency(network, trials, n_lags=n_lags)
+    moved = effective_learning_rate(exported, trials)
+    past = saliency(exported, trials, n_lags=n_lags)
     found = found.assign(learning_rate=moved.learning_rate, reward_saliency=past.reward, choice_saliency=past.choice)
     return found.assign(_by_log_odds(moved, trials))
 

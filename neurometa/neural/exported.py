@@ -160,7 +160,7 @@ def of_run(run: Path) -> Exported:
     """
     run = Path(run)
     if not (run / "agent.safetensors").exists():
-        raise InputError(f"{run} holds no trained agent (agent.safetensors); train one, or give --network.")
+        raise InputError(f"{run} holds no trained agent (agent.safetensors); train one, or give --of gru-2.")
     config = modern(read_json(run / "config.json")["config"])
     network, task = config["network"], config["task"]
     kind = str(network["type"]).rpartition(".")[2].lower()

@@ -11,7 +11,7 @@ APART = 1e-3  # share of the spread of states below which two points are one
 N_STEPS = 200  # of Levenberg and Marquardt
 
 
-def fixed_points(network: Exported, states: np.ndarray, *, n_steps: int = N_STEPS) -> xr.Dataset:
+def fixed_points(exported: Exported, states: np.ndarray, *, n_steps: int = N_STEPS) -> xr.Dataset:
     r"""Find fixed and slow points of a network under every input it is given (Sussillo & Barak 2013).
 
     From each of many states the speed :math:`q(x) = \tfrac{1}{2} |F(x, u) - x|^2` is made as small as can be, all in
@@ -19,7 +19,7 @@ def fixed_points(network: Exported, states: np.ndarray, *, n_steps: int = N_STEP
 
     Parameters
     ----------
-    network : Exported
+    exported : Exported
         As of `neurometa.neural.exported`.
     states : array (start, state)
         Where to begin, e.g. states that it was in; the more there are, the more is found.
@@ -42,35 +42,37 @@ def fixed_points(network: Exported, states: np.ndarray, *, n_steps: int = N_STEP
         The states are of another size than the network's.
     """
     states = np.atleast_2d(np.asarray(states, float))
-    if states.shape[1] != network.cell.n_states:
-        raise InputError(f"states has {states.shape[1]} numbers each; the network's state has {network.cell.n_states}.")
+    if states.shape[1] != exported.cell.n_states:
+        raise InputError(
+            f"states has {states.shape[1]} numbers each; the network's state has {exported.cell.n_states}."
+        )
     rows, lost = [], []
-    for name, steps in network.inputs.items():
-        ends, speed = _descend(network, steps, states, n_steps)
+    for name, steps in exported.inputs.items():
+        ends, speed = _descend(exported, steps, states, n_steps)
         kept = np.flatnonzero(speed < SLOW)
         lost.append(len(states) - len(kept))
         spread = max(float(np.sqrt(states.var(0).sum())), float(np.sqrt(ends.var(0).sum())), 1e-6)
         for place, n in _distinct(ends[kept], speed[kept], APART * spread):
             rows.append((name, ends[kept[place]], speed[kept[place]], n))
-    return _described(network, rows, lost)
+    return _described(exported, rows, lost)
 
 
-def _descend(network: Exported, steps: np.ndarray, states: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _descend(exported: Exported, steps: np.ndarray, states: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Where each start ends, and its speed there."""
     at = states.copy()
     damping = np.full(len(at), 1e-2)
-    gap = network.trial(at, steps) - at
+    gap = exported.trial(at, steps) - at
     speed = 0.5 * (gap**2).sum(1)
     one = np.eye(at.shape[1])
     active = np.arange(len(at))
     for _ in range(n_steps):
         if not len(active):
             break
-        slope = network.trial_jacobian(at[active], steps) - one
+        slope = exported.trial_jacobian(at[active], steps) - one
         gradient = np.einsum("pij,pi->pj", slope, gap[active])
         matrix = np.einsum("pij,pik->pjk", slope, slope) + damping[active, None, None] * one
         new = at[active] - np.linalg.solve(matrix, gradient[..., None])[..., 0]
-        new_gap = network.trial(new, steps) - new
+        new_gap = exported.trial(new, steps) - new
         new_speed = 0.5 * (new_gap**2).sum(1)
         better = new_speed < speed[active]
         moved = active[better]
@@ -93,12 +95,12 @@ def _distinct(ends: np.ndarray, speed: np.ndarray, apart: float) -> list[tuple[i
     return found
 
 
-def _described(network: Exported, rows: list, lost: list[int]) -> xr.Dataset:
-    n = network.cell.n_states
+def _described(exported: Exported, rows: list, lost: list[int]) -> xr.Dataset:
+    n = exported.cell.n_states
     state = np.array([row[1] for row in rows]).reshape(len(rows), n)
     eigen = np.zeros((len(rows), n), complex)
     for i, (name, at, *_) in enumerate(rows):
-        values = np.linalg.eigvals(network.trial_jacobian(at[None], network.inputs[name])[0])
+        values = np.linalg.eigvals(exported.trial_jacobian(at[None], exported.inputs[name])[0])
         eigen[i] = values[np.argsort(-np.abs(values))]
     size = np.abs(eigen[:, 0]) if rows else np.zeros(0)
     with np.errstate(divide="ignore"):
@@ -110,7 +112,7 @@ def _described(network: Exported, rows: list, lost: list[int]) -> xr.Dataset:
             "state": (("point", "unit"), state),
             "speed": ("point", speed),
             "kind": ("point", np.where(speed < FIXED, "fixed", "slow").astype(object)),
-            "readout": ("point", network.readout(state)),
+            "readout": ("point", exported.readout(state)),
             "eigenvalue_real": (("point", "mode"), eigen.real),
             "eigenvalue_imag": (("point", "mode"), eigen.imag),
             "time_constant": ("point", constant),
@@ -118,9 +120,9 @@ def _described(network: Exported, rows: list, lost: list[int]) -> xr.Dataset:
             "n_starts": ("point", np.array([row[3] for row in rows], int)),
             "n_lost": ("given", lost),
         },
-        coords={"given": np.array(list(network.inputs), dtype=object)},
+        coords={"given": np.array(list(exported.inputs), dtype=object)},
     )
-    name, units = network.reads
+    name, units = exported.reads
     result.readout.attrs = {"long_name": name, "units": units}
     result.time_constant.attrs = {"long_name": "time constant of the slowest mode", "units": "trial"}
     result.speed.attrs = {"long_name": "half the squared step"}
