@@ -41,7 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "render", "tasks", "agents", "timed", "rollout", "baselines"),
+    *("streams", "render", "tasks", "agents", "timed", "clamping", "rollout", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
