@@ -43,6 +43,8 @@ VARIABLES = {
     "action": Variable(("trial", "step"), "action"),
     "step_reward": Variable(("trial", "step"), "reward of the step", "reward"),
     "value": Variable(("trial", "step"), "value predicted by the agent", "reward"),
+    "action_mean": Variable(("trial", "step", "axis"), "mean of the policy"),
+    "action_sd": Variable(("trial", "step", "axis"), "SD of the policy"),
     "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
     "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
     "cell": Variable(("trial", "step", "unit"), "cell state after the step"),

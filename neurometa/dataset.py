@@ -47,6 +47,8 @@ def require(trials: xr.Dataset, **variables: tuple[str, ...]) -> None:
     """
     for name, dims in variables.items():
         if name not in trials:
+            if name in ("choice", "logits") and "axis" in getattr(trials.get("action"), "dims", ()):
+                raise InputError(f"The trials have no {name!r}: their action is continuous, over 'axis'.")
             raise InputError(f"The trials have no variable {name!r}; they hold {sorted(map(str, trials.data_vars))}.")
         missing = [dim for dim in dims if dim not in trials[name].dims]
         if missing:

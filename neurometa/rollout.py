@@ -13,7 +13,8 @@ from neurometa.agents import Agent, Segment
 from neurometa.clamping import clamp as clamp
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
-from neurometa.streams import Rng, integers, normal, uniform
+from neurometa.policies import draw
+from neurometa.streams import Rng, integers, normal
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
 from neurometa.tasks.timed import EVENT, TimedTask
@@ -153,7 +154,8 @@ def segments(
     Raises
     ------
     InputError
-        There are no episodes, a segment has no steps, or the agent makes no prediction error that could be perturbed.
+        There are no episodes, a segment has no steps, the agent makes no prediction error that could be perturbed, or
+        it answers with a policy over other actions than the task asks for.
     """
     for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
         if number < 1:
@@ -169,10 +171,11 @@ def segments(
             f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
             "an agent trained with separate=true is."
         )
-    action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
+    action = torch.zeros(n_episodes, task.n_axes or task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
+    n_parameters = 2 * task.n_axes or task.n_actions
     names, in_time = task.schedule, isinstance(task, TimedTask)
     grain = {name: _grain(task, name) for name in task.latents}
     for first in range(0, task.n_steps, size):
@@ -189,9 +192,11 @@ def segments(
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
-            chosen = draw(logits, rng)
+            if logits.shape[-1] != n_parameters:
+                raise _misfit(task, agent, logits)
+            chosen = draw(logits, rng, task.n_axes)
             reward, state = task.step(state, chosen, step, rng)
-            action = one_hot[chosen]
+            action = chosen if task.n_axes else one_hot[chosen]
             if perturb is not None and step == task.choice_step:
                 memory = memory | {"perturbation": perturb(state, chosen, reward)}
             ended = step == task.steps[-1]
@@ -212,13 +217,23 @@ def segments(
             state=before[0],
             action_before=before[1],
             reward_before=before[2],
-            valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
+            valid=torch.ones_like(filled["reward"], dtype=torch.bool) if valid is None else valid,
             record={name: filled.pop(f"record {name}") for name in log},
             latents={name: torch.stack(x) for name, x in latents.items() if x}
             | {name: state[name] for name in grain if grain[name] == "episode"},
             drawn=tuple(name for name in grain if grain[name] == "episode"),
             **{name: filled[name] for name in STEPS},
         )
+
+
+def _misfit(task: Task, agent: Agent, policy: Tensor) -> InputError:
+    asked, form = f"one of {task.n_actions} actions", "their logits"
+    if task.n_axes:
+        asked, form = f"a continuous action over {task.n_axes} axes", "mean and log SD of each axis"
+    return InputError(
+        f"{type(task).__name__} asks for {asked}, that is for {form}, and {type(agent).__name__} answers with "
+        f"{policy.shape[-1]} numbers; take an agent of this task."
+    )
 
 
 class _Rows:
@@ -255,19 +270,20 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
     agent : Agent
         Who is to answer; the segment begins with the state in which it begins an episode.
     """
-    _, n_steps, n_episodes = played["action"].shape
+    _, n_steps, n_episodes = played["reward"].shape
     steps = {name: played[name].flatten(0, 1) for name in STEPS}
-    valid = played.get("valid", torch.ones_like(played["action"], dtype=torch.bool))
+    valid = played.get("valid", torch.ones_like(played["reward"], dtype=torch.bool))
     if valid.ndim == 2:  # of trials
         valid = valid[:, None].expand(-1, n_steps, -1)
     reward = steps["reward"]
+    width = steps["action" if steps["action"].is_floating_point() else "logits"].shape[-1]
     return Segment(
         **steps,
         valid=valid.flatten(0, 1),
         record={},
         latents={name: x for name, x in played.items() if name not in STEPS},
         state=agent.begin(n_episodes),
-        action_before=reward.new_zeros(n_episodes, steps["logits"].shape[-1]),
+        action_before=reward.new_zeros(n_episodes, width),
         reward_before=reward.new_zeros(n_episodes),
         drawn=(),
     )
@@ -276,18 +292,8 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
 def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True) -> None:
     """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
-    of_step = 16 + 4 * task.n_actions + observed * of_feature * math.prod(task.observation_shape)
+    of_step = 16 + 4 * (task.n_actions + 3 * task.n_axes) + observed * of_feature * math.prod(task.observation_shape)
     check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
-
-
-def draw(logits: Tensor, rng: Rng) -> Tensor:
-    """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
-    luck = uniform(rng, len(logits))
-    if logits.shape[-1] == 2:  # the commonest case, three times as quick
-        return (luck < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
-    reached = torch.softmax(logits, -1).cumsum(-1)
-    reached = reached / reached[:, -1:]  # rounding leaves the sum off 1, and -inf at the end would be drawn
-    return (reached[:, :-1] <= luck[:, None]).sum(-1)
 
 
 def to_dataset(
@@ -320,8 +326,14 @@ def to_dataset(
             about = latents[name].attrs() if name in latents else {}
             known = "step_reward" if name == "reward" else name
             variables[known] = (_dims(task, name, agent), x.cpu().numpy(), about)
+    if task.n_axes and "logits" in variables:
+        _, policy, about = variables.pop("logits")
+        dims = _dims(task, "action", agent)
+        variables["action_mean"] = (dims, policy[..., : task.n_axes], about)
+        variables["action_sd"] = (dims, np.exp(policy[..., task.n_axes :]), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
-    run["action"] = run.action.astype(np.int8)
+    if not task.n_axes:
+        run["action"] = run.action.astype(np.int8)
     if task.choice_step is not None:
         chosen = run.action.sel(step=task.choice_step, drop=True)
         made = chosen < task.n_options
@@ -367,7 +379,10 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
         rest = [dim for dim in x.dims if dim not in ("trial", "step", "episode")]
         order = [*(dim for dim in ("trial", "step", "episode") if dim in x.dims), *rest]
         values = torch.from_numpy(np.ascontiguousarray(x.transpose(*order).values))
-        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if name == "action" else values
+        whole = name == "action" and not task.n_axes
+        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if whole else values
+    if task.n_axes:
+        played["logits"] = torch.cat([played.pop("action_mean"), played.pop("action_sd").log()], -1)
     if not task.n_features:
         n_steps = played["reward"].shape
         played["observation"] = played["reward"].new_empty((*n_steps, 0))

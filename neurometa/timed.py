@@ -22,6 +22,8 @@ def dims_of_step(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
     if name == "observation":
         shape = task.observation_shape
         return ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]
+    if name == "action" and task.n_axes:
+        return ("axis",)
     if agent is not None and name in agent.records:
         return agent.records[name]
     known = dataset.VARIABLES.get(name)

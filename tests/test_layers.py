@@ -20,7 +20,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("contract", "memory", "render"),
     ("provenance", "storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "render", "streams"),
-    ("evidence",),
+    ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural", "timed"),
@@ -41,7 +41,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "render", "tasks", "agents", "timed", "clamping", "rollout", "baselines"),
+    *("streams", "policies", "render", "tasks", "agents", "timed", "clamping", "rollout", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -18,7 +18,8 @@ class Output(NamedTuple):
     Attributes
     ----------
     logits : Tensor (episode, option)
-        Policy before the softmax; ``-inf`` for an action that is never taken.
+        Policy before the softmax; ``-inf`` for an action that is never taken. Where the task asks for a continuous
+        action, mean and log SD of each axis, (episode, 2 * axis): see `neurometa.policies`.
     value : Tensor (episode,)
         What the agent expects: for networks the critic's estimate of the discounted
         return, for learners and observers the expected reward of the trial.
@@ -42,14 +43,14 @@ class Segment:
     ----------
     observation : Tensor (time, episode, ...)
         What the task showed; frames as uint8.
-    action : Tensor (time, episode), int64
-        What was done.
+    action : Tensor (time, episode), int64, or (time, episode, axis)
+        What was done: choices, or continuous actions.
     reward : Tensor (time, episode)
         What it brought.
     valid : Tensor (time, episode), bool
         False on padding, after the end of an episode that ended early.
     logits : Tensor (time, episode, option)
-        Policy of the agent that played, before the softmax.
+        Policy of the agent that played, as of `Output`.
     value : Tensor (time, episode)
         What it expected.
     record : dict of Tensor (time, episode, ...)
@@ -60,7 +61,8 @@ class Segment:
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
-        One-hot action of the step before the first, all zero at the beginning of an episode.
+        One-hot action of the step before the first, or the continuous one (episode, axis); all zero at the beginning
+        of an episode.
     reward_before : Tensor (episode,)
         Reward of that step.
     drawn : tuple of str
@@ -82,9 +84,19 @@ class Segment:
 
     @property
     def previous_action(self) -> Tensor:
+<<<<<<< HEAD
         """One-hot action of the step before each, (time, episode, option); all zero after none (-1)."""
         option = torch.arange(self.action_before.shape[-1], device=self.action.device)
         taken = (self.action[:-1, :, None] == option).to(self.action_before.dtype)
+||||||| b372a68
+        """One-hot action of the step before each, (time, episode, option)."""
+        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
+=======
+        """One-hot action of the step before each, (time, episode, option), or the continuous one."""
+        if self.action.is_floating_point():
+            return torch.cat([self.action_before[None], self.action[:-1]])
+        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
+>>>>>>> main
         return torch.cat([self.action_before[None], taken])
 
     @property
@@ -93,7 +105,7 @@ class Segment:
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
     def of(self, episode: Tensor) -> "Segment":
-        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        """Return the same steps of some of the episodes, by their numbers (int64), without the latents of the task."""
         steps = ("observation", "action", "reward", "valid", "logits", "value")
         return Segment(
             **{name: getattr(self, name)[:, episode] for name in steps},
@@ -139,8 +151,8 @@ class Agent(nn.Module, abc.ABC):
         observation : Tensor (episode, feature)
             What the task shows now.
         action : Tensor (episode, option)
-            One-hot action of the previous step; all zero at the first step of an episode
-            and after a missed trial, where nothing is to be learned.
+            One-hot action of the previous step, or the continuous one (episode, axis); all zero at the first step of
+            an episode and after a missed trial, where nothing is to be learned.
         reward : Tensor (episode,)
             Reward of the previous step; zero at the first.
         state : dict of Tensor

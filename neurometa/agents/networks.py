@@ -19,6 +19,11 @@ ENCODERS = ("gru", "product")
 class Network(abc.ABC):
     """Settings from which an untrained network is made for a task."""
 
+    @property
+    def continuous(self) -> bool:
+        """Whether it can answer with a continuous action, of which `build` is told ``n_axes``; by default not."""
+        return False
+
     @abc.abstractmethod
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless the network fits a task with observations of this shape."""
@@ -92,6 +97,11 @@ class Recurrent(Network):
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         check_inputs(self.inputs)
 
+    @property
+    def continuous(self) -> bool:
+        """One network of actor and critic can answer with a continuous action, two that are apart cannot."""
+        return not self.separate
+
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless the network can read observations of this shape, and is told something."""
         if self.encoder is not None:
@@ -111,13 +121,16 @@ class Recurrent(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
+        elif n_axes:
+            own = {"n_axes": n_axes}
         return kind(
             observation_shape,
             n_actions,

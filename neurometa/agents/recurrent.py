@@ -41,6 +41,8 @@ class RecurrentAgent(Agent):
         False puts the state back to its start before every step: the feed-forward control.
     encoder : Encoder, optional
         What reads observations; by default the core is given them as they are.
+    n_axes : int
+        Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
     """
 
     reward_levels: Tensor
@@ -59,6 +61,7 @@ class RecurrentAgent(Agent):
         learned_start: bool = False,
         recurrent: bool = True,
         encoder: Encoder | None = None,
+        n_axes: int = 0,
     ) -> None:
         super().__init__()
         shape = (observation_shape,) if isinstance(observation_shape, int) else observation_shape
@@ -70,11 +73,17 @@ class RecurrentAgent(Agent):
         self.encoder = encoder.build(shape) if encoder else None
         self.kept = ("inputs",) if isinstance(encoder, Frozen) else ()
         n_features = encoder.n_features if encoder else n_features
-        widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
+        widths = {
+            "observation": n_features,
+            "action": n_axes or n_actions,
+            "reward": len(reward_levels) or 1,
+            "time": 1,
+        }
         self.n_inputs = sum(widths[name] for name in self.inputs)
         self.core = CELLS[core](self.n_inputs, n_units)
         self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
-        self.head = nn.Linear(n_units, n_actions + 1)  # the policy's rows, then the value's
+        self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
+        self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
@@ -109,7 +118,13 @@ class RecurrentAgent(Agent):
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
         record = after | {"inputs": inputs} if self.kept else after
-        return Output(out[:, :-1], out[:, -1], after | {"time": state["time"] + 1}, record)
+        return Output(self._policy(out), out[:, -1], after | {"time": state["time"] + 1}, record)
+
+    def _policy(self, out: Tensor) -> Tensor:
+        """The parameters of the policy that the head has given, (..., option) or (..., 2 * axis)."""
+        if self.log_sd is None:
+            return out[..., :-1]
+        return torch.cat([out[..., :-1], self.log_sd.expand_as(out[..., :-1])], -1)
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
@@ -152,7 +167,7 @@ class RecurrentAgent(Agent):
             hidden, after = self._top(steps["hidden"]), {name: x[-1] for name, x in steps.items()}
         out = self.head(hidden)
         after["time"] = state["time"] + n_steps
-        return Output(out[..., :-1], out[..., -1], after, {"hidden": hidden} if log else {})
+        return Output(self._policy(out), out[..., -1], after, {"hidden": hidden} if log else {})
 
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The top layer's hidden state after every step, and the core's state after the last."""

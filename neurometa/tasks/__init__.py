@@ -8,9 +8,11 @@ from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.harlow_screen import HarlowScreen
 from neurometa.tasks.imaze import IMaze
 from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
+from neurometa.tasks.point_navigation import PointNavigation
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
@@ -28,10 +30,12 @@ __all__ = [
     "GymnasiumTask",
     "Harlow",
     "HarlowPixels",
+    "HarlowScreen",
     "IMaze",
     "IndependentBandit",
     "InformativeBandit",
     "Maze",
+    "PointNavigation",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",

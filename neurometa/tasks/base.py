@@ -40,8 +40,11 @@ class Task(abc.ABC):
         Length of an observation; 0 if there is nothing to see.
     observation_shape : tuple of int
         Shape of an observation, whose product is `n_features`: (channel, height, width) of frames, as uint8.
+    n_axes : int
+        Axes of a continuous action, which is drawn from a normal distribution along each; 0 where an agent chooses
+        among `n_actions`.
     n_actions : int
-        Number of actions at every step.
+        Number of actions at every step; 0 where the action is continuous.
     n_options : int
         Number of options at the choice step; an action from there on is logged as no choice.
     reward_levels : tuple of float
@@ -55,6 +58,11 @@ class Task(abc.ABC):
     latents: ClassVar[Mapping[str, Variable | tuple[str, ...]]]
     n_features: ClassVar[int] = 0
     reward_levels: ClassVar[tuple[float, ...]] = ()
+
+    @property
+    def n_axes(self) -> int:
+        """Axes of a continuous action; by default none, and agents choose."""
+        return 0
 
     @property
     def observation_shape(self) -> tuple[int, ...]:
@@ -73,8 +81,8 @@ class Task(abc.ABC):
 
     @property
     def n_actions(self) -> int:
-        """Number of actions at every step."""
-        return 2
+        """Number of actions at every step: two, unless a task says otherwise or its action is continuous."""
+        return 0 if self.n_axes else 2
 
     @property
     def n_options(self) -> int:
@@ -98,8 +106,8 @@ class Task(abc.ABC):
     def step(self, state: State, action: Tensor, step: str, rng: Rng) -> tuple[Tensor, State]:
         """Move the world, then pay: reward (episode,) and the state that paid it.
 
-        An action (episode,) of -1 is no response: nothing is chosen and nothing paid, and the world goes on. It comes
-        only from a task around this one, such as `Fixation`.
+        A continuous action is (episode, axis). An action (episode,) of -1 is no response: nothing is chosen and nothing
+        paid, and the world goes on; it comes only from a task around this one, such as `Fixation`.
         """
 
     def perturbation(self, name: str) -> Perturb:

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import importlib
 from types import ModuleType
+from typing import ClassVar
 
 import torch
 
@@ -11,6 +12,7 @@ from neurometa.agents import LSTM, Agent, Network, RandomChoice
 from neurometa.agents.encoders import FrozenEncoder
 from neurometa.errors import InputError
 from neurometa.rollout import segments
+from neurometa.settings import name_of
 from neurometa.tasks import Task
 
 LOOKS = 256, 20  # episodes, and their first steps, in which a frozen encoder sees what there is to see
@@ -35,11 +37,18 @@ class Training(abc.ABC):
     seed : int
         Fixes initial weights, tasks and choices.
 
+    Attributes
+    ----------
+    continuous : bool
+        Whether the algorithm learns continuous actions too, and not choices alone.
+
     Raises
     ------
     InputError
-        A setting is outside its range, or the network does not fit the task.
+        A setting is outside its range, or the network or the algorithm does not fit the task.
     """
+
+    continuous: ClassVar[bool] = False
 
     task: Task
     network: Network = LSTM()
@@ -49,6 +58,12 @@ class Training(abc.ABC):
 
     def __post_init__(self) -> None:
         self.network.check(self.task.observation_shape)
+        for part in (self, self.network) if self.task.n_axes else ():
+            if not part.continuous:
+                raise InputError(
+                    f"{type(self.task).__name__} asks for a continuous action over {self.task.n_axes} axes, and "
+                    f"{name_of(type(part))} knows choices alone; take another, or a task of choices."
+                )
         for name in ("n_updates", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
@@ -97,6 +112,7 @@ def build(config: Training, device: str = "cpu") -> Agent:
             config.n_steps,
             reward_levels=task.reward_levels,
             discount=config.last_discount,
+            **({"n_axes": task.n_axes} if task.n_axes else {}),
         )
     encoder = getattr(agent, "encoder", None)
     if isinstance(encoder, FrozenEncoder):

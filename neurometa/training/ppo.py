@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from neurometa import policies
 from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
@@ -62,6 +63,8 @@ class Config(Training):
     InputError
         A setting is outside its range, or the network does not fit the task.
     """
+
+    continuous = True
 
     optimizer: Adam | RMSProp = Adam(3e-3)
     returns: GAE = GAE()
@@ -140,7 +143,7 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=log))
+    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=(*log, *agent.kept)))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
@@ -202,14 +205,14 @@ def loss(
         is from the one that played, and ``clipped``, the share of actions whose policy has left the bounds.
     """
     valid, clip = played.valid, at(config.clip, share)
-    now, before = torch.log_softmax(logits, -1), torch.log_softmax(played.logits, -1)
-    ratio = (now - before).gather(-1, played.action[..., None])[..., 0].exp()
+    n_axes, before = config.task.n_axes, played.logits
+    ratio = (policies.log_prob(logits, played.action) - policies.log_prob(before, played.action)).exp()
     policy_loss = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
     terms = {
         "policy_loss": policy_loss,
         "value_loss": 0.5 * (to_come - value).square(),
-        "entropy": -(now.exp() * now).sum(-1),
-        "kl": (before.exp() * (before - now)).sum(-1),
+        "entropy": policies.entropy(logits, n_axes),
+        "kl": policies.divergence(before, logits, n_axes),
         "clipped": ((ratio - 1).abs() > clip).float(),
     }
     terms = {name: mean(x, valid) for name, x in terms.items()}
