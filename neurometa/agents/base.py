@@ -84,19 +84,11 @@ class Segment:
 
     @property
     def previous_action(self) -> Tensor:
-<<<<<<< HEAD
-        """One-hot action of the step before each, (time, episode, option); all zero after none (-1)."""
-        option = torch.arange(self.action_before.shape[-1], device=self.action.device)
-        taken = (self.action[:-1, :, None] == option).to(self.action_before.dtype)
-||||||| b372a68
-        """One-hot action of the step before each, (time, episode, option)."""
-        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
-=======
-        """One-hot action of the step before each, (time, episode, option), or the continuous one."""
+        """Action of the step before each, one-hot (time, episode, option), all zero after none (-1), or continuous."""
         if self.action.is_floating_point():
             return torch.cat([self.action_before[None], self.action[:-1]])
-        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
->>>>>>> main
+        option = torch.arange(self.action_before.shape[-1], device=self.action.device)
+        taken = (self.action[:-1, :, None] == option).to(self.action_before.dtype)
         return torch.cat([self.action_before[None], taken])
 
     @property
