@@ -7,7 +7,7 @@ import math
 from neurometa.agents.base import Agent
 from neurometa.agents.belief import BeliefAgent
 from neurometa.agents.encoders import Conv, Frozen
-from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
+from neurometa.agents.recurrent import INITIAL, INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError, nearest
 from neurometa.memory import check_memory
@@ -71,6 +71,11 @@ class Recurrent(Network):
         Layers of the core, of which each reads the one below it.
     encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
+    initial : {"uniform", "normal", "xavier"}
+        How the core's weights are drawn: see `recurrent.initialise`.
+    value_unit : float
+        Rewards for which 1 of the head's output stands as a value. Where returns are large, a unit near them spares
+        the critic the long way there.
 
     Raises
     ------
@@ -85,6 +90,8 @@ class Recurrent(Network):
     separate: bool = False
     n_layers: int = 1
     encoder: Conv | Frozen | None = None
+    initial: str = "uniform"
+    value_unit: float = 1.0
 
     @property
     @abc.abstractmethod
@@ -95,6 +102,15 @@ class Recurrent(Network):
         for name in ("n_units", "n_layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.initial not in INITIAL:
+            hint = nearest(str(self.initial), list(INITIAL))
+            raise InputError(f"initial is {self.initial!r}; allowed are {list(INITIAL)}.{hint}")
+        if not 0 < self.value_unit < math.inf:
+            raise InputError(f"value_unit is {self.value_unit}; it must be above 0 and finite.")
+        if self.separate and self.value_unit != 1:
+            raise InputError(
+                f"value_unit is {self.value_unit} and separate is true; its prediction errors are in units of reward."
+            )
         check_inputs(self.inputs)
 
     @property
@@ -129,8 +145,8 @@ class Recurrent(Network):
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
-        elif n_axes:
-            own = {"n_axes": n_axes}
+        else:
+            own = {"value_unit": self.value_unit} | ({"n_axes": n_axes} if n_axes else {})
         return kind(
             observation_shape,
             n_actions,
@@ -143,6 +159,7 @@ class Recurrent(Network):
             learned_start=self.learned_start,
             recurrent=self.recurrent,
             encoder=self.encoder,
+            initial=self.initial,
             **own,
         )
 

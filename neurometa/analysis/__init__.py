@@ -5,7 +5,7 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 """
 
 from neurometa.analysis.activity import DECODE, ENCODE, PHOTOMETRY, REVERSALS, RPE
-from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
+from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.record import Analysis, Drawing
 
 ANALYSES = (
@@ -18,6 +18,7 @@ ANALYSES = (
     LEARNING_SET,
     RISK,
     FIT_RW,
+    PREDICT,
     REGRET,
     DECODE,
     ENCODE,

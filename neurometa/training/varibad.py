@@ -27,7 +27,7 @@ from neurometa.errors import InputError, nearest
 from neurometa.streams import normal
 from neurometa.tasks.base import declared
 from neurometa.training import loop, ppo
-from neurometa.training.config import build
+from neurometa.training.config import begin, build
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean
 from neurometa.training.schedules import Scheduled, at, check_range
@@ -105,7 +105,7 @@ def train(
 
     Arguments and errors are those of `ppo.train`.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     assert isinstance(agent, BeliefAgent)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(_update, config, agent, optimizer)
