@@ -4,9 +4,10 @@ The command line, `results`, reports, the trained agents in the box and the docu
 analysis adds a record to it. Nothing heavy is imported before an analysis is worked out or drawn.
 """
 
-from neurometa.analysis.activity import DECODE, ENCODE, PHOTOMETRY, REVERSALS, RPE
+from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.record import Analysis, Drawing
+from neurometa.analysis.recordings import PHOTOMETRY
 
 ANALYSES = (
     STAY,
@@ -23,6 +24,7 @@ ANALYSES = (
     DECODE,
     ENCODE,
     PHOTOMETRY,
+    BELIEF,
 )
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]

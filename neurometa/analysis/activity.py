@@ -135,21 +135,34 @@ REVERSALS = Analysis(
 )
 
 
-def _draw_photometry(ax: "Axes", found: "xr.Dataset") -> str:
+def _belief(trials: "xr.Dataset") -> "xr.Dataset":
+    from neurometa import neural
+
+    return neural.belief(trials)
+
+
+def _draw_belief(ax: "Axes", found: "xr.Dataset") -> str:
     from neurometa import plotting
 
-    last = str(found.regressor.values[-1])
-    plotting.coefficient_bands(ax, found, last)
-    n, singular = int(found.n), int(found.singular.sum())
-    told = f"Effect of {last} on the {found.attrs['signal']}: {n:,} trials of {int(found.n_subjects)} animals"
-    return f"{told}; mixed model singular at {singular} of {found.sizes['time']} times."
+    per_trial = found.sizes["step"]
+    lived = range(found.belief_update.size)
+    ax.plot(lived, found.belief_update.values.ravel(), color=plotting.COLOURS[0])
+    for start in range(per_trial, len(lived), per_trial):
+        ax.axvline(start, color="0.85", lw=0.6, zorder=0)
+    ax.set(xlabel="steps before", ylabel="belief update (nats)")
+    told = f"KL divergence of each belief from the one before, mean over {int(found.n.max()):,} episodes."
+    if "total_variation" not in found:
+        return told
+    far = found.total_variation.weighted(found.n_unknown).mean()
+    return f"{told} Total variation from the exact posterior while the goal is unknown: {float(far):.3f} on average."
 
 
-PHOTOMETRY = Analysis(
-    name="photometry",
-    file="photometry.nc",
+BELIEF = Analysis(
+    name="belief",
+    file="belief.nc",
     heading=ACTIVITY,
-    asks="Explain a signal around an event by a mixed model.",
-    compute="It is asked of a table of signals, not of a run.",
-    drawing=Drawing("What explains the signal", _draw_photometry, "coef", ("regressor", "time")),
+    asks="Follow a belief: its updates, and how far it is from Bayes.",
+    compute=_belief,
+    drawing=Drawing("Belief updates", _draw_belief, "belief_update", ("trial", "step")),
+    suits="latent_mean",
 )
