@@ -23,7 +23,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
-    ("neural", "timed"),
+    ("neural", "timed", "clamping"),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
