@@ -8,6 +8,7 @@ from neurometa.analysis.activity import BELIEF, DECODE, DYNAMICS, ENCODE, REVERS
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
+from neurometa.analysis.recordings import PHOTOMETRY
 
 ANALYSES = (
     STAY,
@@ -24,6 +25,7 @@ ANALYSES = (
     DECODE,
     ENCODE,
     DYNAMICS,
+    PHOTOMETRY,
     BELIEF,
     LATENCY,
     GOAL_VALUE,

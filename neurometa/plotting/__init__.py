@@ -26,6 +26,7 @@ from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
+from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
@@ -44,6 +45,7 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "coefficient_bands",
     "correlations",
     "cue_responses",
     "end_points",
