@@ -206,6 +206,8 @@ class Belief(Network):
         Units of the encoder, of each of two layers of the policy, and of the decoder.
     n_queries : int or None
         Of how many things the decoder can be asked what they pay; None for as many as there are actions.
+    one_rewarded : bool
+        One query and no other is ever rewarded, as one cell of a grid is, so that their probabilities sum to 1.
     sample_every : int or None
         The policy reads a draw of the latent, which is kept for so many steps: those of a trial. None for a policy that
         reads the whole belief.
@@ -224,6 +226,7 @@ class Belief(Network):
     n_policy_units: int = 64
     n_decoder_units: int = 32
     n_queries: int | None = None
+    one_rewarded: bool = False
     sample_every: int | None = None
     detached: bool = False
 
@@ -262,6 +265,7 @@ class Belief(Network):
             n_units=self.n_units,
             n_policy_units=self.n_policy_units,
             n_decoder_units=self.n_decoder_units,
+            one_rewarded=self.one_rewarded,
             sample_every=self.sample_every,
             detached=self.detached,
         )

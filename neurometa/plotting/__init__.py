@@ -14,16 +14,19 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.dynamics import phase_portrait
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.mazes import latency_by_trial, maze_path, value_before_goal
 from neurometa.plotting.points import spread_points
 from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
+from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
@@ -42,6 +45,7 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "coefficient_bands",
     "correlations",
     "cue_responses",
     "end_points",
@@ -52,13 +56,16 @@ __all__ = [
     "held_out_differences",
     "history_kernels",
     "history_weights",
+    "latency_by_trial",
     "learning_set_curves",
     "load_figure",
     "matching_law",
     "matching_points",
     "matrix",
+    "maze_path",
     "mean_curve",
     "outcomes_on_probability",
+    "phase_portrait",
     "posterior_predictive",
     "published_points",
     "range_by_block",
@@ -81,4 +88,5 @@ __all__ = [
     "two_step_sketch",
     "unit_coding",
     "unit_correlations",
+    "value_before_goal",
 ]
