@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import torch
 from torch import Tensor
 
 from neurometa.agents.base import Agent, Output, Segment, State
@@ -28,18 +27,16 @@ class ApartAgent(Agent):
         return _both(self.actor.begin(n_episodes), self.critic.begin(n_episodes))
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; ``record`` holds the actor's units before the critic's."""
+        """Answer one step; ``record`` is the actor's."""
         actor = self.actor(observation, action, reward, _of("actor ", state))
         critic = self.critic(observation, action, reward, _of("critic ", state))
-        record = {name: torch.cat([actor.record[name], critic.record[name]], -1) for name in self.records}
-        return Output(actor.logits, critic.value, _both(actor.state, critic.state), record)
+        return Output(actor.logits, critic.value, _both(actor.state, critic.state), actor.record)
 
     def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
         """Answer a segment in one call of each; see `Agent.sequence`."""
         actor = self.actor.sequence(segment, _of("actor ", state), log)
-        critic = self.critic.sequence(segment, _of("critic ", state), log)
-        record = {name: torch.cat([actor.record[name], critic.record[name]], -1) for name in log}
-        return Output(actor.logits, critic.value, _both(actor.state, critic.state), record)
+        critic = self.critic.sequence(segment, _of("critic ", state))
+        return Output(actor.logits, critic.value, _both(actor.state, critic.state), actor.record)
 
 
 def _both(actor: State, critic: State) -> State:
