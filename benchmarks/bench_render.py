@@ -27,7 +27,7 @@ def world(n_episodes=256):
     rng = torch.Generator().manual_seed(0)
     state = tasks.Maze().begin(n_episodes, rng)
     heading = 360 * torch.rand(n_episodes, generator=rng)
-    return state["wall"], state["position"], heading, state["goal"]
+    return state["wall"], state["position"], heading, state["goal"][:, 0]
 
 
 def per_second(call, frames, seconds=0.5):
