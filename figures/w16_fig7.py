@@ -30,8 +30,8 @@ def draw(runs: list[Path]) -> plt.Figure:
     panels["d"].legend()
     plotting.foot(
         fig,
-        f"{results.about_agents(agents)}, {trials.sizes['episode']:,} test episodes each. a: red, the goal; dot, the "
-        "start. b: visits that were broken off counted by the product-limit estimate; 95 % intervals of one "
+        f"{results.about_agents(agents)}, {trials.sizes['episode']:,} test episodes each. a: square, the goal; dot, "
+        "the start. b: visits that were broken off counted by the product-limit estimate; 95 % intervals of one "
         "agent, lines of several.",
     )
     return fig
