@@ -2,8 +2,8 @@
 
     python benchmarks/bench_render.py    # a table; a peer that is not installed is left out
 
-One thread, CPU time of the process and, since ViZDoom draws in one of its own, of its children. The peers are no dependency
-of anything: pip install vizdoom minigrid.
+One thread, CPU time of the process and, since ViZDoom draws in one of its own, of its children. The peers are no
+dependency of anything: pip install vizdoom minigrid.
 """
 
 import os
