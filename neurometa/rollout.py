@@ -121,6 +121,7 @@ def segments(
     *,
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
+    gaps: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Segment]:
     """Play a batch of fresh episodes, and yield some steps at a time; the agent's state is carried across.
@@ -143,6 +144,8 @@ def segments(
         What of the agent's record to keep, e.g. ``("hidden", "cell")``.
     perturb : callable, optional
         What is added to the prediction error that the agent makes of a choice, e.g. `Task.perturbation`.
+    gaps : bool
+        Keep by how much each action is worth less than the best: see `Task.gaps`.
     progress : callable, optional
         Called after each trial with its number.
 
@@ -191,6 +194,7 @@ def segments(
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
+            lost = {"gaps": task.gaps(state, step)} if gaps else {}
             if logits.shape[-1] != n_parameters:
                 raise _misfit(task, agent, logits)
             chosen = draw(logits, rng, task.n_axes)
@@ -205,7 +209,7 @@ def segments(
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
                 now["valid"] = (looked if in_time else state)["valid"]
-            rows.put(t, now | {f"record {name}": record[name] for name in log})
+            rows.put(t, now | lost | {f"record {name}": record[name] for name in log})
             if ended and progress is not None:
                 progress(task.n_trials * (first + t + 1) // task.n_steps if in_time else trial + 1)
         if not here:
@@ -221,6 +225,7 @@ def segments(
             latents={name: torch.stack(x) for name, x in latents.items() if x}
             | {name: state[name] for name in grain if grain[name] == "episode"},
             drawn=tuple(name for name in grain if grain[name] == "episode"),
+            gaps=filled.get("gaps"),
             **{name: filled[name] for name in STEPS},
         )
 

@@ -24,8 +24,8 @@ from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, Task
 from neurometa.training import Training, a2c, algorithm, build
-from neurometa.training.a2c import DivergedError
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
+from neurometa.training.loop import DivergedError
 
 CONFIG = "config.json"
 
@@ -153,6 +153,7 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
             raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
+    config.check()
     about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
     write_json(run / CONFIG, about)
 

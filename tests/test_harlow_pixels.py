@@ -60,7 +60,7 @@ def test_a_larger_image_is_the_same_image():
 
 def test_training_and_test_images_are_disjoint():
     for task in (HarlowPixels(), HarlowPixels(n_images=50)):
-        numbers = [each.draw_numbers(generator(), 5000) for each in (task, task.for_test())]
+        numbers = [each.draw_pair(generator(), 5000) for each in (task, task.for_test())]
         assert not set(numbers[0].flatten().tolist()) & set(numbers[1].flatten().tolist())
         assert all((number[:, 0] != number[:, 1]).all() for number in numbers)
     assert len(np.unique(numbers[0])) == len(np.unique(numbers[1])) == 50

@@ -22,6 +22,7 @@ from neurometa.tasks import (
     Foraging,
     Harlow,
     HarlowPixels,
+    HarlowScreen,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
@@ -313,7 +314,7 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    held_out = (RestlessBandit, Foraging, Volatility, HarlowPixels)
+    held_out = (RestlessBandit, Foraging, Volatility, HarlowPixels, HarlowScreen)
     assert tested == task or isinstance(getattr(task, "task", task), held_out)
 
 

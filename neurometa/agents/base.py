@@ -68,6 +68,8 @@ class Segment:
         Reward of that step.
     drawn : tuple of str
         Names of the latents that are over (episode, ...).
+    gaps : Tensor (time, episode, option) or None
+        By how much each action was worth less than the best, where `rollout.segments` was asked for it.
     """
 
     observation: Tensor
@@ -82,6 +84,7 @@ class Segment:
     action_before: Tensor
     reward_before: Tensor
     drawn: tuple[str, ...] = ()
+    gaps: Tensor | None = None
 
     @property
     def previous_action(self) -> Tensor:
@@ -107,6 +110,7 @@ class Segment:
             state={name: x[episode] for name, x in self.state.items()},
             action_before=self.action_before[episode],
             reward_before=self.reward_before[episode],
+            gaps=None if self.gaps is None else self.gaps[:, episode],
         )
 
 

@@ -11,6 +11,7 @@ from neurometa.agents.encoders import Encoder, Frozen
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
+INITIAL = ("uniform", "normal", "xavier")
 CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
@@ -43,6 +44,10 @@ class RecurrentAgent(Agent):
         What reads observations; by default the core is given them as they are.
     n_axes : int
         Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
+    initial : {"uniform", "normal", "xavier"}
+        How the core's weights are drawn: see `initialise`.
+    value_unit : float
+        Rewards for which 1 of the head's output stands as a value.
     """
 
     reward_levels: Tensor
@@ -62,8 +67,11 @@ class RecurrentAgent(Agent):
         recurrent: bool = True,
         encoder: Encoder | None = None,
         n_axes: int = 0,
+        initial: str = "uniform",
+        value_unit: float = 1.0,
     ) -> None:
         super().__init__()
+        self.value_unit = value_unit
         shape = (observation_shape,) if isinstance(observation_shape, int) else observation_shape
         n_features = math.prod(shape)
         check_inputs(inputs, n_features)
@@ -82,6 +90,8 @@ class RecurrentAgent(Agent):
         self.n_inputs = sum(widths[name] for name in self.inputs)
         self.core = CELLS[core](self.n_inputs, n_units)
         self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
+        for cell in (self.core, *self.above):
+            initialise(cell, initial)
         self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
         self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
@@ -118,13 +128,17 @@ class RecurrentAgent(Agent):
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
         record = after | {"inputs": inputs} if self.kept else after
-        return Output(self._policy(out), out[:, -1], after | {"time": state["time"] + 1}, record)
+        return Output(self._policy(out), self._value(out), after | {"time": state["time"] + 1}, record)
 
     def _policy(self, out: Tensor) -> Tensor:
         """The parameters of the policy that the head has given, (..., option) or (..., 2 * axis)."""
         if self.log_sd is None:
             return out[..., :-1]
         return torch.cat([out[..., :-1], self.log_sd.expand_as(out[..., :-1])], -1)
+
+    def _value(self, out: Tensor) -> Tensor:
+        """Value, in units of reward, of what the head gave."""
+        return out[..., -1] if self.value_unit == 1 else self.value_unit * out[..., -1]
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
@@ -167,7 +181,7 @@ class RecurrentAgent(Agent):
             hidden, after = self._top(steps["hidden"]), {name: x[-1] for name, x in steps.items()}
         out = self.head(hidden)
         after["time"] = state["time"] + n_steps
-        return Output(self._policy(out), out[..., -1], after, {"hidden": hidden} if log else {})
+        return Output(self._policy(out), self._value(out), after, {"hidden": hidden} if log else {})
 
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The top layer's hidden state after every step, and the core's state after the last."""
@@ -188,6 +202,25 @@ class RecurrentAgent(Agent):
 
 class LSTMAgent(RecurrentAgent):
     """A `RecurrentAgent` of LSTM units, as it is by default."""
+
+
+def initialise(cell: nn.LSTMCell | nn.GRUCell, initial: str) -> None:
+    """Draw the weights of an untrained layer.
+
+    ``"uniform"`` leaves them as torch draws them, uniform between plus and minus the root of 1 / units. The other two
+    have orthogonal weights from the hidden state, gate by gate, and no biases: ``"xavier"`` draws those from the input
+    uniform after Glorot & Bengio (2010), gate by gate, as Duan et al. (2016, section 3.1) did; ``"normal"`` from
+    N(0, 1), with which a single outcome moves a unit as far as it can go.
+    """
+    if initial == "uniform":
+        return
+    n_units = cell.hidden_size
+    with torch.no_grad():
+        for of_input, of_hidden in zip(cell.weight_ih.split(n_units), cell.weight_hh.split(n_units), strict=True):
+            nn.init.orthogonal_(of_hidden)
+            nn.init.xavier_uniform_(of_input) if initial == "xavier" else of_input.normal_()
+        cell.bias_ih.zero_()
+        cell.bias_hh.zero_()
 
 
 def check_inputs(inputs: tuple[str, ...], n_features: int = 1) -> None:

@@ -8,6 +8,7 @@ from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.harlow_screen import HarlowScreen
 from neurometa.tasks.imaze import IMaze
 from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
@@ -29,6 +30,7 @@ __all__ = [
     "GymnasiumTask",
     "Harlow",
     "HarlowPixels",
+    "HarlowScreen",
     "IMaze",
     "IndependentBandit",
     "InformativeBandit",

@@ -114,6 +114,19 @@ class Task(abc.ABC):
         paid, and the world goes on; it comes only from a task around this one, such as `Fixation`.
         """
 
+    def gaps(self, state: State, step: str) -> Tensor:
+        """Return by how much each action is worth less than the best, (episode, option), 0 or below.
+
+        It is Q* - V*, of the task as it was drawn for the episode, which only a simulator knows: an agent never sees
+        it, but can be trained by it.
+
+        Raises
+        ------
+        InputError
+            The task does not say, as by default.
+        """
+        raise InputError(f"{type(self).__name__} does not know what each action is worth; train by reward: of=reward.")
+
     def perturbation(self, name: str) -> Perturb:
         """Return what a perturbation of this name adds to the prediction error that an agent makes of a choice.
 

@@ -75,15 +75,27 @@ class Pair(Task):
         """Return the task with images that are never trained with."""
         return dataclasses.replace(self, held_out=True)
 
-    def draw_numbers(self, rng: Rng, n_episodes: int) -> Tensor:
+    @property
+    def n_drawn(self) -> int:
+        """How many images there are to draw from."""
+        there = len(pictures(self.images, self.image_size)) // 2 if self.images else N_PAINTED
+        return min(self.n_images, there)
+
+    @property
+    def first(self) -> int:
+        """Number of the first of them: those of the test come after all that one may train with."""
+        there = len(pictures(self.images, self.image_size)) // 2 if self.images else N_PAINTED
+        return there * self.held_out
+
+    def draw_pair(self, rng: Rng, n_episodes: int) -> Tensor:
         """Draw the numbers of two different images for each episode, (episode, 2), the rewarded one first."""
-        count = min(self.n_images, N_PAINTED)
-        if self.images:
-            count = min(count, len(pictures(self.images, self.image_size)) // 2)
-        first, second = integers(rng, count, n_episodes), integers(rng, count - 1, n_episodes)
-        second = second + (second >= first).long()  # any other but the first, so that neither is favoured
-        apart = N_PAINTED if not self.images else len(pictures(self.images, self.image_size)) // 2
-        return torch.stack([first, second], -1) + apart * self.held_out
+        number = self.first + integers(rng, self.n_drawn, n_episodes)
+        return torch.stack([number, self.draw_others(rng, number)], -1)
+
+    def draw_others(self, rng: Rng, number: Tensor) -> Tensor:
+        """Draw for each image (episode, ...) another; every other is equally likely, so that none is favoured."""
+        other = self.first + integers(rng, self.n_drawn - 1, *number.shape)
+        return other + (other >= number).long()
 
     def look_up(self, number: Tensor) -> Tensor:
         """Return the images of some numbers, (..., 3, image_size, image_size), uint8."""
@@ -112,7 +124,7 @@ class HarlowPixels(Pair):
 
     def begin(self, n_episodes, rng):
         """Draw the two images and the sides of the first trial."""
-        number = self.draw_numbers(rng, n_episodes)
+        number = self.draw_pair(rng, n_episodes)
         begun = {"number": number, "stimuli": self.look_up(number)}
         begun["taken"] = torch.zeros(n_episodes, dtype=torch.int64, device=rng.device)
         return begun | self._sides(number, rng)

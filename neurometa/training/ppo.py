@@ -21,11 +21,11 @@ from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
 from neurometa.training import loop, optimizers
-from neurometa.training.config import Training, build
+from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean, normalised
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.returns import GAE, advantages
+from neurometa.training.returns import GAE, advantages, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "loss", "train"]
@@ -77,6 +77,9 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_signal(self)
+        if self.returns.of == "gaps":
+            raise InputError("of is 'gaps', which a ratio of policies cannot use; 'reward' or 'regret' is left.")
         for name in ("clip", "value_weight", "entropy_weight"):
             check_range(name, getattr(self, name))
         for name in ("n_epochs", "n_minibatches", "segment_length"):
@@ -115,7 +118,7 @@ def train(
     InputError
         Training diverged, or the folder cannot be written.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(learn, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
@@ -143,7 +146,8 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=log))
+    told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
+    played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
@@ -170,7 +174,8 @@ def learn(
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Normalised advantages of what was played, and the returns that values should be, by segment."""
-    reward, value, valid = (torch.cat([getattr(part, x) for part in played]) for x in ("reward", "value", "valid"))
+    value, valid = (torch.cat([getattr(part, name) for part in played]) for name in ("value", "valid"))
+    reward = torch.cat([judged_by(config.returns.of, part.action, part.reward, part.gaps) for part in played])
     reward, value = torch.where(valid, reward, 0.0), torch.where(valid, value, 0.0)
     returns = config.returns
     advantage = advantages(reward, value, at(returns.discount, share), at(returns.gae_lambda, share))
