@@ -1,4 +1,4 @@
-"""Meta-RL by gradient steps within an episode: MAML (Finn et al. 2017), on its own task and on bandits (SNAIL's rows)."""
+"""Meta-RL by gradient steps within an episode: MAML (Finn et al. 2017) on its own task, and on bandits."""
 
 import dataclasses
 
