@@ -15,6 +15,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.dynamics import phase_portrait
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.groups import groups
@@ -66,6 +67,7 @@ __all__ = [
     "maze_path",
     "mean_curve",
     "outcomes_on_probability",
+    "phase_portrait",
     "posterior_predictive",
     "published_points",
     "range_by_block",
