@@ -76,7 +76,6 @@ class Config(Training):
 
     continuous = True
 
-    network: Plastic = Plastic()
     optimizer: Adam | RMSProp = Adam(1e-3)
     order: int = 2
     sampling: bool = False
@@ -87,15 +86,15 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        task, network = self.task, self.network
         if self.order not in (1, 2):
             raise InputError(f"order is {self.order}; gradients through the inner step are of order 1 or 2.")
         check_range("clip", self.clip)
         for name, least in (("n_inner_steps", 0), ("n_epochs", 1), ("n_trials", 1)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
-        if not isinstance(network, Plastic):
-            raise InputError(f"network is {type(network).__name__}; MAML trains agents.Plastic.")
+        if not isinstance(self.network, Plastic):
+            raise InputError(f"network is {type(self.network).__name__}; MAML trains agents.Plastic.")
+        task, network = self.task, self.plastic
         if not task.repeats:
             raise InputError(
                 f"Trials of {type(task).__name__} do not repeat: each hangs on those before it in its episode, so that "
@@ -113,14 +112,20 @@ class Config(Training):
             )
 
     @property
+    def plastic(self) -> Plastic:
+        """The network, as what it must be."""
+        assert isinstance(self.network, Plastic)
+        return self.network
+
+    @property
     def last_discount(self) -> float:
         """Gamma of the returns, which is the inner step's."""
-        return self.network.discount
+        return self.plastic.discount
 
     @property
     def n_side_by_side(self) -> int:
         """Trials of each task before each inner step and after the last."""
-        return self.n_trials or self.network.adapt_after
+        return self.n_trials or self.plastic.adapt_after
 
     @property
     def n_steps(self) -> int:
