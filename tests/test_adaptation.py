@@ -62,10 +62,11 @@ def test_what_is_optimal_must_be_known():
         behaviour.adaptation(trials.drop_vars("reward"))
 
 
-def test_the_command_sets_agents_of_every_kind_side_by_side(tmp_path):
+def test_the_command_sets_agents_of_every_kind_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name, agent in {"bayes": SweepingGridworld(), "sampling": GridworldSampling()}.items():
-        dataset.save_run(play(Gridworld(3), agent, 100, generator()), tmp_path / f"{name}.nc")
-    files = [str(tmp_path / f"{name}.nc") for name in ("bayes", "sampling")]
+        dataset.save_run(play(Gridworld(3), agent, 100, generator()), f"{name}.nc")
+    files = ["bayes.nc", "sampling.nc"]
     code, out, err = neurometa("adaptation", *files, "--json")
     assert code == 0, err
     told = json.loads(out)["runs"]
