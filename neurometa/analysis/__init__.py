@@ -6,6 +6,7 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 
 from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
+from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
 
 ANALYSES = (
@@ -23,6 +24,9 @@ ANALYSES = (
     DECODE,
     ENCODE,
     BELIEF,
+    LATENCY,
+    GOAL_VALUE,
+    PLACES,
 )
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]

@@ -19,6 +19,7 @@ from neurometa.plotting.foraging import history_weights, matching_law, matching_
 from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.mazes import latency_by_trial, maze_path, value_before_goal
 from neurometa.plotting.points import spread_points
 from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
@@ -52,11 +53,13 @@ __all__ = [
     "held_out_differences",
     "history_kernels",
     "history_weights",
+    "latency_by_trial",
     "learning_set_curves",
     "load_figure",
     "matching_law",
     "matching_points",
     "matrix",
+    "maze_path",
     "mean_curve",
     "outcomes_on_probability",
     "posterior_predictive",
@@ -81,4 +84,5 @@ __all__ = [
     "two_step_sketch",
     "unit_coding",
     "unit_correlations",
+    "value_before_goal",
 ]
