@@ -42,16 +42,16 @@ def test_a_run_earns_in_the_task_what_it_does_on_paper():
 
 def test_a_known_goal_and_posterior_sampling_earn_what_another_computed():
     assert exact.known_goal() == pytest.approx(13.21, abs=0.03)
-    found = exact.posterior_sampling(12, n_lifetimes=4000)
+    found = exact.posterior_sampling(12, n_lifetimes=1500)
     reference = [1.45, 2.97, 4.43, 6.01, 7.39, 8.67, 9.83, 10.87, 11.79, 12.47, 13.00, 13.18]
     assert (abs(found["mean"].values - reference) < 4 * found.se.values + 0.06).all()
     share = [0.13, 0.24, 0.35, 0.47, 0.57, 0.67, 0.75, 0.83, 0.90, 0.95, 0.99, 1]
-    np.testing.assert_allclose(found.found, share, atol=0.03)
+    np.testing.assert_allclose(found.found, share, atol=0.04)
 
 
 def test_a_wider_radius_is_found_sooner():
     assert exact.known_goal(0.8) == pytest.approx(15.87, abs=0.05)
-    found = exact.posterior_sampling(4, radius=0.8, n_lifetimes=4000)["mean"]
+    found = exact.posterior_sampling(4, radius=0.8, n_lifetimes=1500)["mean"]
     np.testing.assert_allclose(found, [4.71, 11.68, 15.28, 15.86], atol=0.3)
 
 

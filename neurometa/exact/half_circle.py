@@ -11,7 +11,7 @@ import xarray as xr
 from neurometa.errors import InputError
 
 HORIZON, STEP_SIZE, RADIUS = 20, 0.1, 0.2
-N_GOALS = 400  # places of the goal by which its angle is approximated
+N_GOALS = 300  # places of the goal by which its angle is approximated
 
 
 def runs(angle: np.ndarray) -> np.ndarray:
@@ -79,7 +79,8 @@ def posterior_sampling(
     rng, every = np.random.default_rng(seed), np.arange(n_lifetimes)
     angle = (np.arange(N_GOALS) + 0.5) / N_GOALS * np.pi
     reward = paid(runs(angle)[:, :, None], angle, radius)  # (step, run to, goal)
-    worth, meets = reward.sum(0), (reward > 0).any(0)
+    worth = reward.sum(0)
+    meets = np.asarray((reward > 0).any(0))
     goal = rng.integers(N_GOALS, size=n_lifetimes)
     possible, found = np.ones((n_lifetimes, N_GOALS), bool), np.zeros(n_lifetimes, bool)
     rows = []

@@ -1,6 +1,4 @@
-"""Meta-RL by inference of the task, and its control: VariBAD (Zintgraf et al. 2020), PEARL (Rakelly et al. 2019)."""
-
-import dataclasses
+"""VariBAD, which infers its task, and its control (Zintgraf et al. 2020)."""
 
 from neurometa import tasks
 from neurometa.agents import GRU, Belief
@@ -47,16 +45,5 @@ EXPERIMENTS = {
         source="Zintgraf et al. 2020, section 5.1, the RL² control",
         about="Does a recurrent network search for a goal, and remember it, without being made to infer it?",
         cpu_minutes=1.8,
-    ),
-    "gridworld-pearl": Experiment(
-        dataclasses.replace(
-            _GRIDWORLD_VARIBAD,
-            network=dataclasses.replace(_GRIDWORLD_VARIBAD.network, encoder="product", sample_every=15),
-            task=tasks.Gridworld(n_trials=8),
-            batch_size=32,
-        ),
-        source="Rakelly et al. 2019, on the gridworld of Zintgraf et al. 2020",
-        about="Does an agent that draws one task per trial from its belief search as posterior sampling does?",
-        cpu_minutes=2,
     ),
 }
