@@ -14,6 +14,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.dynamics import phase_portrait
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.groups import groups
@@ -25,6 +26,7 @@ from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
+from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
@@ -43,6 +45,7 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "coefficient_bands",
     "correlations",
     "cue_responses",
     "end_points",
@@ -62,6 +65,7 @@ __all__ = [
     "maze_path",
     "mean_curve",
     "outcomes_on_probability",
+    "phase_portrait",
     "posterior_predictive",
     "published_points",
     "range_by_block",
