@@ -24,6 +24,7 @@ from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
 from neurometa.agents.mdp import BEB, OPSRL, PSRL, UCRL2, GreedyPlanner, KnownMDP, MDPPrior, Planner
 from neurometa.agents.networks import GRU, LSTM, Belief, Network
+from neurometa.agents.plastic import Plastic, PlasticAgent
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
@@ -71,6 +72,8 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "Planner",
+    "Plastic",
+    "PlasticAgent",
     "RandomChoice",
     "RecurrentAgent",
     "ReversalObserver",
