@@ -1,12 +1,6 @@
 """Training: one file per algorithm, and the pure functions they share."""
 
-<<<<<<< HEAD
-from neurometa.training import a2c, imitation, ppo, trpo, varibad
-||||||| aa2ada0
-from neurometa.training import a2c, imitation, ppo, varibad
-=======
-from neurometa.training import a2c, imitation, maml, ppo, varibad
->>>>>>> main
+from neurometa.training import a2c, imitation, maml, ppo, trpo, varibad
 from neurometa.training.config import Training, algorithm, build
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
