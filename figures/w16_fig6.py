@@ -41,7 +41,8 @@ def draw(runs: list[Path]) -> plt.Figure:
     plotting.foot(
         fig,
         f"{results.about_agents(agents)}; {trials.sizes['episode']:,} problems each, with images that none was trained "
-        f"with; one decision a trial; {spread}. Published: of 100 seeds 43 % reach the top with two layers, 26 % with one",
+        f"with; one decision a trial; {spread}. "
+        "Published: of 100 seeds 43 % reach the top with two layers, 26 % with one",
     )
     return fig
 

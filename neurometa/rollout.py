@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurometa import dataset, timed
 from neurometa.agents import Agent, Segment
+from neurometa.clamping import clamp as clamp
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
 from neurometa.policies import draw

@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from neurometa import agents, dataset, settings
+from neurometa import agents, dataset, rollout, settings
 from neurometa._version import __version__
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
@@ -235,6 +235,37 @@ def evaluate(
         budget=0 if untrained else config.budget,
         **{name: provenance(device)[name] for name in ("commit", "neurometa", "created")},
     )
+
+
+def clamp(run: Path, trials: xr.Dataset, *, log: tuple[str, ...] = ACTIVITY, untrained: bool = False) -> xr.Dataset:
+    """Give a run's agent the observations, choices and rewards of recorded trials, and log its answers.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder with a trained agent.
+    trials : Dataset
+        An animal's trials: see `rollout.clamp`.
+    log : tuple of str
+        Activity to keep.
+    untrained : bool
+        Take the agent as it was before training, as a control.
+
+    Returns
+    -------
+    Dataset
+        As of `rollout.clamp`; the run's settings are in its attrs.
+
+    Raises
+    ------
+    InputError
+        There is no trained agent, or what the animal saw and did does not fit its task.
+    """
+    config = open_config(run)
+    agent = build(config) if untrained else load_agent(run)
+    log = tuple(name for name in agent.records if name in log)
+    clamped = rollout.clamp(agent, trials, config.task.for_test(), log=log)
+    return clamped.assign_attrs(config=json.dumps(settings.to_json(config)), seed=config.seed)
 
 
 def evaluation_rng(seed: int, device: str = "cpu", *, stream: int = 1) -> torch.Generator:

@@ -23,7 +23,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
-    ("neural", "timed"),
+    ("neural", "timed", "clamping"),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
@@ -31,7 +31,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("baselines", "compare"),
     ("training",),
     ("experiments", "report"),
-    ("runs",),
+    ("film", "runs"),
     ("sweep", "pretrained", "reproduction"),
     ("cli",),
 )
@@ -42,7 +42,8 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "baselines"),
+    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
+    "clamping",
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

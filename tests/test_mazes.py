@@ -161,7 +161,7 @@ def test_a_step_of_duans_maze_costs_a_wall_costs_more_and_a_trial_is_given_up():
         (lambda: IMaze(goal="none"), "goal is 'none'"),
         (lambda: IMaze(view="ascii"), "view is 'ascii'"),
         (lambda: IMaze(turn=50.0), "a whole number of turns must make 360 degrees"),
-        (lambda: IMaze(stride=1.0), "stride is 1.0"),
+        (lambda: IMaze(stride=1.5), "stride is 1.5"),
         (lambda: IMaze(n_steps=0), "n_steps is 0"),
         (lambda: a2c.Config(Maze(), LSTM()), "give it an encoder"),
         (

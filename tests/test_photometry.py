@@ -359,3 +359,104 @@ def test_nwb_series_are_cut_around_times_of_the_trials(tmp_path, name):
 
 def test_the_shipped_table_is_small():
     assert len(gzip.decompress(LOEWINGER.read_bytes()).splitlines()) == 691 and LOEWINGER.stat().st_size < 200_000
+
+
+# Regressors, and the command
+
+
+def dopamine(n_subjects=6, n_trials=150, seed=0):
+    """A long table: Rescorla-Wagner learners whose signal carries their prediction error for half a second."""
+    from neurometa import dataset, fitting, models
+
+    rng = np.random.default_rng(seed)
+    trials = dataset.example(n_episodes=n_subjects, seed=seed)
+    true = fitting.latents(models.RescorlaWagner.of(trials[["learning_rate", "inverse_temperature"]]), trials)
+    time = np.arange(-5, 15) / 10
+    planted = np.exp(-0.5 * ((time - 0.4) / 0.2) ** 2)
+    rows = []
+    for k in range(n_subjects):
+        rpe = true.rpe.isel(episode=k).values[:n_trials]
+        y = (2 + 0.3 * rng.normal()) * rpe[:, None] * planted + 0.5 * rng.normal(size=(n_trials, len(time)))
+        n = len(time)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "mouse": f"m{k}",
+                    "time": np.arange(n_trials * n) / 10,
+                    "dff": y.ravel(),
+                    "outcome": np.tile((np.abs(time) < 1e-9).astype(int), n_trials),
+                    "side": np.repeat(trials.choice.isel(episode=k).values[:n_trials], n),
+                    "reward": np.repeat(trials.reward.isel(episode=k).values[:n_trials], n),
+                }
+            )
+        )
+    return pd.concat(rows), time, planted
+
+
+def test_a_planted_prediction_error_is_found_with_its_time_course():
+    from neurometa.neural.regressors import signal_regressors
+
+    table, _, planted = dopamine()
+    signals = read_signals(table, event="outcome", window=(-0.5, 1.4))
+    on = signal_regressors(signals, ["rpe", "reward"], columns={"choice": "side"})
+    assert on.attrs["model"] == "RescorlaWagner" and on.sizes["trial"] == 6 * 150
+    found = neural.functional_mixed_model(signals.signal, on)
+    rpe = found.sel(regressor="rpe")
+    np.testing.assert_allclose(rpe.coef, 2 * planted, atol=0.35)
+    assert ((rpe.joint_lower <= 2.0 * planted + 0.3) & (rpe.joint_upper >= 2.0 * planted - 0.3)).all()
+    assert rpe.significant.sel(time=slice(0.2, 0.6)).all() and not rpe.significant.sel(time=slice(-0.5, -0.25)).any()
+    assert abs(float(found.sel(regressor="reward").coef.sel(time=0.4, method="nearest"))) < 0.4
+
+
+def test_a_column_goes_before_a_learner_and_what_is_neither_is_refused():
+    from neurometa.neural.regressors import signal_regressors
+
+    signals = read_signals(LOEWINGER, rate=25.0)
+    assert signal_regressors(signals, ["cs"]).cs.equals(signals.cs.reset_coords(drop=True))
+    with pytest.raises(InputError, match=r"no column 'css'.* Did you mean 'cs'"):
+        signal_regressors(signals, ["css"])
+    with pytest.raises(InputError, match="choices and rewards are needed"):
+        signal_regressors(signals, ["rpe"])
+    with pytest.raises(InputError, match="holds text"):
+        signal_regressors(signals.assign(cs=signals.cs.astype(str)), ["cs"])
+
+
+def test_the_command_tells_saves_and_draws(tmp_path):
+    import json
+
+    from shell import neurometa
+
+    from neurometa import dataset
+
+    args = ("photometry", LOEWINGER, "--on", "cs", "--by", "id", "--rate", 25, "--out", tmp_path)
+    code, out, err = neurometa(*args, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["aic"] == pytest.approx(1482.07, abs=0.01) and (told["n"], told["n_subjects"]) == (690, 7)
+    assert told["n_singular"] > 0 and told["n_unconverged"] == 0
+    assert Path(told["figure"]).read_bytes().startswith(b"\x89PNG")
+    saved = dataset.read(tmp_path / "photometry.nc")
+    assert float(saved.aic.mean()) == told["aic"] and "photometry" in saved.attrs["command"]
+    code, out, _ = neurometa(*args)
+    assert code == 0 and "690 trials of 7 animals at 125 times" in out and "Singular at" in out
+    code, _, err = neurometa("photometry", LOEWINGER, "--on", "cs", "--window", "a,b", "--event", "x")
+    assert code == 2 and "--window is 'a,b'" in err
+    code, _, err = neurometa("photometry", LOEWINGER, "--on", "cs", "--by", "cage")
+    assert code == 2 and "no column 'cage' for subject" in err
+
+
+def test_prediction_errors_of_an_agent_can_be_set_beside_a_signal(tmp_path):
+    from shell import neurometa
+
+    from neurometa import dataset, pretrained
+
+    pretrained.unpack("restless", tmp_path / "run")
+    table, _, _ = dopamine(n_subjects=6, n_trials=60)
+    table.to_csv(tmp_path / "dopamine.csv", index=False)
+    options = ("--event", "outcome", "--window", "-.5,1.4", "--by", "mouse", "--choice", "side")
+    code, _, err = neurometa(
+        "photometry", tmp_path / "dopamine.csv", "--on", "rpe", *options, "--agent", tmp_path / "run"
+    )
+    assert (code, err) == (0, "")
+    found = dataset.read(tmp_path / "dopamine_photometry.nc").sel(regressor="rpe")
+    assert 0.2 <= float(found.coef.idxmax()) <= 0.6 and bool(found.significant.any())

@@ -159,6 +159,7 @@ def test_a_run_is_trained_saved_and_opened_like_any_other(tmp_path):
         ({"n_epochs": 0}, "n_epochs is 0; it must be at least 1"),
         ({"n_minibatches": 0}, "n_minibatches is 0; it must be at least 1"),
         ({"n_minibatches": 7}, "n_minibatches is 7; there are no more than the batch's 6 episodes"),
+        ({"segment_length": 99}, "segment_length is 99; an episode has no more than"),
         ({"segment_length": 0}, "segment_length is 0; it must be at least 1"),
         ({"value_weight": math.inf}, "value_weight is inf"),
         ({"entropy_weight": Linear(0.1, -0.1)}, "entropy_weight is -0.1"),

@@ -34,6 +34,8 @@ LEAST = {"foraging": 0.42, "volatility": 0.33}  # reward per trial: criteria of 
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
 UNBOXED |= {"harlow-screen"}
+UNBOXED |= {"imaze", "maze-small", "maze-large"}  # from frames: hours
+UNBOXED |= {"imaze-vector", "maze-small-vector"}
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
 State = dict[str, Tensor]  # every tensor is (episode, ...)
@@ -88,10 +87,11 @@ class Segment:
 
     @property
     def previous_action(self) -> Tensor:
-        """One-hot action of the step before each, (time, episode, option), or the continuous one."""
+        """Action of the step before each, one-hot (time, episode, option), all zero after none (-1), or continuous."""
         if self.action.is_floating_point():
             return torch.cat([self.action_before[None], self.action[:-1]])
-        taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
+        option = torch.arange(self.action_before.shape[-1], device=self.action.device)
+        taken = (self.action[:-1, :, None] == option).to(self.action_before.dtype)
         return torch.cat([self.action_before[None], taken])
 
     @property

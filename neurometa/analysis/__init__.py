@@ -6,7 +6,9 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 
 from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
+from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
+from neurometa.analysis.recordings import PHOTOMETRY
 
 ANALYSES = (
     STAY,
@@ -22,7 +24,11 @@ ANALYSES = (
     REGRET,
     DECODE,
     ENCODE,
+    PHOTOMETRY,
     BELIEF,
+    LATENCY,
+    GOAL_VALUE,
+    PLACES,
 )
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]

@@ -6,6 +6,7 @@ from neurometa.behaviour.foraging import matching
 from neurometa.behaviour.groups import compare_groups
 from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
+from neurometa.behaviour.mazes import latencies, value_before_goal
 from neurometa.behaviour.performance import crossed_interval, mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.prediction import predict
@@ -51,6 +52,7 @@ __all__ = [
     "fit",
     "follow_volatility",
     "history_regression",
+    "latencies",
     "latents",
     "learning_set_curve",
     "log_likelihood",
@@ -80,6 +82,7 @@ __all__ = [
     "stay_regression",
     "switch_curve",
     "targets",
+    "value_before_goal",
     "volatility_regression",
     "win_stay_lose_shift",
 ]

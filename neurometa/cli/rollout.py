@@ -38,6 +38,7 @@ def rollout(
     lesion: Annotated[
         str, typer.Option(metavar="HOW", help="Reset the recurrent state every trial, or silence it every step.")
     ] = "",
+    film: Annotated[int, typer.Option(help="How many episodes to film, as film-0.gif and so on.")] = 0,
     activity: Annotated[bool, typer.Option(help="Log hidden and cell state, most of the file.")] = True,
     assignments: Assignments = None,
     device: Device = "cpu",
@@ -55,6 +56,8 @@ def rollout(
     from neurometa.rollout import ACTIVITY
 
     one_thread()
+    if film < 0 or film > episodes:
+        raise InputError(f"film is {film}; it must be from 0 to the {episodes} episodes that are played.")
     if out is not None and not pretrained:
         raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
     if agent and not pretrained:
@@ -76,13 +79,15 @@ def rollout(
             how: dict[str, Any] = {"n_episodes": episodes, "seed": seed, "device": device, "on": name}
             how |= {"untrained": untrained, "assignments": tuple(assignments or ())}
             how |= done | {"log": ACTIVITY if activity else ()}
-            records.append(_play(folder, folder / file, how, as_json=as_json))
+            records.append(_play(folder, folder / file, how, film, as_json=as_json))
     if as_json:
         say_json(records[0] if len(records) == 1 else {"rollouts": records})
         return
     trials = records[0]["trials_per_episode"]
     say(f"Played {episodes} episodes of {trials} trials with frozen weights (seed {seed}).")
     for record in records:
+        for path in record.get("films", ()):
+            say(f"Filmed {path}")
         reward = record["reward_per_trial"]
         between = interval(reward["lower"], reward["upper"], 4)
         say(f"{record['file']}: reward per trial {number(reward['mean'], 4)}, 95 % interval {between}.")
@@ -101,22 +106,28 @@ def _check_one(**chosen: Any) -> None:
         raise InputError(f"{given[0]} and {given[1]} exclude each other; play them one by one.")
 
 
-def _play(run: Path, file: Path, how: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+def _play(run: Path, file: Path, how: dict[str, Any], n_films: int, *, as_json: bool) -> dict[str, Any]:
     """Let one agent play, write what it did, and return what to tell of it."""
-    from neurometa import behaviour, dataset, runs
+    from neurometa import behaviour, dataset, film, runs, settings
     from neurometa.experiments import find
     from neurometa.rollout import MOST_AT_ONCE
     from neurometa.storage import only_writer
 
     task = find(how["on"]).config.task if how["on"] else runs.open_config(run).task
+    played = settings.replace(task.for_test(), how["assignments"])
+    if n_films:
+        film.check(played)
     with only_writer(run):
         batches = -(-max(how["n_episodes"], 1) // MOST_AT_ONCE)
         with bar(f"playing {file.stem}", task.n_trials * batches, "trials", quiet=as_json) as show:
             trials = runs.evaluate(run, progress=lambda trial: show(trial, ""), **how)
         dataset.save_run(trials.assign_attrs(made_by()), file)
+        start = "" if file.name == dataset.BEHAVIOUR else f"{file.stem}_"
+        films = [film.write(played, trials, i, run / f"{start}film-{i}.gif") for i in range(n_films)]
     reward = behaviour.mean_interval(trials.reward.mean("trial").astype(float))
     return {
         "file": str(file),
+        **({"films": [str(path) for path in films]} if films else {}),
         "episodes": how["n_episodes"],
         "trials_per_episode": trials.sizes["trial"],
         "seed": how["seed"],

@@ -5,6 +5,7 @@ from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.encoding import encode
 from neurometa.neural.functional import functional_mixed_model
 from neurometa.neural.geometry import principal_components, project, rank_order
+from neurometa.neural.places import places
 from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, training_discount
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "encode",
     "functional_mixed_model",
     "hidden_state",
+    "places",
     "principal_components",
     "project",
     "rank_order",

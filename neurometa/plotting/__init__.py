@@ -19,11 +19,13 @@ from neurometa.plotting.foraging import history_weights, matching_law, matching_
 from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
+from neurometa.plotting.mazes import latency_by_trial, maze_path, value_before_goal
 from neurometa.plotting.points import spread_points
 from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
+from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
@@ -42,6 +44,7 @@ __all__ = [
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
+    "coefficient_bands",
     "correlations",
     "cue_responses",
     "end_points",
@@ -52,11 +55,13 @@ __all__ = [
     "held_out_differences",
     "history_kernels",
     "history_weights",
+    "latency_by_trial",
     "learning_set_curves",
     "load_figure",
     "matching_law",
     "matching_points",
     "matrix",
+    "maze_path",
     "mean_curve",
     "outcomes_on_probability",
     "posterior_predictive",
@@ -81,4 +86,5 @@ __all__ = [
     "two_step_sketch",
     "unit_coding",
     "unit_correlations",
+    "value_before_goal",
 ]

@@ -184,7 +184,8 @@ def patterns(n: int, size: int = 16) -> np.ndarray:
     Parameters
     ----------
     n : int
-        How many; the colours are spread over the circle of hues, and the patterns are bricks, stripes, checks and dots.
+        How many; the hues go from green to violet, for the goal is red, and the patterns are bricks, stripes, checks
+        and dots.
     size : int
         Texels on a side.
     """
@@ -196,7 +197,7 @@ def patterns(n: int, size: int = 16) -> np.ndarray:
         (row // 4 + column // 4) % 2 == 1,
         (row % 8 - 4) ** 2 + (column % 8 - 4) ** 2 < 6,
     ]
-    hue = np.arange(n)[:, None] / n + np.array([0, 1 / 3, 2 / 3])
+    hue = 0.2 + 0.65 * np.arange(n)[:, None] / n - np.array([0, 1 / 3, 2 / 3])
     colour = 130 + 110 * np.cos(2 * np.pi * hue)  # (texture, colour)
     dark = np.array([pattern[i % len(pattern)] for i in range(n)])
     return (colour[:, None, None] * np.where(dark, 0.45, 1.0)[..., None]).astype(np.uint8)

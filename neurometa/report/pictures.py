@@ -6,7 +6,9 @@ import functools
 import io
 import json
 import re
+import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -138,6 +140,7 @@ def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
     if (trials := source.trials) is not None and "reward" in trials:
         pictures.append(drawn("Reward by trial", functools.partial(_reward, trials=trials)))
     there = source.files()
+    pictures += films(source.folder if source.path.is_dir() else None)
     for one in (one for one in analysis.ANALYSES if one.file in there):
         if isinstance(one.drawing, str):
             notes += [] if one.file.startswith("fit_") else [f"{one.file} is not drawn. {one.drawing}"]
@@ -147,6 +150,18 @@ def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
         except InputError as error:
             notes.append(f"{one.file} is not drawn: {error}")
     return pictures, notes
+
+
+def films(place: Path | None) -> list[Picture]:
+    """Return the films that `neurometa rollout --film` left in a run folder, as they are."""
+    found = []
+    for i, path in enumerate(sorted(place.glob("film-*.gif")) if place else []):
+        film = path.read_bytes()
+        width, height = struct.unpack("<HH", film[6:10])  # of the GIF's own head
+        url = "data:image/gif;base64," + base64.b64encode(film).decode()
+        told = "What the agent saw, step by step; below it the value so far and the hidden state (red: above 0)."
+        found.append(Picture(f"Film of episode {i + 1}", told, url, width, height))
+    return found
 
 
 def _result(how: Drawing, found: xr.Dataset) -> Picture:

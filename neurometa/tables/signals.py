@@ -243,7 +243,7 @@ def _long(frame: pd.DataFrame, signal: str, columns: dict[str, str], event: str,
             )
         here = happens[part]
         first = np.flatnonzero(here & ~np.r_[False, here[:-1]])
-        rows = pd.DataFrame(frame.iloc[part[first]]).drop(columns=[signal])
+        rows = pd.DataFrame(frame.iloc[part[first]]).drop(columns=[signal] if equals else [signal, column])
         found.append(Recording(str(name), time, frame[signal].to_numpy(float)[part], time[first], rows))
     return found
 

@@ -27,6 +27,8 @@ class TimedTask(Task):
         The events with which a trial reaches its end; one that has none of them is censored.
     choices : tuple of str
         The events that are a choice, in the order of the options; a trial has at most one. Empty where it has none.
+    action_names : tuple of str
+        What the actions are called; empty where they have no names.
     latents : dict of str to Variable or tuple of str
         As of `Task`, but of three kinds, by what their dims begin with: ``time``, logged at every step as it was when
         the agent looked; ``trial``, of every trial, drawn when the episode begins; neither, of the whole episode.
@@ -38,6 +40,7 @@ class TimedTask(Task):
     events: ClassVar[tuple[str, ...]]
     ends: ClassVar[tuple[str, ...]]
     choices: ClassVar[tuple[str, ...]] = ()
+    action_names: ClassVar[tuple[str, ...]] = ()
 
     @property
     def n_options(self) -> int:

@@ -44,7 +44,7 @@ class Walk(TimedTask):
     turn : float
         By how much a turn turns, in degrees; a whole number of turns makes 360.
     stride : float
-        How far a step goes, in blocks, in (0, 1).
+        How far a step goes, in blocks, in (0, 1].
 
     Raises
     ------
@@ -66,6 +66,7 @@ class Walk(TimedTask):
     }
     events = ("nothing", "wall", "goal", "given_up")
     ends = ("goal",)
+    action_names = ("left", "right", "ahead")
     n_actions: ClassVar[int] = 3
     goal_reward: ClassVar[float] = 1.0
     wall_reward: ClassVar[float] = 0.0
@@ -82,8 +83,8 @@ class Walk(TimedTask):
             raise InputError(
                 f"turn is {self.turn}; it must be above 0, and a whole number of turns must make 360 degrees."
             )
-        if not 0 < self.stride < 1:
-            raise InputError(f"stride is {self.stride}; it must be above 0 and below 1 block.")
+        if not 0 < self.stride <= 1:
+            raise InputError(f"stride is {self.stride}; it must be above 0 and at most 1 block.")
 
     @property
     def observation_shape(self) -> tuple[int, ...]:

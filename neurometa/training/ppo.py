@@ -85,6 +85,11 @@ class Config(Training):
         for name in ("n_epochs", "n_minibatches", "segment_length"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.segment_length is not None and self.segment_length > self.n_steps:
+            raise InputError(
+                f"segment_length is {self.segment_length}; an episode has no more than {self.n_steps} steps: give "
+                "that, or null for whole episodes."
+            )
         if self.n_minibatches > self.batch_size:
             raise InputError(
                 f"n_minibatches is {self.n_minibatches}; there are no more than the batch's {self.batch_size} episodes."
@@ -154,7 +159,11 @@ def learn(
         order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
         for some in order.chunk(config.n_minibatches):
             state = agent.begin(len(some))
-            for part, judged, target in zip(played, advantage, to_come, strict=True):
+            for part, playing, judged, target in zip(played, _playing(played), advantage, to_come, strict=True):
+                if not (on := playing[some]).all():  # the others have ended, and nothing is to be learned of padding
+                    some, state = some[on], {name: x[on] for name, x in state.items()}
+                    if not len(some):
+                        break
                 here = part.of(some)
                 answered = agent.sequence(here, state, answers)
                 total, terms = loss(
@@ -170,6 +179,12 @@ def learn(
     reward = torch.cat([part.reward for part in played]).mean() * len(config.task.steps)
     numbers = [reward, *torch.stack(found).mean(0)]
     return dict(zip(("reward", *names, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+
+
+def _playing(played: Sequence[Segment]) -> list[Tensor]:
+    """Which episodes have steps in each segment or after it, (episode,) bool."""
+    here = torch.stack([part.valid.any(0) for part in played])
+    return list(here.flip(0).cummax(0).values.flip(0))
 
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
