@@ -8,7 +8,7 @@ from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
-from neurometa.analysis.recordings import PHOTOMETRY
+from neurometa.analysis.recordings import BESIDE, PHOTOMETRY
 
 ANALYSES = (
     STAY,
@@ -25,6 +25,7 @@ ANALYSES = (
     DECODE,
     ENCODE,
     PHOTOMETRY,
+    BESIDE,
     BELIEF,
     LATENCY,
     GOAL_VALUE,

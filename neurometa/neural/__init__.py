@@ -1,6 +1,8 @@
 """What a network holds in mind and how it errs: where its state goes, what can be read from it, what its units code."""
 
+from neurometa.neural.alignment import align, trial_types
 from neurometa.neural.belief import belief, belief_update, total_variation
+from neurometa.neural.beside import beside, learned, partial_determination
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.encoding import encode
 from neurometa.neural.functional import functional_mixed_model
@@ -9,13 +11,17 @@ from neurometa.neural.places import places
 from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, training_discount
 
 __all__ = [
+    "align",
     "belief",
     "belief_update",
+    "beside",
     "compare_rpes",
     "decode",
     "encode",
     "functional_mixed_model",
     "hidden_state",
+    "learned",
+    "partial_determination",
     "places",
     "principal_components",
     "project",
@@ -24,4 +30,5 @@ __all__ = [
     "rpe_beside_references",
     "total_variation",
     "training_discount",
+    "trial_types",
 ]
