@@ -147,6 +147,7 @@ def animal(tmp_path, n_episodes=12, n_trials=40):
     return tmp_path / "run", tmp_path / "animal"
 
 
+@pytest.mark.slow
 def test_the_command_tells_saves_and_draws(tmp_path):
     run, data = animal(tmp_path)
     kinds = ("--type", "choice", "--type", "outcome", "--type", "last outcome")
