@@ -5,6 +5,7 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 """
 
 from neurometa.analysis.activity import BELIEF, DECODE, DYNAMICS, ENCODE, REVERSALS, RPE
+from neurometa.analysis.adaptation import ADAPTATION
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
@@ -18,6 +19,7 @@ ANALYSES = (
     BLOCKS,
     REVERSALS,
     LEARNING_SET,
+    ADAPTATION,
     RISK,
     FIT_RW,
     PREDICT,

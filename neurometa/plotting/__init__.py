@@ -1,5 +1,6 @@
 """Drawing: labelled data and axes in, axes out; and the figures of the papers by name."""
 
+from neurometa.plotting.adaptation import adaptation_curve
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
 from neurometa.plotting.coding import generalisation, rpe_scatter, unit_coding
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
@@ -41,6 +42,7 @@ __all__ = [
     "BASELINES",
     "COLOURS",
     "DASHES",
+    "adaptation_curve",
     "agent_interval",
     "baseline_curves",
     "choice_shares",

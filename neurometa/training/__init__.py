@@ -1,6 +1,6 @@
 """Training: one file per algorithm, and the pure functions they share."""
 
-from neurometa.training import a2c, imitation, ppo, varibad
+from neurometa.training import a2c, imitation, maml, ppo, trpo, varibad
 from neurometa.training.config import Training, algorithm, build
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
@@ -18,6 +18,8 @@ __all__ = [
     "algorithm",
     "build",
     "imitation",
+    "maml",
     "ppo",
+    "trpo",
     "varibad",
 ]
