@@ -11,7 +11,7 @@ LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_by
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def check_memory(what: str, n_bytes: int) -> None:
+def check_memory(what: str, n_bytes: int, lower: str = "") -> None:
     """Raise unless this machine has as much memory as something needs.
 
     Parameters
@@ -20,6 +20,8 @@ def check_memory(what: str, n_bytes: int) -> None:
         The sizes and what needs the memory, e.g. ``"n_units is 1000000: the network"``.
     n_bytes : int
         What it needs at least.
+    lower : str
+        Settings that would lower it, to be named in the message.
 
     Raises
     ------
@@ -29,7 +31,8 @@ def check_memory(what: str, n_bytes: int) -> None:
     there = machine_memory()
     if n_bytes > there:
         raise InputError(
-            f"{what} needs at least {in_words(n_bytes)} of memory, and this machine has {in_words(there)}."
+            f"{what} needs at least {in_words(n_bytes)} of memory, and this machine has {in_words(there)}"
+            f"{f'; lower {lower}' if lower else ''}."
         )
 
 

@@ -294,11 +294,13 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
     )
 
 
-def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True) -> None:
+def check_batch(
+    what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True, lower: str = ""
+) -> None:
     """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
     of_step = 16 + 4 * (task.n_actions + 3 * task.n_axes) + observed * of_feature * math.prod(task.observation_shape)
-    check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
+    check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step, lower)
 
 
 def to_dataset(

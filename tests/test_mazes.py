@@ -12,7 +12,7 @@ from neurometa.errors import InputError
 from neurometa.render import Camera
 from neurometa.tasks import IMaze, Maze
 from neurometa.tasks.walking import AHEAD, BODY, LEFT, RIGHT, spanning_edges, spanning_trees
-from neurometa.training import a2c
+from neurometa.training import a2c, ppo
 
 VECTOR = {"view": "vector"}
 
@@ -182,3 +182,9 @@ def test_mazes_are_trained_in(task):
     config = a2c.Config(task, GRU(4, encoder=encoder), n_updates=2, batch_size=3)
     agent = a2c.train(config)
     assert all(weight.isfinite().all() for weight in agent.parameters())
+
+
+def test_more_frames_than_memory_holds_are_refused_with_the_setting_that_lowers_them():
+    config = ppo.Config(Maze(), GRU(4, encoder=Conv(((4, 4, 2),), 8)), batch_size=10**7)
+    with pytest.raises(InputError, match=r"batch_size is 10000000: .* needs at least 1. TiB .*; lower batch_size\.$"):
+        ppo.train(config)

@@ -2,12 +2,13 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
 from shell import neurometa
 
-from neurometa import behaviour, dataset, models, report
+from neurometa import behaviour, dataset, models, plotting, report
 from neurometa.behaviour.prediction import LEARNERS
 from neurometa.errors import InputError
 from neurometa.report import pictures
@@ -135,3 +136,28 @@ def test_a_session_that_answers_a_cue_is_refused(trials, tmp_path):
     dataset.save_run(trials.assign(cue=trials.choice), tmp_path / "run")
     code, _, err = neurometa("predict", tmp_path / "run")
     assert code == 2 and "its observations do not fit" in err
+
+
+def test_models_are_drawn_best_first_and_switches_by_outcome(found):
+    fig, (left, right) = plt.subplots(1, 2)
+    plotting.held_out_differences(left, found)
+    assert [text.get_text() for text in left.get_yticklabels()] == [
+        str(name) for name in found.model.values[np.argsort(found.mean_nats.values)]
+    ]
+    plotting.switch_curves(right, found.p_switch, ["forgetting"])
+    points, line = right.lines[0].get_ydata(), right.lines[1].get_ydata()
+    np.testing.assert_array_equal(points, found.p_switch.sel(switcher="observed", outcome="unrewarded"))
+    np.testing.assert_array_equal(line, found.p_switch.sel(switcher="forgetting", outcome="unrewarded"))
+    plt.close(fig)
+
+
+def test_the_agents_own_policy_stands_at_the_foot_of_its_ladder(trials):
+    latents = behaviour.latents(models.Forgetting(0.3, 0.15, 6.0), trials).choice_prob
+    logits = np.log(latents).rename(arm="option").expand_dims(step=["choice"]).drop_vars("subject")
+    played = trials.assign(logits=logits).assign_attrs(choice_step="choice")
+    found = behaviour.predict(played, ["forgetting", "bias"], n_folds=3)
+    own = found.sel(model="own policy")
+    assert str(own.kind.item()) == "ceiling" and found.attrs["best"] == "forgetting"
+    expected = behaviour.log_likelihood(models.Forgetting(0.3, 0.15, 6.0), trials).sum()
+    assert float(own.log_likelihood) == pytest.approx(float(expected))
+    assert "which nothing can beat" in found.attrs["verdict"]

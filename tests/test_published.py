@@ -33,7 +33,7 @@ def all_claims():
 
 def test_every_record_is_complete_and_no_claim_is_said_twice():
     records = reference.records()
-    assert {record["paper"] for record in records.values() if record["claim"]} == {"w16", "w18"}
+    assert {record["paper"] for record in records.values() if record["claim"]} >= {"w16", "w18", "z20", "rl2"}
     assert len(records) >= 32
 
 

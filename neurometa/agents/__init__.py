@@ -1,5 +1,6 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
+from neurometa.agents.apart import Apart, ApartAgent
 from neurometa.agents.bandit import (
     UCB,
     AskThenExploit,
@@ -24,6 +25,7 @@ from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
 from neurometa.agents.mdp import BEB, OPSRL, PSRL, UCRL2, GreedyPlanner, KnownMDP, MDPPrior, Planner
 from neurometa.agents.networks import GRU, LSTM, Belief, Network
+from neurometa.agents.plastic import Plastic, PlasticAgent
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
 from neurometa.agents.reversal import CueLearner, ReversalObserver
@@ -41,6 +43,8 @@ __all__ = [
     "UCB",
     "UCRL2",
     "Agent",
+    "Apart",
+    "ApartAgent",
     "AskThenExploit",
     "Belief",
     "BeliefAgent",
@@ -71,6 +75,8 @@ __all__ = [
     "OptimisticThompson",
     "Output",
     "Planner",
+    "Plastic",
+    "PlasticAgent",
     "RandomChoice",
     "RecurrentAgent",
     "ReversalObserver",

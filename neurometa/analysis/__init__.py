@@ -4,7 +4,8 @@ The command line, `results`, reports, the trained agents in the box and the docu
 analysis adds a record to it. Nothing heavy is imported before an analysis is worked out or drawn.
 """
 
-from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
+from neurometa.analysis.activity import BELIEF, DECODE, DYNAMICS, ENCODE, REVERSALS, RPE
+from neurometa.analysis.adaptation import ADAPTATION
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
@@ -18,12 +19,14 @@ ANALYSES = (
     BLOCKS,
     REVERSALS,
     LEARNING_SET,
+    ADAPTATION,
     RISK,
     FIT_RW,
     PREDICT,
     REGRET,
     DECODE,
     ENCODE,
+    DYNAMICS,
     PHOTOMETRY,
     BESIDE,
     BELIEF,

@@ -135,6 +135,29 @@ REVERSALS = Analysis(
 )
 
 
+def _draw_dynamics(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    plotting.phase_portrait(ax, found)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
+    share = float(found.variance_explained.sum())
+    told = f"Grey: states in {found.sizes['sample']:,} trials, in the plane of {100 * share:.0f} % of their variance. "
+    told += "Points: where the state would stay under each input; filled: stable, open: not"
+    rate = f"; effective learning rate {float(found.learning_rate.mean()):.2f}" if "learning_rate" in found else ""
+    return f"{told}; {int(found.n_lost.sum())} of {int(found.n_starts.sum() + found.n_lost.sum())} starts lost{rate}."
+
+
+DYNAMICS = Analysis(
+    name="dynamics",
+    file="dynamics.nc",
+    heading=ACTIVITY,
+    asks="Find where a state would stay, and what outcomes do to it.",
+    compute="It reads the weights of the network beside the trials.",
+    drawing=Drawing("The network as a dynamical system", _draw_dynamics, "score", ("point", "component"), True),
+    seconds=20.0,
+)
+
+
 def _belief(trials: "xr.Dataset") -> "xr.Dataset":
     from neurometa import neural
 

@@ -1,5 +1,6 @@
 """What an agent or animal did, and which learning model says so: trials in, labelled results out."""
 
+from neurometa.behaviour.adaptation import adaptation, known_world
 from neurometa.behaviour.divergence import policy_divergence
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.foraging import matching
@@ -38,6 +39,7 @@ from neurometa.fitting import (
 )
 
 __all__ = [
+    "adaptation",
     "aic",
     "bic",
     "block_learning_rate",
@@ -52,6 +54,7 @@ __all__ = [
     "fit",
     "follow_volatility",
     "history_regression",
+    "known_world",
     "latencies",
     "latents",
     "learning_set_curve",

@@ -8,7 +8,7 @@ import typer
 
 from neurometa.cli.fits import noted
 from neurometa.cli.options import JSON, Trials
-from neurometa.cli.printing import bar, interval, say, say_json, table
+from neurometa.cli.printing import bar, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
@@ -101,12 +101,16 @@ def _tell(found: Any, file: Path, networks: dict[str, tuple[int, int]], as_json:
         return
     rows = []
     for name, row in sorted(record.items(), key=lambda pair: pair[1]["mean_nats"]):
-        gap = "best" if name == about["best"] else f"{row['difference']:+.4f} {interval(row['lower'], row['upper'], 2)}"
-        rows.append([name, f"{row['mean_nats']:.4f}", f"{row['trial_nats']:.4f}", f"{row['p_choice']:.3f}", gap])
+        gap = ["best", ""]
+        if name != about["best"]:
+            gap = [f"{row['difference']:+.4f}", f"{row['lower']:+.3f}, {row['upper']:+.3f}"]
+        rows.append([name, f"{row['mean_nats']:.4f}", f"{row['trial_nats']:.4f}", f"{row['p_choice']:.3f}", *gap])
     unit = about["unit"]
-    heads = ["model", f"nats, by {unit}", "by trial", "p(choice)", "minus the best's (paired)"]
+    heads = ["model", "nats", "trials", "p", "gap", "95 %"]
     title = f"{about['n_trials']} held-out choices, {about['n_units']} {unit}s, {about['n_folds']} folds"
     table(heads, rows, title)
+    say(f"nats: per trial, mean of {unit}s; trials: over all trials, p the geometric mean probability of a choice;")
+    say(f"gap: nats more than the best classical model's, paired by {unit}.")
     say(about["verdict"])
     for name, (n, total) in networks.items():
         if n:

@@ -45,9 +45,9 @@ def reward(result: xr.Dataset) -> xr.DataArray:
     return result.reward.astype(float).sum("trial")
 
 
-def reward_per_trial(result: xr.Dataset) -> xr.DataArray:
-    """Reward of an episode, as a mean over its trials."""
-    return result.reward.astype(float).mean("trial")
+def reward_per_trial(result: xr.Dataset, *, trials: Sequence[int] | None = None) -> xr.DataArray:
+    """Reward of an episode, as a mean over some trials."""
+    return _within(result.reward.astype(float), trials).mean("trial")
 
 
 def right(result: xr.Dataset, *, trials: Sequence[int], answered: bool = False) -> xr.DataArray:

@@ -18,9 +18,9 @@ _STEPS = {"view": "vector", "turn": 90.0, "stride": 1.0}
 _IMAZE = ppo.Config(
     tasks.IMaze(n_steps=200, **_STEPS),
     GRU(64, inputs=INPUTS),
-    optimizer=Adam(Linear(3e-3, 0.0), max_grad_norm=0.5),
+    optimizer=Adam(Linear(3e-3, 3e-4), max_grad_norm=0.5),
     returns=GAE(0.98, 0.95),
-    n_updates=400,
+    n_updates=240,
     batch_size=128,
     n_epochs=2,
     n_minibatches=2,
@@ -33,6 +33,7 @@ _IMAZE = ppo.Config(
 _MAZE = dataclasses.replace(
     _IMAZE,
     task=tasks.Maze(horizon=50, **_STEPS),
+    n_updates=450,
     segment_length=100,
     value_weight=0.5,
 )
@@ -46,13 +47,13 @@ EXPERIMENTS = {
         _IMAZE,
         source="Wang et al. 2016, experiment 7, Fig 7, by numbers instead of frames",
         about="Does a network go straight to a goal that it has found once?",
-        cpu_minutes=4,
+        cpu_minutes=2.7,
     ),
     "maze-small-vector": Experiment(
         _MAZE,
         source=f"{_DUAN}, by numbers instead of frames",
         about="Does a network that has found a goal in a new maze find it sooner the second time?",
-        cpu_minutes=4,
+        cpu_minutes=2.2,
     ),
     "imaze": Experiment(
         dataclasses.replace(_IMAZE, task=tasks.IMaze(), network=_SEEING, n_updates=2000, batch_size=64),

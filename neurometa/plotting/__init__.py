@@ -1,5 +1,6 @@
 """Drawing: labelled data and axes in, axes out; and the figures of the papers by name."""
 
+from neurometa.plotting.adaptation import adaptation_curve
 from neurometa.plotting.beside import alignments, determination
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
 from neurometa.plotting.coding import generalisation, rpe_scatter, unit_coding
@@ -15,6 +16,7 @@ from neurometa.plotting.curves import (
     rate_by_volatility,
     regret_curves,
 )
+from neurometa.plotting.dynamics import phase_portrait
 from neurometa.plotting.estimates import estimates
 from neurometa.plotting.foraging import history_weights, matching_law, matching_points, unit_correlations
 from neurometa.plotting.groups import groups
@@ -41,6 +43,7 @@ __all__ = [
     "BASELINES",
     "COLOURS",
     "DASHES",
+    "adaptation_curve",
     "agent_interval",
     "alignments",
     "baseline_curves",
@@ -67,6 +70,7 @@ __all__ = [
     "maze_path",
     "mean_curve",
     "outcomes_on_probability",
+    "phase_portrait",
     "posterior_predictive",
     "published_points",
     "range_by_block",

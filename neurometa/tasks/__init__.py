@@ -6,6 +6,7 @@ from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
+from neurometa.tasks.half_circle import HalfCircle
 from neurometa.tasks.harlow import Harlow
 from neurometa.tasks.harlow_pixels import HarlowPixels
 from neurometa.tasks.harlow_screen import HarlowScreen
@@ -28,6 +29,7 @@ __all__ = [
     "Foraging",
     "Gridworld",
     "GymnasiumTask",
+    "HalfCircle",
     "Harlow",
     "HarlowPixels",
     "HarlowScreen",

@@ -39,6 +39,7 @@ class IndependentBandit(Task):
     n_arms: int = 2
 
     latents = {"reward_prob": ("arm",)}
+    repeats = True
 
     def __post_init__(self) -> None:
         check_sizes(self.n_trials, self.n_arms)
@@ -82,6 +83,7 @@ class DependentBandit(Task):
     difficulty: str = "uniform"
 
     latents = {"reward_prob": ("arm",)}
+    repeats = True
 
     def __post_init__(self) -> None:
         check_sizes(self.n_trials, self.n_arms)

@@ -40,6 +40,9 @@ class Task(abc.ABC):
         Length of an observation; 0 if there is nothing to see.
     observation_shape : tuple of int
         Shape of an observation, whose product is `n_features`: (channel, height, width) of frames, as uint8.
+    repeats : bool
+        Whether every trial of an episode is one more of the same world, with no trace of those before it but what the
+        agent has learned: what optimisation by MAML needs.
     n_axes : int
         Axes of a continuous action, which is drawn from a normal distribution along each; 0 where an agent chooses
         among `n_actions`.
@@ -58,6 +61,7 @@ class Task(abc.ABC):
     latents: ClassVar[Mapping[str, Variable | tuple[str, ...]]]
     n_features: ClassVar[int] = 0
     reward_levels: ClassVar[tuple[float, ...]] = ()
+    repeats: ClassVar[bool] = False
 
     @property
     def n_axes(self) -> int:

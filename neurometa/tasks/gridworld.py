@@ -43,6 +43,7 @@ class Gridworld(Task):
 
     steps = tuple(f"step {i}" for i in range(1, HORIZON + 1))
     choice_step = None
+    repeats = True
     latents = {
         "goal_cell": Variable((), "cell of the goal"),
         "reached_cell": Variable(("step",), "cell that the step led to"),

@@ -48,6 +48,7 @@ class PointNavigation(Task):
 
     steps = tuple(f"step {i}" for i in range(1, HORIZON + 1))
     choice_step = None
+    repeats = True
     latents = {
         "goal_place": Variable(("episode", "axis"), "position of the goal"),
         "place": Variable(("step", "axis"), "position that the step led to"),

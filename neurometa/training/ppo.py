@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from neurometa import policies
 from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
-from neurometa.rollout import segments
+from neurometa.rollout import check_batch, segments
 from neurometa.training import loop, optimizers
 from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
@@ -121,8 +121,10 @@ def train(
     Raises
     ------
     InputError
-        Training diverged, or the folder cannot be written.
+        Training diverged, the folder cannot be written, or what an update plays does not fit in memory.
     """
+    what = f"batch_size is {config.batch_size}: what is played for an update"
+    check_batch(what, config.task, config.batch_size, lower="batch_size")
     agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(learn, config, agent, optimizer)
@@ -152,7 +154,7 @@ def learn(
         Another loss of each minibatch, which is added, and its terms.
     """
     told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
-    played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
+    played = list(segments(config.task_at(share), agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):

@@ -1,0 +1,69 @@
+"""Meta-RL by gradient steps within an episode: MAML (Finn et al. 2017) on its own task, and on bandits."""
+
+import dataclasses
+
+from neurometa import tasks
+from neurometa.agents import Plastic
+from neurometa.experiments.experiment import Experiment
+from neurometa.training import Adam, Linear, maml
+
+# Tested as published, by 40 trials to each inner step, of .1 and then .05; the paper has ReLU 100-100 and TRPO.
+_POINT = maml.Config(
+    tasks.PointNavigation(160),
+    Plastic((64, 64), adapt_after=40, n_adaptations=3, step_sizes=(0.1, 0.05), trial_steps=100),
+    optimizer=Adam(Linear(3e-3, 1e-3)),
+    n_updates=150,
+    batch_size=20,
+    n_trials=20,
+)
+
+# Without the sampling term nothing would reward the pulls before the step for what they tell: exploration is lost.
+_BANDIT = maml.Config(
+    tasks.IndependentBandit(),
+    Plastic((), adapt_after=20, step_sizes=(10.0,), learned_step_size=True, baseline="others"),
+    optimizer=Adam(Linear(0.05, 0.0)),
+    sampling=True,
+    n_updates=400,
+    batch_size=2000,
+    n_epochs=1,
+)
+
+
+def _arms(n_arms: int, n_explored: int) -> Experiment:
+    network = dataclasses.replace(_BANDIT.network, adapt_after=n_explored)
+    return Experiment(
+        dataclasses.replace(_BANDIT, task=tasks.IndependentBandit(n_arms=n_arms), network=network),
+        source=f"Mishra et al. 2018, Table 3, {n_arms} arms and 100 pulls, the row of MAML",
+        about=f"What does one gradient step, after {n_explored} pulls, learn of {n_arms} arms?",
+        cpu_minutes=0.3,
+    )
+
+
+EXPERIMENTS = {
+    "point-maml": Experiment(
+        _POINT,
+        source="Finn et al. 2017, section 5.3, 2D navigation",
+        about="Can a policy be trained so that one gradient step of its own takes it to a new goal?",
+        cpu_minutes=2.8,
+    ),
+    "point-fomaml": Experiment(
+        dataclasses.replace(_POINT, order=1, n_updates=200),
+        source="Finn et al. 2017, section 5.3, with the first-order approximation of section 5.2",
+        about="The same without the derivative of the step.",
+        cpu_minutes=2.4,
+    ),
+    "point-pretrained": Experiment(
+        dataclasses.replace(_POINT, n_inner_steps=0, n_updates=200),
+        source="Finn et al. 2017, section 5.3, the control that is pretrained",
+        about="The same, trained on all goals at once without the step: what is in it for the step alone?",
+        cpu_minutes=1.5,
+    ),
+    "independent-maml": Experiment(
+        _BANDIT,
+        source="Finn et al. 2017 on the task of Wang et al. 2016, experiment 1",
+        about="What does one gradient step, after 20 pulls, learn of two arms?",
+        cpu_minutes=0.3,
+    ),
+    "arms-5-maml": _arms(5, 20),
+    "arms-10-maml": _arms(10, 30),
+}
