@@ -27,7 +27,7 @@ def fits(config: Training) -> bool:
     """Whether settings are of a network, and a task, that `Together` can play."""
     network = config.network
     plain = isinstance(network, LSTM | GRU) and network.recurrent and network.n_layers == 1 and network.encoder is None
-    return plain and "valid" not in config.task.latents
+    return plain and config.curriculum is None and "valid" not in config.task.latents
 
 
 class Together:
