@@ -30,6 +30,7 @@ MOST = {
 }
 BANDITS = list(MOST)[:7]  # short trials, and regrets that are told apart by many
 LEAST = {"imaze-vector": 6.2, "foraging": 0.42, "volatility": 0.33}  # reward per trial: criteria of simulations 1 and 2
+LEAST |= {"gridworld-varibad": 8.0, "gridworld-rl2": 8.0}
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
 UNBOXED |= {"harlow-pixels"}
