@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from test_segments import Walk
+from torch.nn.functional import one_hot
 
 from neurometa import agents, runs, settings
 from neurometa.agents import GRU, LSTM
@@ -14,6 +16,7 @@ from neurometa.streams import Streams
 from neurometa.tasks import IndependentBandit, RestlessBandit, TwoStep
 from neurometa.training import GAE, Adam, Linear, RMSProp, a2c, config, curve, imitation, loop, ppo
 from neurometa.training.checkpoint import WEIGHTS, save_weights
+from neurometa.training.together import Together
 
 SMALL = imitation.Config(IndependentBandit(6, n_arms=3), GRU(5), n_updates=4, batch_size=6)
 
@@ -39,12 +42,12 @@ def test_the_loss_is_least_and_zero_where_the_agent_does_as_the_teacher_does():
     torch.testing.assert_close(taught, played.logits)  # who played answers the same again
     nothing = dataclasses.replace(SMALL, value_weight=0.0)
     same = taught.clamp(min=-30.0).requires_grad_()
-    total, terms = imitation.loss(same, played.reward, played, taught, nothing, 0.0)
+    total, terms = imitation.loss(same, played.reward, played.reward, taught, nothing, 0.0)
     total.backward()
     assert terms["kl"].item() == pytest.approx(0, abs=1e-6)
     assert same.grad.abs().max() < 1e-6
     other = (same.detach() + torch.randn(same.shape, generator=generator())).requires_grad_()
-    assert imitation.loss(other, played.reward, played, taught, nothing, 0.0)[1]["kl"] > 0.01
+    assert imitation.loss(other, played.reward, played.reward, taught, nothing, 0.0)[1]["kl"] > 0.01
 
 
 def test_the_quick_path_learns_what_autograd_learns():
@@ -103,6 +106,22 @@ def test_a_mixture_takes_each_action_as_often_as_both_together_would(share):
     state = both.begin(2)
     out = both(torch.zeros(2, 0), torch.zeros(2, 3), torch.zeros(2), state)
     assert out.state.keys() == state.keys()
+
+
+def test_a_teachers_share_of_the_quick_path_is_what_it_says():
+    task, teacher = SMALL.task, agents.Greedy(3)
+    together = Together([imitation.build(SMALL)], 320, Adam)
+    for share in (0.0, 0.4, 1.0):
+        rng = Streams([generator(1)], 320)
+        played = together.play(task, rng, np.arange(1), teacher=teacher, teacher_share=share)
+        policy = torch.lerp(together.answers()[0].detach().softmax(-1), played.taught.softmax(-1), share)
+        made = policy.gather(-1, played.action[..., None])
+        assert (made > 0).all()
+        first = one_hot(played.action, 3).float().mean((0, 1))
+        torch.testing.assert_close(first, policy.mean((0, 1)), rtol=0, atol=0.04)
+        (whole,) = segments(task, agents.RandomChoice(3), 320, generator())
+        whole = dataclasses.replace(whole, action=played.action, reward=played.reward)
+        assert teacher.sequence(whole, teacher.begin(320)).logits.equal(played.taught)
 
 
 def test_a_teacher_of_ones_own_is_imitated():

@@ -28,7 +28,10 @@ SAY_INSTEAD = {
     r"inner_\w+|outer_\w+": "adaptation or training",
 }
 MEASURES = {"stay_probability"}  # results that are named in full
-SETTINGS = {"Training": {"network"}}  # the settings from which an agent is made, which is not the agent
+SETTINGS = {
+    "Training": {"network"},
+    "Config": {"network"},
+}  # the settings from which an agent is made, which is not the agent
 
 
 def public(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Agents: anything that carries a state from step to step and answers with a policy."""
 
+from neurometa.agents.apart import Apart, ApartAgent
 from neurometa.agents.bandit import (
     UCB,
     AskThenExploit,
@@ -42,6 +43,8 @@ __all__ = [
     "UCB",
     "UCRL2",
     "Agent",
+    "Apart",
+    "ApartAgent",
     "AskThenExploit",
     "Belief",
     "BeliefAgent",

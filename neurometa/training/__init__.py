@@ -1,6 +1,6 @@
 """Training: one file per algorithm, and the pure functions they share."""
 
-from neurometa.training import a2c, imitation, maml, ppo, varibad
+from neurometa.training import a2c, imitation, maml, ppo, trpo, varibad
 from neurometa.training.config import Training, algorithm, build
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
@@ -20,5 +20,6 @@ __all__ = [
     "imitation",
     "maml",
     "ppo",
+    "trpo",
     "varibad",
 ]

@@ -140,7 +140,7 @@ def imitate(
 ) -> Agent:
     """Train an agent to play as any other agent does, whatever name `config` has for it; see `train`."""
     agent = begin(config, device)
-    if device == "cpu" and config.teacher_share == 0 and fits(config):
+    if device == "cpu" and fits(config):
         together = Together([agent], config.batch_size, type(config.optimizer))  # type: ignore[list-item]
         streams = Streams([torch.Generator().manual_seed(config.seed)], config.batch_size)
         quick = functools.partial(_update_quickly, config, teacher, together, streams)
@@ -162,7 +162,9 @@ def _update(
     player = {0.0: agent, 1.0: teacher}.get(teacher_share) or Mixture(agent, teacher, teacher_share)
     (played,) = segments(config.task, player, config.batch_size, rng)
     answered = agent.sequence(played, agent.begin(config.batch_size))
-    total, terms = loss(answered.logits, answered.value, played, _taught(teacher, played), config, share)
+    valid = played.valid if "valid" in config.task.latents else None
+    taught = _taught(teacher, played)
+    total, terms = loss(answered.logits, answered.value, played.reward, taught, config, share, valid)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
     return _row(config, played.reward, terms, norm)
 
@@ -170,17 +172,18 @@ def _update(
 def _update_quickly(
     config: Config, teacher: Agent, together: Together, streams: Streams, who: np.ndarray, done: np.ndarray
 ) -> dict[int, Row]:
-    """The same of the agent's own play, by compiled arithmetic."""
+    """The same by compiled arithmetic, the teacher at hand while the agent plays."""
     share = done / config.n_updates
     streams.start()
-    played = together.play(config.task, streams, who)
-    logits, value = together.answers()
-    here = slice(config.batch_size)  # without idle episodes
-    part = played.segment(logits, value).of(torch.arange(config.batch_size))
-    total, terms = loss(logits[:, here], value[:, here], part, _taught(teacher, part), config, float(share[0]))
+    teacher_share = at(config.teacher_share, float(share[0]))
+    played = together.play(config.task, streams, who, teacher=teacher, teacher_share=teacher_share)
+    assert played.taught is not None
+    answered = (*together.answers(), played.reward, played.taught)
+    logits, value, reward, taught = (x[:, : config.batch_size] for x in answered)  # without idle episodes
+    total, terms = loss(logits, value, reward, taught, config, float(share[0]))
     total.backward()
     (norm,) = together.learn(who, [config.optimizer], done, share)
-    return {0: _row(config, part.reward, terms, torch.tensor(norm))}
+    return {0: _row(config, reward, terms, torch.tensor(norm))}
 
 
 def _row(config: Config, reward: Tensor, terms: dict[str, Tensor], norm: Tensor) -> Row:
@@ -195,7 +198,13 @@ def _taught(teacher: Agent, played: Segment) -> Tensor:
 
 
 def loss(
-    logits: Tensor, value: Tensor, played: Segment, taught: Tensor, config: Config, share: float
+    logits: Tensor,
+    value: Tensor,
+    reward: Tensor,
+    taught: Tensor,
+    config: Config,
+    share: float,
+    valid: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return what to minimise, and its terms, as means over what is no padding.
 
@@ -203,15 +212,15 @@ def loss(
     ----------
     logits : Tensor (time, episode, option)
         The agent's policy before the softmax.
-    value : Tensor (time, episode)
-        What it expects.
-    played : Segment
-        Whole episodes, by whomever.
+    value, reward : Tensor (time, episode)
+        What it expects, and what was paid.
     taught : Tensor (time, episode, option)
         The teacher's policy before the softmax; ``-inf`` for what it never does.
     config : Config
     share : float
         Fraction of the updates done.
+    valid : Tensor (time, episode), bool, optional
+        False on padding.
 
     Returns
     -------
@@ -221,11 +230,12 @@ def loss(
     """
     target, log_policy = torch.softmax(taught, -1), torch.log_softmax(logits, -1)
     kl = (torch.xlogy(target, target) - target * log_policy).sum(-1)
-    known = torch.where(played.valid, value.detach(), 0.0)
-    reward = torch.where(played.valid, played.reward, 0.0)
+    known = value.detach()
+    if valid is not None:
+        known, reward = torch.where(valid, known, 0.0), torch.where(valid, reward, 0.0)
     ahead = advantages(reward, known, at(config.returns.discount, share), at(config.returns.gae_lambda, share))
     terms = {"kl": kl, "value_loss": 0.5 * (ahead + known - value).square()}
-    terms = {name: mean(x, played.valid) for name, x in terms.items()}
+    terms = {name: mean(x, valid) for name, x in terms.items()}
     total = terms["kl"] + at(config.value_weight, share) * terms["value_loss"]
     return total, {name: x.detach() for name, x in terms.items()}
 

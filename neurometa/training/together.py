@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import GRU, LSTM, RecurrentAgent, Segment, SeparateActorCritic
+from neurometa.agents import GRU, LSTM, Agent, RecurrentAgent, SeparateActorCritic
 from neurometa.errors import InputError
+from neurometa.rollout import draw
 from neurometa.streams import Streams, uniform
 from neurometa.tasks import Task
 from neurometa.training import kernels
@@ -63,53 +64,80 @@ class Together:
         discounts = [agent.discount for agent in apart] or len(agents) * [0.0]
         self.discount = np.array([x for x in discounts for _ in range(n_each)] + n_idle * [0.0], np.float32)
 
-    def play(self, task: Task, rng: Streams, who: np.ndarray, *, gaps: bool = False) -> "Played":
+    def play(
+        self,
+        task: Task,
+        rng: Streams,
+        who: np.ndarray,
+        *,
+        gaps: bool = False,
+        teacher: Agent | None = None,
+        teacher_share: float = 0.0,
+    ) -> "Played":
         """Play a batch with the networks `who`; see `Played`.
 
         Episodes of other networks, and idle ones, are played without them and mean nothing.
+
+        Parameters
+        ----------
+        task, rng, who
+            What is played, from which random numbers, by which networks.
+        gaps : bool
+            Keep by how much each action is worth less than the best: see `Task.gaps`.
+        teacher : Agent, optional
+            Who is asked, before every step, what it would do.
+        teacher_share : float
+            Probability with which that is done.
         """
-        n_steps, n_episodes = self.parts[0].n_steps, rng.n_episodes
-        actions = torch.zeros(n_steps, n_episodes, dtype=torch.int64)
-        taken, chosen = actions.numpy(), actions.unbind()
-        rewards = np.zeros((n_steps + 1, n_episodes), np.float32)  # of the step before
+        shape = self.parts[0].n_steps, rng.n_episodes
+        rewards = np.zeros((shape[0] + 1, shape[1]), np.float32)  # of the step before
+        lost, taught = (torch.zeros(*shape, task.n_actions) if asked else None for asked in (gaps, teacher))
+        action, seen = torch.zeros(shape, dtype=torch.int64), torch.zeros(*shape, task.n_features)
+        played = Played(action, torch.from_numpy(rewards[1:]), seen, lost, taught)
         for part in self.parts:
             part.begin(who)
-        seen = torch.zeros(n_steps, n_episodes, task.n_features)
-        lost = torch.zeros(n_steps, n_episodes, task.n_actions) if gaps else None
         with torch.inference_mode():  # quicker than without gradients
-            self._play(task, rng, who, taken, chosen, rewards, seen, lost)
-        return Played(actions, torch.from_numpy(rewards[1:]), seen, lost)
+            self._play(task, rng, who, played, rewards, teacher, teacher_share)
+        return played
 
     def _play(
         self,
         task: Task,
         rng: Streams,
         who: np.ndarray,
-        taken: np.ndarray,
-        chosen: Sequence[Tensor],
+        played: "Played",
         rewards: np.ndarray,
-        seen: Tensor,
-        lost: Tensor | None,
+        teacher: Agent | None,
+        teacher_share: float,
     ) -> None:
-        """Fill actions `taken`, of which `chosen` are views, `rewards`, each of the step before, and the rest."""
+        """Fill what is `played`, and `rewards`, each of the step before."""
+        taken, chosen, seen = played.action.numpy(), played.action.unbind(), played.observation.unbind()
         critic, actor = self.parts[0], self.parts[-1]
         told = np.zeros_like(rewards) if critic is not actor else rewards  # to the actor
         n_episodes, t = rng.n_episodes, 0
         state = task.begin(n_episodes, rng)
+        memory = {} if teacher is None else teacher.begin(n_episodes)
+        before, one_hot = torch.zeros(n_episodes, task.n_actions), torch.eye(task.n_actions)
         for _ in range(task.n_trials):
             for step in task.steps:
                 if task.n_features:
-                    seen[t] = task.observe(state, step)
-                if lost is not None:
-                    lost[t] = task.gaps(state, step)
-                shown = seen[t].numpy()
-                luck = uniform(rng, n_episodes).numpy()
+                    seen[t].copy_(task.observe(state, step))
+                if played.gaps is not None:
+                    played.gaps[t] = task.gaps(state, step)
+                shown, luck = seen[t].numpy(), uniform(rng, n_episodes).numpy()
                 if critic is not actor:
                     critic.answer(who, t, shown, taken[t - 1], rewards[t])
                     if t > 0:  # the prediction error of the step before, as `SeparateActorCritic.rpe` has it
                         value = critic.answers[-1]
                         told[t] = rewards[t] + self.discount * value[t] - value[t - 1]
                 actor.answer(who, t, shown, taken[t - 1], told[t], luck, taken[t])
+                if teacher is not None and played.taught is not None:
+                    taught, _, memory, _ = teacher(seen[t], before, torch.from_numpy(rewards[t]), memory)
+                    played.taught[t] = taught
+                    if teacher_share > 0:
+                        swap = uniform(rng, n_episodes) < teacher_share
+                        chosen[t].copy_(torch.where(swap, draw(taught, rng), chosen[t]))
+                    before = one_hot[chosen[t]]
                 reward, state = task.step(state, chosen[t], step, rng)
                 t += 1
                 rewards[t] = reward.numpy()
@@ -204,27 +232,15 @@ class Played(NamedTuple):
     observation : Tensor (time, network * episode, feature)
     gaps : Tensor (time, network * episode, option) or None
         As of `Task.gaps`, if they were asked for.
+    taught : Tensor (time, network * episode, option) or None
+        Policy of the teacher before the softmax, if there was one.
     """
 
     action: Tensor
     reward: Tensor
     observation: Tensor
     gaps: Tensor | None
-
-    def segment(self, logits: Tensor, value: Tensor) -> Segment:
-        """Return the whole episodes as a segment, given what was answered, for agents that did not play."""
-        none = self.reward[0] * 0
-        return Segment(
-            **{name: getattr(self, name) for name in ("observation", "action", "reward", "gaps")},
-            valid=torch.ones_like(self.action, dtype=torch.bool),
-            logits=logits.detach(),
-            value=value.detach(),
-            record={},
-            latents={},
-            state={},
-            action_before=none[:, None].expand(-1, logits.shape[-1]),
-            reward_before=none,
-        )
+    taught: Tensor | None
 
 
 class Part:
