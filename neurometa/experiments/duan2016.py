@@ -65,26 +65,26 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
 
 def _cell(n: int, k: int) -> dict[str, Experiment]:
     """All that is trained on N trials of K arms."""
-    name, long = f"rl2-bandit-{n}-{k}", {10: 1, 100: 4, 500: 5}[n] * (1.5 if k == 50 else 1)
+    name, minutes = f"rl2-bandit-{n}-{k}", {10: 0.5, 100: 1.0, 500: 1.2}[n] * (1.5 if k == 50 else 1)
     about = f"{n} trials of {k} arms"
     return {
         name: Experiment(
             _by_gaps(n, k),
             source=_TABLE1,
             about=f"{about}, trained by what the simulator says that each arm loses: is a network as good as an index?",
-            cpu_minutes=long,
+            cpu_minutes=minutes,
         ),
         f"{name}-reward": Experiment(
             _by_reward(n, k),
             source=_TABLE1,
             about=f"{about}, trained by reward alone, as the paper did, at the same budget.",
-            cpu_minutes=long,
+            cpu_minutes=minutes,
         ),
         f"{name}-gittins": Experiment(
             _by_imitation(n, k),
             source=_TABLE1,
             about=f"{about}, by imitation of Gittins indices: can a network hold what they do?",
-            cpu_minutes=0.4 * long,
+            cpu_minutes=minutes,
         ),
     }
 
