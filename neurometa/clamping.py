@@ -42,7 +42,8 @@ def clamp(agent: Agent, trials: xr.Dataset, task: Task | None = None, *, log: tu
     -------
     Dataset
         The trials, over ``step`` too: ``action`` (that was entered), ``step_reward``, ``observation``, and the agent's
-        ``value``, ``logits`` and record. It can be read like a rollout, e.g. by `neurometa.neural.rpe`.
+        ``value``, ``logits``
+        and record; the animal's own units are left out. It can be read like a rollout, e.g. by `neurometa.neural.rpe`.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def clamp(agent: Agent, trials: xr.Dataset, task: Task | None = None, *, log: tu
     grain = ("episode", "trial", "step")
     variables = {name: ((*grain, *_own_dims(name, agent, x.ndim - 3)), x) for name, x in arrays.items()}
     clamped = trials.drop_vars([name for name in (*variables, "step") if name in trials.variables])
-    clamped = clamped.drop_dims("step", errors="ignore").assign(variables).assign_coords(step=list(steps))
+    clamped = clamped.drop_dims(("step", "unit"), errors="ignore").assign(variables).assign_coords(step=list(steps))
     if "valid" not in clamped:
         clamped["valid"] = dataset.valid(trials, "choice")
     choice_step = task.choice_step if task is not None else "choice"

@@ -102,6 +102,14 @@ def test_a_flip_flop_of_three_bits_has_its_eight_corners():
     assert (pulse[:, 0] > 0.9).all()
 
 
+def test_points_that_no_unit_can_come_to_are_not_told():
+    n = np.eye(1)  # a unit that keeps what it has, so that every state is fixed
+    cell = GRU(np.zeros((3, 1)), np.concatenate([0 * n, 0 * n, n]), np.array([0.0, 50.0, 0.0]), np.zeros(3))
+    network = Exported(cell, np.ones((2, 1)), np.zeros(2), np.zeros(1), {"nothing": np.zeros((1, 1))})
+    found = neural.fixed_points(network, np.array([[-3.0], [0.5], [2.0]]))
+    assert found.state.values.tolist() == [[0.5]] and found.n_lost.values.tolist() == [2]
+
+
 def simulated(model=None, n_episodes=6, n_trials=60):
     rng = np.random.default_rng(0)
     prob = xr.DataArray(rng.random((n_episodes, n_trials, 2)), dims=("episode", "trial", "arm"))

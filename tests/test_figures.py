@@ -19,6 +19,7 @@ TRIALS = {  # how long their episodes are; the others' 12 trials
     "w16-fig3": (),
     "w16-fig4": ("n_trials=20",),
     "w16-fig5": ("n_trials=10",),
+    "w16-fig6": (),
     "w18-fig2": ("n_trials=60",),  # twice 15 trials back are in their last two thirds
     "w18-fig3": ("n_trials=40",),
     "w18-fig6": (),

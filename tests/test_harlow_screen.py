@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurometa import agents, behaviour, dataset, rollout, timed
+from neurometa import agents, behaviour, dataset, rollout, settings, timed
+from neurometa.agents import LSTM, Frozen
 from neurometa.errors import InputError
 from neurometa.render import images, screen
 from neurometa.tasks import HarlowScreen
 from neurometa.tasks.harlow_screen import CHOICE
+from neurometa.training import Curriculum, Training, a2c
 from tests import test_harlow_pixels as pixels
 from tests import test_tasks as laws
 
@@ -157,3 +159,35 @@ def test_the_test_has_the_time_of_the_papers_and_other_images():
 def test_pictures_of_a_folder_are_shown(tmp_path):
     task = HarlowScreen(2, images=pixels.write(tmp_path / "own", 8), image_size=4, frame=(10, 10))
     assert set(task.begin(200, generator())["image"].flatten().tolist()) == {0, 1, 2, 3}
+
+
+def test_a_curriculum_sets_a_setting_of_the_task_until_its_stages_are_over():
+    task = HarlowScreen(2, n_steps=10)
+    config = a2c.Config(
+        task,
+        LSTM(4, encoder=Frozen(n_features=8)),
+        n_updates=4,
+        batch_size=4,
+        curriculum=Curriculum("turn", ((0.25, 16.0), (0.5, 8.0))),
+    )
+    assert [config.task_at(share).turn for share in (0, 0.2, 0.25, 0.49, 0.5, 0.9)] == [16, 16, 8, 8, 4.4, 4.4]
+    assert settings.from_json([Training], settings.to_json(config)) == config
+    assert a2c.company(config) is None
+    trained = a2c.train(config)
+    plain = a2c.train(dataclasses.replace(config, curriculum=None))
+    assert not trained.head.weight.equal(plain.head.weight), "wide turns are other episodes"
+
+
+@pytest.mark.parametrize(
+    ("curriculum", "told"),
+    [
+        (lambda: Curriculum("turn", ()), r"stages is \(\); there is one at least"),
+        (lambda: Curriculum("turn", ((0.5, 3.0), (0.5, 2.0))), "rise from above 0 to at most 1"),
+        (lambda: Curriculum("trun", ((0.5, 3.0),)), "which HarlowScreen does not have. Did you mean 'turn'?"),
+        (lambda: Curriculum("turn", ((0.5, -3.0),)), "turn is -3.0; it must be above 0"),
+        (lambda: Curriculum("n_steps", ((0.5, 3.0),)), "A curriculum may change neither the steps of an episode nor"),
+    ],
+)
+def test_a_curriculum_that_cannot_be_is_refused_in_one_sentence(curriculum, told):
+    with pytest.raises(InputError, match=told):
+        a2c.Config(HarlowScreen(), LSTM(4, encoder=Frozen(n_features=8)), curriculum=curriculum())

@@ -25,7 +25,8 @@ from neurometa.tasks import (
     Volatility,
 )
 from neurometa.training import Adam, RMSProp, a2c, checkpoint, curve, loop
-from neurometa.training.together import COMPILED, Together
+from neurometa.training.part import COMPILED
+from neurometa.training.together import Together
 
 SMALL = a2c.Config(RestlessBandit(6), LSTM(5), optimizer=Adam(1e-2), n_updates=5, batch_size=3)
 SEEDS = (5, 6)

@@ -9,7 +9,7 @@ from neurometa.analysis.adaptation import ADAPTATION
 from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
-from neurometa.analysis.recordings import PHOTOMETRY
+from neurometa.analysis.recordings import BESIDE, PHOTOMETRY
 
 ANALYSES = (
     STAY,
@@ -28,6 +28,7 @@ ANALYSES = (
     ENCODE,
     DYNAMICS,
     PHOTOMETRY,
+    BESIDE,
     BELIEF,
     LATENCY,
     GOAL_VALUE,

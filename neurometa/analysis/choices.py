@@ -229,7 +229,6 @@ PREDICT = Analysis(
     asks="Predict choices that no model has seen.",
     compute=_predict,
     drawing=Drawing("Held-out choices", _draw_predict, "difference", ("model",)),
-    suits="reward_prob",
     seconds=60.0,
 )
 

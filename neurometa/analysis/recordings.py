@@ -27,3 +27,23 @@ PHOTOMETRY = Analysis(
     compute="It is asked of a table of signals, not of a run.",
     drawing=Drawing("What explains the signal", _draw_photometry, "coef", ("regressor", "time")),
 )
+
+
+def _draw_beside(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    plotting.alignments(ax, found, "linear")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    told = f"Variance of {int(found.n_units[-1])} neurons over {int(found.n_types.min())} types of trials"
+    return f"{told} that a ridge map explains in the other half of the episodes; bands: 95 % of halvings."
+
+
+BESIDE = Analysis(
+    name="beside",
+    file="beside.nc",
+    heading=ACTIVITY,
+    asks="Set an agent's states beside an animal's neurons.",
+    compute="It takes the trials of an animal too, to which the agent is clamped.",
+    drawing=Drawing("Beside an animal's neurons", _draw_beside, "alignment", None, legend_beside=True),
+    reads_activity=True,
+)

@@ -4,7 +4,7 @@ from neurometa import tasks
 from neurometa.agents import LSTM, Frozen
 from neurometa.experiments.experiment import Experiment
 from neurometa.experiments.wang2018 import INPUTS
-from neurometa.training import Adam, Linear, NStep, a2c
+from neurometa.training import GAE, Adam, Curriculum, Linear, NStep, a2c
 
 EXPERIMENTS = {
     "harlow-pixels": Experiment(
@@ -22,5 +22,22 @@ EXPERIMENTS = {
         source="Wang et al. 2016, experiment 6, Fig 6f, reduced to one decision a trial",
         about="Does a network that sees learn from one trial which of two new images pays?",
         cpu_minutes=1.6,
+    ),
+    "harlow-screen": Experiment(
+        # with wide turns the first action takes an image, so that which of them pays is learned first, and then to turn
+        a2c.Config(
+            tasks.HarlowScreen(n_steps=75),
+            LSTM(64, inputs=INPUTS, encoder=Frozen(n_features=48)),
+            optimizer=Adam(Linear(5e-3, 5e-4)),
+            returns=GAE(0.75, 0.9),
+            n_updates=2000,
+            batch_size=64,
+            value_weight=0.5,
+            entropy_weight=Linear(0.05, 5e-3),
+            curriculum=Curriculum("turn", ((0.5, 16.0), (0.6, 12.0), (0.7, 9.0), (0.8, 6.5))),
+        ),
+        source="Wang et al. 2016, experiment 6, Fig 6, with frames of 28 x 28 and an encoder that is not trained",
+        about="The same on a screen that is looked at by turning, with a cross to fixate before each trial.",
+        cpu_minutes=6,
     ),
 }

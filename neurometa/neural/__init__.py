@@ -1,6 +1,8 @@
 """What a network holds in mind and how it errs: where its state goes, what can be read from it, what its units code."""
 
+from neurometa.neural.alignment import align, trial_types
 from neurometa.neural.belief import belief, belief_update, total_variation
+from neurometa.neural.beside import beside, learned, partial_determination
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.dynamics import dynamics
 from neurometa.neural.encoding import encode
@@ -14,8 +16,10 @@ from neurometa.neural.rpe import compare_rpes, rpe, rpe_beside_references, train
 
 __all__ = [
     "Exported",
+    "align",
     "belief",
     "belief_update",
+    "beside",
     "compare_rpes",
     "decode",
     "dynamics",
@@ -24,9 +28,11 @@ __all__ = [
     "fixed_points",
     "functional_mixed_model",
     "hidden_state",
+    "learned",
     "of_choices",
     "of_learner",
     "of_run",
+    "partial_determination",
     "places",
     "principal_components",
     "project",
@@ -37,4 +43,5 @@ __all__ = [
     "saliency",
     "total_variation",
     "training_discount",
+    "trial_types",
 ]

@@ -11,6 +11,8 @@ from scipy.special import expit
 
 from neurometa.models import Model
 
+EDGE = 1e-6  # by which a hidden unit may be beyond 1, for rounding
+
 
 class Cell(abc.ABC):
     """A state that moves under an input.
@@ -37,6 +39,10 @@ class Cell(abc.ABC):
     @abc.abstractmethod
     def input_jacobian(self, state: np.ndarray, given: np.ndarray) -> np.ndarray:
         """Return the derivative of the next state by the input (..., next, input)."""
+
+    def reachable(self, state: np.ndarray) -> np.ndarray:
+        """Say of states (..., state) whether they can be come to: hidden units do not leave [-1, 1]."""
+        return np.ones(state.shape[:-1], bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +96,10 @@ class GRU(Cell):
         direct = _rows((1 - update) * (1 - candidate**2), within)
         return direct + _rows((state - candidate) * update * (1 - update), by_update)
 
+    def reachable(self, state: np.ndarray) -> np.ndarray:
+        """Say of states whether they lie within [-1, 1]."""
+        return (np.abs(state) <= 1 + EDGE).all(-1)
+
     def _gates(self, state: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, ...]:
         """Reset, update, candidate, and the candidate's recurrent part."""
         enter = np.split(given @ self.weight_ih.T + self.bias_ih, 3, -1)
@@ -139,6 +149,10 @@ class LSTM(Cell):
     def input_jacobian(self, state: np.ndarray, given: np.ndarray) -> np.ndarray:
         """Return the derivative by the input."""
         return self._derivatives(state, given, self.weight_ih)[0]
+
+    def reachable(self, state: np.ndarray) -> np.ndarray:
+        """Say of states whether hidden units lie within [-1, 1]."""
+        return (np.abs(np.split(state, 2, -1)[0]) <= 1 + EDGE).all(-1)
 
     def _derivatives(self, state: np.ndarray, given: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """By what enters the gates through `weight`, and by the cell's state."""

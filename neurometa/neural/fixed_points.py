@@ -34,7 +34,7 @@ def fixed_points(exported: Exported, states: np.ndarray, *, n_steps: int = N_STE
         ``eigenvalue_real`` and ``eigenvalue_imag`` over ``mode`` (the slowest first), ``time_constant`` (trials, of the
         slowest mode: -1 / log of its size; infinite at 1),
         ``stable`` (no eigenvalue of size 1 or more), and ``n_starts`` (how many ended there). ``n_lost`` over
-        ``given`` counts the starts that ended at no such point.
+        ``given`` counts the starts that ended at no such point, or at one that no unit can come to.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def fixed_points(exported: Exported, states: np.ndarray, *, n_steps: int = N_STE
     rows, lost = [], []
     for name, steps in exported.inputs.items():
         ends, speed = _descend(exported, steps, states, n_steps)
-        kept = np.flatnonzero(speed < SLOW)
+        kept = np.flatnonzero((speed < SLOW) & exported.cell.reachable(ends))
         lost.append(len(states) - len(kept))
         spread = max(float(np.sqrt(states.var(0).sum())), float(np.sqrt(ends.var(0).sum())), 1e-6)
         for place, n in _distinct(ends[kept], speed[kept], APART * spread):

@@ -1,6 +1,7 @@
 """Drawing: labelled data and axes in, axes out; and the figures of the papers by name."""
 
 from neurometa.plotting.adaptation import adaptation_curve
+from neurometa.plotting.beside import alignments, determination
 from neurometa.plotting.choices import choice_shares, choices_on_probability, raster
 from neurometa.plotting.coding import generalisation, rpe_scatter, unit_coding
 from neurometa.plotting.colours import BASELINES, COLOURS, DASHES
@@ -44,12 +45,14 @@ __all__ = [
     "DASHES",
     "adaptation_curve",
     "agent_interval",
+    "alignments",
     "baseline_curves",
     "choice_shares",
     "choices_on_probability",
     "coefficient_bands",
     "correlations",
     "cue_responses",
+    "determination",
     "end_points",
     "estimates",
     "foot",

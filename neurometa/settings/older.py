@@ -38,8 +38,8 @@ _NETWORK = {
     "value_unit": 1.0,
 }
 UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older than these settings
-    "a2c.Config": {"start": ""},
-    "ppo.Config": {"start": ""},
+    "a2c.Config": {"start": "", "curriculum": None},
+    "ppo.Config": {"start": "", "curriculum": None},
     "agents.GRU": _NETWORK,
     "agents.LSTM": _NETWORK,
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},

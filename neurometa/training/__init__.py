@@ -2,6 +2,7 @@
 
 from neurometa.training import a2c, imitation, maml, ppo, trpo, varibad
 from neurometa.training.config import Training, algorithm, build
+from neurometa.training.curriculum import Curriculum
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
 from neurometa.training.schedules import Linear
@@ -9,6 +10,7 @@ from neurometa.training.schedules import Linear
 __all__ = [
     "GAE",
     "Adam",
+    "Curriculum",
     "Disturbance",
     "Linear",
     "NStep",

@@ -251,7 +251,7 @@ def _train_plainly(config: Config, run: Path | None, device: str, progress: loop
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> curve.Row:
     """Play a batch, step the weights, and return what there is for the learning curve."""
     of = config.returns.of
-    (played,) = segments(config.task, agent, config.batch_size, rng, log=agent.kept, gaps=of != "reward")
+    (played,) = segments(config.task_at(share), agent, config.batch_size, rng, log=agent.kept, gaps=of != "reward")
     answered = agent.sequence(played, agent.begin(config.batch_size))
     valid = played.valid if "valid" in config.task.latents else None
     reward = judged_by(of, played.action, played.reward, played.gaps)

@@ -17,6 +17,7 @@ from neurometa.settings import name_of
 from neurometa.share import folder
 from neurometa.tasks import Task
 from neurometa.training.checkpoint import WEIGHTS, load_weights
+from neurometa.training.curriculum import Curriculum
 
 LOOKS = 256, 20  # episodes, and their first steps, in which a frozen encoder sees what there is to see
 
@@ -39,6 +40,8 @@ class Training(abc.ABC):
         Updates, and fresh episodes in each.
     seed : int
         Fixes initial weights, tasks and choices.
+    curriculum : Curriculum or None
+        Another value of a setting of the task in the first parts of training.
     start : str
         Where training begins, if not from initial weights: the folder of a run, or an agent that comes along, as
         ``"rl2-bandit-100-5/0"``; of any algorithm and task, with a network of the same shapes. See `begin`.
@@ -62,6 +65,7 @@ class Training(abc.ABC):
     batch_size: int = dataclasses.field(default=256, kw_only=True)
     seed: int = dataclasses.field(default=0, kw_only=True)
     start: str = dataclasses.field(default="", kw_only=True)
+    curriculum: Curriculum | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         self.network.check(self.task.observation_shape)
@@ -76,6 +80,10 @@ class Training(abc.ABC):
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
+        for until, _ in self.curriculum.stages if self.curriculum else ():
+            stage = self.task_at(until / 2)
+            if (stage.n_steps, stage.observation_shape) != (self.n_steps, self.task.observation_shape):
+                raise InputError("A curriculum may change neither the steps of an episode nor what is shown.")
 
     def check(self) -> None:
         """Raise unless training can begin: what other files say, or is too dear to find out for settings alone.
@@ -97,6 +105,10 @@ class Training(abc.ABC):
     def n_steps(self) -> int:
         """Steps in an episode."""
         return self.task.n_steps
+
+    def task_at(self, share: float) -> Task:
+        """Return what is played when a fraction of the updates, in [0, 1), is done."""
+        return self.curriculum.at(self.task, share) if self.curriculum else self.task
 
     @property
     def budget(self) -> int:

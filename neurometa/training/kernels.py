@@ -15,11 +15,7 @@ import numba
 import numpy as np
 
 _compile = numba.njit(fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", nogil=True, cache=True)
-ZERO, ONE, HALF = (
-    np.float32(0),
-    np.float32(1),
-    np.float32(0.5),
-)  # plain numbers would turn the arithmetic into double precision
+ZERO, ONE, HALF = map(np.float32, (0, 1, 0.5))  # plain numbers would turn the arithmetic into double precision
 FIRST, SECOND = np.float32(0.9), np.float32(0.999)  # decays of Adam (Kingma & Ba 2015)
 
 

@@ -154,7 +154,7 @@ def learn(
         Another loss of each minibatch, which is added, and its terms.
     """
     told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
-    played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
+    played = list(segments(config.task_at(share), agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):

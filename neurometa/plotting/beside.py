@@ -1,0 +1,62 @@
+"""An agent's states beside an animal's neurons, in axes."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from neurometa.dataset import require
+from neurometa.plotting.colours import COLOURS
+
+
+def alignments(ax: Axes, found: xr.Dataset, measure: str = "linear", *, area: str | None = None) -> Axes:
+    """Draw how far each population agrees with the neurons at each time, with the noise ceiling above.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    found : Dataset
+        As of `neurometa.neural.beside`. Of the steps of an agent the one that agrees best is drawn.
+    measure : {"linear", "procrustes", "cka", "rsa"}
+        Which measure.
+    area : str, optional
+        Which area; by default the last, of all units.
+    """
+    require(found, alignment=("measure", "population", "agent_step", "step"), ceiling=("measure", "step"))
+    one = found.sel(measure=measure)
+    if "area" in one.dims:
+        one = one.isel(area=-1) if area is None else one.sel(area=area)
+    place = np.arange(one.sizes["step"])
+    ax.plot(place, one.ceiling, color="0.5", ls="--", lw=1, label="noise ceiling")
+    for k, name in enumerate(map(str, one.population.values)):
+        own = one.sel(population=name)
+        best = own.isel(agent_step=int(np.nanargmax(own.alignment.mean("step").values)))
+        colour = COLOURS[(0, 7, 2, 3, 4)[k % 5]]
+        ax.plot(place, best.alignment, color=colour, label=f"{name} ({best.agent_step.item()})")
+        ax.fill_between(place, best.lower, best.upper, color=colour, alpha=0.2, lw=0)
+    if "shuffled" in one:
+        ax.plot(place, one.shuffled.isel(population=0).mean("agent_step"), color="0.7", ls=":", label="shuffled")
+    ax.axhline(0, color="0.8", lw=0.5, zorder=0)
+    labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
+    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", ylabel=f"alignment ({measure})", ylim=(-0.5, 1.05))
+    return ax
+
+
+def determination(ax: Axes, found: xr.Dataset, *, area: str | None = None) -> Axes:
+    """Draw the coefficient of partial determination of each factor over time, means over neurons and standard errors.
+
+    Parameters
+    ----------
+    ax, found, area
+        As for `alignments`.
+    """
+    require(found, cpd=("factor", "step"))
+    one = found if "area" not in found.cpd.dims else found.isel(area=-1) if area is None else found.sel(area=area)
+    place = np.arange(one.sizes["step"])
+    for k, name in enumerate(map(str, one.factor.values)):
+        own = one.sel(factor=name)
+        ax.errorbar(place, own.cpd, own.cpd_se, color=COLOURS[k], label=name.replace("_", " "), lw=1.2)
+    ax.plot(place, one.cpd_chance.mean("factor"), color="0.7", ls=":", label="shuffled")
+    labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
+    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", ylabel="partial determination", ylim=(0, None))
+    return ax
