@@ -30,7 +30,7 @@ def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
         optimizer=Adam(Linear(1e-2 if short else 5e-3, 0.0)),
         # over ten trials all that comes counts from the start; over more, its noise would drown what there is to learn
         returns=GAE(1.0, 1.0, of="gaps") if short else GAE(Linear(0.8, 1.0, over=0.6), 0.95, of="gaps"),
-        n_updates={10: 3000, 100: 2400, 500: 1200}[n_trials],
+        n_updates={10: 3000, 100: 6000, 500: 1200}[n_trials],
         batch_size={10: 250, 100: 64, 500: 32}[n_trials],
         value_weight=0.05,
         entropy_weight=Linear(0.02, 0.0),
@@ -65,20 +65,20 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
 
 def _cell(n: int, k: int) -> dict[str, Experiment]:
     """All that is trained on N trials of K arms."""
-    name, minutes = f"rl2-bandit-{n}-{k}", {10: 0.5, 100: 1.0, 500: 1.2}[n] * (1.5 if k == 50 else 1)
+    name, minutes = f"rl2-bandit-{n}-{k}", {10: 0.3, 100: 1.0, 500: 1.2}[n] * (1.5 if k == 50 else 1)
     about = f"{n} trials of {k} arms"
     return {
         name: Experiment(
             _by_gaps(n, k),
             source=_TABLE1,
             about=f"{about}, trained by what the simulator says that each arm loses: is a network as good as an index?",
-            cpu_minutes=minutes,
+            cpu_minutes=2 * minutes,
         ),
         f"{name}-reward": Experiment(
             _by_reward(n, k),
             source=_TABLE1,
             about=f"{about}, trained by reward alone, as the paper did, at the same budget.",
-            cpu_minutes=minutes,
+            cpu_minutes=2 * minutes,
         ),
         f"{name}-gittins": Experiment(
             _by_imitation(n, k),
