@@ -36,6 +36,7 @@ LEAST = {
     "foraging": 0.42,
     "volatility": 0.33,
 }  # reward per trial: criteria of simulations 1 and 2
+LEAST |= {"gridworld-varibad": 8.0, "gridworld-rl2": 8.0}
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
 UNBOXED |= {"harlow-screen"}
