@@ -236,7 +236,11 @@ def test_an_agent_that_is_unrolled_passes_through_the_loop_as_any_other():
     assert trials.hidden.sizes["unit"] == 64 and trials.value.isnull().all() and np.isfinite(trials.logits).all()
 
 
-@pytest.mark.parametrize("config", [bandit(sampling=True), point(order=1, n_inner_steps=2)], ids=["bandit", "point"])
+@pytest.mark.parametrize(
+    "config",
+    [bandit(sampling=True), point(order=1, n_inner_steps=2), point(n_inner_steps=0)],
+    ids=["bandit", "point", "none"],
+)
 def test_training_changes_the_weights_and_a_seed_fixes_it(config):
     rows = []
     agent, again = maml.train(config, progress=rows.append), maml.train(config)

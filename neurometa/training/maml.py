@@ -166,7 +166,7 @@ def _update(config: Config, agent: PlasticAgent, optimizer: Optimizer, rng: torc
     """Live in a batch of tasks, learn from it for some epochs, and return what there is for the learning curve."""
     lived, reward = live(config, agent, rng)
     with torch.no_grad():
-        weights = _stepped(agent, lived[:-1], 1)[-1]
+        weights = _stepped(agent, lived, 1)[-1]
         before, _ = agent.policy(weights, lived[-1].observation)
     found = []
     for _ in range(config.n_epochs):
@@ -206,9 +206,8 @@ def live(config: Config, agent: PlasticAgent, rng: torch.Generator) -> tuple[lis
 
 def _stepped(agent: PlasticAgent, lived: list[Lived], order: int) -> list[Weights]:
     """The weights before each inner step, and after the last, as functions of those trained."""
-    n_tasks = len(lived[0].observation) if lived else 1
-    weights = [agent.fresh(n_tasks)]
-    for step, each in enumerate(lived):
+    weights = [agent.fresh(len(lived[0].action))]
+    for step, each in enumerate(lived[:-1]):
         weights.append(agent.adapted(weights[-1], each, step, order=order))
     return weights
 
@@ -239,9 +238,8 @@ def objective(
         that played.
     """
     last, clip, n_axes = lived[-1], at(config.clip, share), config.task.n_axes
-    weights = _stepped(agent, lived[:-1], config.order)
-    final = {name: x.expand(len(last.action), *x.shape[1:]) for name, x in weights[-1].items()}
-    now, _ = agent.policy(final, last.observation)
+    weights = _stepped(agent, lived, config.order)
+    now, _ = agent.policy(weights[-1], last.observation)
     ratio = (policies.log_prob(now, last.action) - policies.log_prob(before, last.action)).exp()
     gain = torch.minimum(ratio * last.advantage, ratio.clamp(1 - clip, 1 + clip) * last.advantage).mean()
     loss = -gain
