@@ -132,8 +132,8 @@ def _entered(trials: xr.Dataset, task: Task | None, steps: tuple[str, ...], n_ac
         action[:, steps.index(choice_step)] = _whole(trials.choice.where(made, -1))
         paid = trials.reward.where(made, 0.0).fillna(0.0)
         reward[:, -1] = torch.from_numpy(paid.transpose("trial", "episode").values.astype(np.float32))
-    made = np.ascontiguousarray(dataset.valid(trials, "choice").transpose("trial", "episode").values)
-    valid = torch.from_numpy(made)[:, None].expand_as(action)
+    shown = np.ascontiguousarray(dataset.valid(trials, "choice").transpose("trial", "episode").values)
+    valid = torch.from_numpy(shown)[:, None].expand_as(action)
     return {"action": action, "reward": reward, "observation": _shown(trials, task, steps), "valid": valid}
 
 

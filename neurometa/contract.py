@@ -58,6 +58,7 @@ VARIABLES = {
     "posterior_cue": Variable(("trial", "step"), "probability that cue 0 is rewarded"),
     "posterior_volatility": Variable(("trial", "step"), "expected volatility", "1/trial"),
     "observation": Variable(("trial", "step", "feature"), "observation"),
+    "goal_place": Variable(("axis",), "position of the goal"),
     "valid": Variable(("trial",), "trial was played (False: padding)"),
     "onset": Variable(("trial",), "step at which the trial began (-1: never)"),
     "latency": Variable(("trial",), "steps that the trial took", "steps"),

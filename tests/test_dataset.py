@@ -36,7 +36,7 @@ def refusal(call, *args) -> str:
 def full_run() -> xr.Dataset:
     """A run with every variable of the contract, coordinates of every kind, and a dim of one."""
     sizes = {"episode": 3, "trial": 5, "step": 1, "arm": 2, "state": 2, "option": 2, "unit": 4, "feature": 2}
-    sizes |= {"axis": 2, "row": 3, "column": 3}
+    sizes |= {"axis": 2, "row": 3, "column": 3, "latent": 2, "query": 2}
     rng = np.random.default_rng(0)
     run = xr.Dataset(attrs={"task": "bandit", "config": '{"n_units": 48}', "seed": 3, "contract": CONTRACT})
     for name, variable in VARIABLES.items():

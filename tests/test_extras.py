@@ -16,7 +16,7 @@ from neurometa.errors import InputError
 from neurometa.models import RescorlaWagner
 
 PACKAGE = Path(neurometa.__file__).parent
-NAMES = {"scikit-learn": "sklearn"}  # of distributions that are imported under another
+NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # of distributions that are imported under another
 OPTIONAL = {  # module: its extra
     "gymnasium": "gym",
     "pynwb": "nwb",

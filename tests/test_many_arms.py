@@ -14,6 +14,7 @@ from neurometa.models import (
     MODELS,
     ChoiceKernel,
     Forgetting,
+    ForgettingChoiceKernel,
     KalmanSoftmax,
     PearceHall,
     RescorlaWagner,
@@ -30,6 +31,7 @@ MODELS_OF_ANY = (
     Forgetting(0.4, 0.2, 5.0),
     ChoiceKernel(0.3, 2.0),
     RescorlaWagnerChoiceKernel(0.4, 0.3, 4.0, 1.0),
+    ForgettingChoiceKernel(0.4, 0.2, 0.3, 4.0, 1.0),
     PearceHall(0.6, 0.3, 1.0, 4.0),
     KalmanSoftmax(2.0, 1.0, 0.0, 6.0, 1.0),
 )

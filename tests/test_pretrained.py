@@ -40,6 +40,10 @@ LEAST |= {"gridworld-varibad": 8.0, "gridworld-rl2": 8.0}
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
 UNBOXED |= {"harlow-screen"}
+UNBOXED |= {
+    f"rl2-bandit-{n}-{k}{form}" for n in (10, 100, 500) for k in (5, 10, 50) for form in ("", "-reward", "-gittins")
+}
+UNBOXED |= {"point-maml", "point-fomaml", "point-pretrained", "independent-maml", "arms-5-maml", "arms-10-maml"}
 UNBOXED |= {"imaze", "maze-small", "maze-large"}  # from frames: hours
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}
 

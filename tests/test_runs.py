@@ -147,7 +147,7 @@ def test_an_agent_plays_the_test_task_of_another_experiment_as_it_is(run):
     expected = unroll(DependentBandit(difficulty="easy"), runs.load_agent(run), 50, runs.evaluation_rng(1))
     assert np.array_equal(trials.choice.transpose("trial", "episode"), expected["action"][:, 0])
     assert json.loads(trials.attrs["task"])["difficulty"] == "easy"
-    with pytest.raises(InputError, match=r"2 actions and 0 features .* the test task has 11 and 0"):
+    with pytest.raises(InputError, match=r"2 actions and 0 features .* the test task has 11 actions and 0 features"):
         runs.evaluate(run, n_episodes=5, on="informative")
     with pytest.raises(InputError, match=r"no experiment 'dependent-eazy'. Did you mean 'dependent-easy'\?"):
         runs.evaluate(run, n_episodes=5, on="dependent-eazy")

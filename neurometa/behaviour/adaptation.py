@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.performance import mean_interval
-from neurometa.dataset import BEYOND_PROBABILITY, require
+from neurometa.dataset import BEYOND_PROBABILITY, require, valid
 from neurometa.errors import InputError
 from neurometa.exact import gridworld, point_navigation
 
@@ -37,12 +37,13 @@ def adaptation(trials: xr.Dataset) -> xr.Dataset:
         A variable is absent, or nothing says what is optimal.
     """
     require(trials, reward=("episode", "trial"))
-    optimum = known_world(trials)
-    by_trial = mean_interval(trials.reward)
-    area = mean_interval((optimum - trials.reward).sum("trial"))
+    lived = valid(trials, "reward")  # padding pays nothing and gives nothing up
+    reward, optimum = trials.reward.where(lived), known_world(trials).where(lived)
+    by_trial = mean_interval(reward)
+    area = mean_interval((optimum - reward).sum("trial"))
     n_steps = trials.sizes.get("step", 1)
     found = xr.Dataset({"reward": by_trial["mean"], "reward_interval": _interval(by_trial)})
-    found["optimum"] = optimum.mean("episode").broadcast_like(found.reward)
+    found["optimum"] = optimum.mean("episode")
     found["steps_lived"] = ("trial", n_steps * np.arange(1, trials.sizes["trial"] + 1))
     found["area"], found["area_interval"] = area["mean"], _interval(area)
     found["n"] = trials.sizes["episode"]

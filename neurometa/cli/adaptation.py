@@ -16,7 +16,7 @@ Many = Annotated[
 
 
 def adaptation(trials: Many, as_json: JSON = False) -> None:
-    """Show how reward comes up to the optimum within an episode.
+    """How reward comes up to the optimum within an episode.
 
     Every agent is charged with all environment steps of the episode, also those from which gradients are taken.
     Writes adaptation.nc beside each.

@@ -33,6 +33,6 @@ def list_(as_json: JSON = False) -> None:
         for name, found in experiments.items():
             where = found.source.removeprefix(paper).strip(", ")
             about = f"{found.about}\n{where[:1].upper()}{where[1:]}"
-            rows.append([name, f"{found.config.budget / 1e6:.1f} M", f"{found.cpu_minutes:g} min", about])
-        table(["experiment", "steps", "CPU time", "question and source"], rows, paper)
+            rows.append([name, f"{found.config.budget / 1e6:.1f} M\n{found.cpu_minutes:g} min", about])
+        table(["experiment", "steps and\nCPU time", "question and source"], rows, paper)
     say("Train one with: neurometa train EXPERIMENT --out runs/NAME")

@@ -56,8 +56,8 @@ def rollout(
     from neurometa.rollout import ACTIVITY
 
     one_thread()
-    if film < 0 or film > episodes:
-        raise InputError(f"film is {film}; it must be from 0 to the {episodes} episodes that are played.")
+    if film < 0 or film > max(episodes, 0):
+        raise InputError(f"--film is {film}; it must be from 0 to the {episodes} episodes that are played.")
     if out is not None and not pretrained:
         raise InputError("--out is for --pretrained; the trials of a run go into its own folder.")
     if agent and not pretrained:

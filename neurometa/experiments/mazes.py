@@ -5,6 +5,7 @@ frames: a turn of 90 degrees, a walk of a block. They train in minutes, and tell
 """
 
 import dataclasses
+from typing import Any
 
 from neurometa import tasks
 from neurometa.agents import GRU, Conv
@@ -12,7 +13,7 @@ from neurometa.experiments.experiment import Experiment
 from neurometa.experiments.wang2018 import INPUTS
 from neurometa.training import GAE, Adam, Linear, ppo
 
-_STEPS = {"view": "vector", "turn": 90.0, "stride": 1.0}
+_STEPS: dict[str, Any] = {"view": "vector", "turn": 90.0, "stride": 1.0}
 
 # Rewards of 10 make the squared error of the value a hundredfold of the other terms, hence its weight.
 _IMAZE = ppo.Config(

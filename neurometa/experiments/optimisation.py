@@ -19,9 +19,10 @@ _POINT = maml.Config(
 )
 
 # Without the sampling term nothing would reward the pulls before the step for what they tell: exploration is lost.
+_ARMS = Plastic((), adapt_after=20, step_sizes=(10.0,), learned_step_size=True, baseline="others")
 _BANDIT = maml.Config(
     tasks.IndependentBandit(),
-    Plastic((), adapt_after=20, step_sizes=(10.0,), learned_step_size=True, baseline="others"),
+    _ARMS,
     optimizer=Adam(Linear(0.05, 0.0)),
     sampling=True,
     n_updates=400,
@@ -31,7 +32,7 @@ _BANDIT = maml.Config(
 
 
 def _arms(n_arms: int, n_explored: int) -> Experiment:
-    network = dataclasses.replace(_BANDIT.network, adapt_after=n_explored)
+    network = dataclasses.replace(_ARMS, adapt_after=n_explored)
     return Experiment(
         dataclasses.replace(_BANDIT, task=tasks.IndependentBandit(n_arms=n_arms), network=network),
         source=f"Mishra et al. 2018, Table 3, {n_arms} arms and 100 pulls, the row of MAML",

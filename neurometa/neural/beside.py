@@ -1,6 +1,7 @@
 """An agent beside an animal: what both code, and how far their states agree trial type by trial type."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -8,7 +9,7 @@ import xarray as xr
 from neurometa.dataset import n_options, played, require
 from neurometa.errors import InputError
 from neurometa.fitting import fit, latents
-from neurometa.models import Hybrid, LatentState, RescorlaWagner
+from neurometa.models import Hybrid, LatentState, Model, RescorlaWagner
 from neurometa.neural import partial
 from neurometa.neural.alignment import GRAIN, align, trial_types
 from neurometa.neural.decoding import decode
@@ -36,19 +37,25 @@ def learned(trials: xr.Dataset) -> xr.Dataset:
     made = played(trials)
     chosen = trials.choice.clip(min=0)
     if "second_state" in trials:
-        held = latents(Hybrid.of(fit(Hybrid, trials, pool="episode")), trials)
+        held = _in_mind(Hybrid, trials)
         values = {f"{name}_value": held[f"{name}_value"] for name in ("model_free", "model_based")}
         found = {name: x.isel(option=chosen).where(made) for name, x in values.items()}
         arms = held.model_free_value.rename(option="arm")
         return xr.Dataset(found | {"rpe": held.outcome_rpe.where(made), "arm_value": arms}).reset_coords(drop=True)
-    held = latents(RescorlaWagner.of(fit(RescorlaWagner, trials, pool="episode")), trials)
+    held = _in_mind(RescorlaWagner, trials)
     found = {"model_free_value": held.arm_value.isel(arm=chosen).where(made), "rpe": held.rpe}
     found["arm_value"] = held.arm_value
     binary = set(np.unique(trials.reward.values[made.transpose(*trials.reward.dims).values])) <= {0, 1}
     if n_options(trials) == 2 and binary:
-        inferred = latents(LatentState.of(fit(LatentState, trials, pool="episode")), trials)
+        inferred = _in_mind(LatentState, trials)
         found["model_based_value"] = inferred.arm_value.isel(arm=chosen).where(made)
     return xr.Dataset(found).reset_coords(drop=True)
+
+
+def _in_mind(model: type[Model] | type[Hybrid], trials: xr.Dataset) -> xr.Dataset:
+    """What a learner held in mind, with the parameters that explain the choices best."""
+    fitted: Any = fit(model, trials, pool="episode")
+    return latents(model.of(fitted), trials)
 
 
 def factors_of(trials: xr.Dataset, held: xr.Dataset) -> dict[str, xr.Dataset]:
@@ -108,7 +115,7 @@ def partial_determination(
         why = partial.why_not(x[used], None)
         if why:
             raise InputError(
-                f"There is no encoding at step {activity.step.values[k]!r}, as {why}: {', '.join(factors)}."
+                f"There is no encoding at step {activity.step.values[k]!r}, as {why}: {', '.join(map(str, factors))}."
             )
         found.append(_squared(y[used], x[used]))
         null = []

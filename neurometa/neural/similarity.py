@@ -49,7 +49,8 @@ def procrustes(x: np.ndarray, y: np.ndarray) -> float:
     squared Procrustes distance of both at unit size (Schönemann 1966).
     """
     x, y = x - x.mean(0), y - y.mean(0)
-    nuclear = np.linalg.svd(x.T @ np.linalg.qr(y.T, mode="r").T, compute_uv=False).sum()
+    triangle = np.asarray(np.linalg.qr(y.T, mode="r"))
+    nuclear = np.linalg.svd(x.T @ triangle.T, compute_uv=False).sum()
     return float(nuclear**2 / ((x**2).sum() * (y**2).sum()))
 
 
@@ -86,8 +87,8 @@ def distances(x: np.ndarray) -> np.ndarray:
 
 def rsa(x: np.ndarray, y: np.ndarray) -> float:
     """Rank correlation of the distances between conditions in both (Kriegeskorte et al. 2008)."""
-    ranks = [_ranks(distances(each)) for each in (x, y)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    first, second = (_ranks(distances(each)) for each in (x, y))
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
