@@ -31,7 +31,7 @@ from neurometa import dataset, runs
 from neurometa.cli import main as shell
 from neurometa.errors import InputError
 from neurometa.storage import read_json, read_lines
-from neurometa.training import a2c, checkpoint
+from neurometa.training import a2c, checkpoint, loop
 
 PROVENANCE = ("created", "commit")
 SETTINGS = ("--set", "n_units=8", "--set", "batch_size=8", "--set", "task.n_trials=20")
@@ -54,7 +54,7 @@ def start(args: list[str], folder: Path, said: Path) -> int:
     if child:
         return child
     os.setsid()
-    a2c.SECONDS_BETWEEN_CHECKPOINTS = 0.03
+    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.03
     out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)

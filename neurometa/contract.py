@@ -1,6 +1,7 @@
 """The variables of the data contract: what each is called, the dims that it must span, its label and units.
 
-They are what tasks have in common, and what an analysis asks for by name; a task declares what else it logs.
+They are what tasks have in common, and what an analysis asks for by name; a task declares what else it logs. Where
+trials last as long as they take, what spans ``trial`` and ``step`` here spans ``time`` instead.
 """
 
 from typing import NamedTuple
@@ -42,9 +43,14 @@ VARIABLES = {
     "action": Variable(("trial", "step"), "action"),
     "step_reward": Variable(("trial", "step"), "reward of the step", "reward"),
     "value": Variable(("trial", "step"), "value predicted by the agent", "reward"),
+    "action_mean": Variable(("trial", "step", "axis"), "mean of the policy"),
+    "action_sd": Variable(("trial", "step", "axis"), "SD of the policy"),
     "logits": Variable(("trial", "step", "option"), "policy before the softmax", "nats"),
     "hidden": Variable(("trial", "step", "unit"), "hidden state after the step"),
     "cell": Variable(("trial", "step", "unit"), "cell state after the step"),
+    "latent_mean": Variable(("trial", "step", "latent"), "mean of the belief before the step"),
+    "latent_logvar": Variable(("trial", "step", "latent"), "log variance of the belief before the step"),
+    "predicted_reward": Variable(("trial", "step", "query"), "probability of a reward that the belief predicts"),
     "activity": Variable(("trial", "step", "unit"), "activity recorded"),
     "rpe_input": Variable(("trial", "step"), "prediction error given to the actor", "reward"),
     "posterior_prob": Variable(("trial", "step"), "expected reward probability of arm 0"),
@@ -53,6 +59,18 @@ VARIABLES = {
     "posterior_volatility": Variable(("trial", "step"), "expected volatility", "1/trial"),
     "observation": Variable(("trial", "step", "feature"), "observation"),
     "valid": Variable(("trial",), "trial was played (False: padding)"),
+    "onset": Variable(("trial",), "step at which the trial began (-1: never)"),
+    "latency": Variable(("trial",), "steps that the trial took", "steps"),
+    "censored": Variable(("trial",), "trial was broken off before its end"),
+    "trial_index": Variable(("time",), "trial that the step belongs to"),
+    "event": Variable(("time",), "what the step led to"),
+    "valid_time": Variable(("time",), "step was played (False: padding)"),
+    "position": Variable(("time", "axis"), "position", "blocks"),
+    "heading": Variable(("time",), "heading, from x towards y", "degrees"),
+    "goal": Variable(("trial", "axis"), "position of the goal", "blocks"),
+    "goal_seen": Variable(("time",), "goal was in view"),
+    "start": Variable(("trial", "axis"), "position at which the trial begins", "blocks"),
+    "wall": Variable(("row", "column"), "texture of a block, from 1 (0: one can walk there)"),
 }
 
 BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probability is not the best choice

@@ -22,10 +22,10 @@ from neurometa.settings import modern
 from neurometa.storage import UNTOUCHED, replacing, seal, tampered
 
 CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
+CONTRACT_IN_TIME = 2  # of runs whose trials last as long as they take, which an older neurometa cannot read
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
-
-
-LAST = ("arm", "state", "option", "layer", "unit", "feature", "channel", "height", "width")  # dims after the step
+OF_FRAMES = ("channel", "height", "width", "axis", "row", "column")
+LAST = ("arm", "state", "option", "layer", "unit", "latent", "query", "feature", *OF_FRAMES)  # dims after the step
 
 
 def describe(trials: xr.Dataset) -> xr.Dataset:
@@ -47,6 +47,8 @@ def require(trials: xr.Dataset, **variables: tuple[str, ...]) -> None:
     """
     for name, dims in variables.items():
         if name not in trials:
+            if name in ("choice", "logits") and "axis" in getattr(trials.get("action"), "dims", ()):
+                raise InputError(f"The trials have no {name!r}: their action is continuous, over 'axis'.")
             raise InputError(f"The trials have no variable {name!r}; they hold {sorted(map(str, trials.data_vars))}.")
         missing = [dim for dim in dims if dim not in trials[name].dims]
         if missing:
@@ -140,7 +142,7 @@ def check(trials: xr.Dataset) -> None:
         A variable lacks a dim, a choice is no option, or a played trial has no reward.
     """
     present = [str(name) for name in trials.data_vars if name in VARIABLES]
-    require(trials, **{name: VARIABLES[name].dims for name in present})
+    require(trials, **{name: _needed(trials, name) for name in present})
     if "choice" not in trials:
         return
     choice = trials.choice
@@ -161,6 +163,13 @@ def check(trials: xr.Dataset) -> None:
         wrong = made & ~np.isfinite(reward)
         if wrong.any():
             raise InputError(f"'reward' is {_first(reward, wrong)}, where a choice was made; it must be finite.")
+
+
+def _needed(trials: xr.Dataset, name: str) -> tuple[str, ...]:
+    """Dims that a variable of the contract must span here: ``time`` for ``trial`` and ``step`` where it spans that."""
+    dims = VARIABLES[name].dims
+    in_time = "time" in trials[name].dims and "step" in dims
+    return ("time", *(dim for dim in dims if dim not in ("trial", "step"))) if in_time else dims
 
 
 def _first(variable: xr.DataArray, wrong: xr.DataArray) -> str:
@@ -223,7 +232,7 @@ def save_run(trials: xr.Dataset, path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     file = path if path.suffix == ".nc" else path / BEHAVIOUR
-    trials = describe(trials).assign_attrs(contract=CONTRACT)
+    trials = describe(trials).assign_attrs(contract=CONTRACT_IN_TIME if "time" in trials.dims else CONTRACT)
     trials.attrs.pop("complete", None)
     with replacing(file) as temporary:
         import netCDF4
@@ -323,9 +332,10 @@ def opened(path: str | os.PathLike, *, without: Sequence[str] = ()) -> Iterator[
     with trials:
         if not trials.attrs.pop("complete", 0):
             raise InputError(f"{file} is not whole (it lacks the mark that is written last); write it anew.")
-        if trials.attrs.get("contract") != CONTRACT:
+        if trials.attrs.get("contract") not in (CONTRACT, CONTRACT_IN_TIME):
             raise InputError(
-                f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contract {CONTRACT}; "
+                f"{file} keeps contract {trials.attrs.get('contract')}, this neurometa reads contracts {CONTRACT} and "
+                f"{CONTRACT_IN_TIME}; "
                 "write it anew, or install the version that made it."
             )
         yield file, trials

@@ -8,17 +8,20 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from neurometa import dataset
+from neurometa import dataset, timed
 from neurometa.agents import Agent, Segment
 from neurometa.errors import InputError
 from neurometa.memory import check_memory
-from neurometa.streams import Rng, integers, normal, uniform
+from neurometa.policies import draw
+from neurometa.streams import Rng, integers, normal
 from neurometa.tasks import Task
 from neurometa.tasks.base import Perturb, declared
+from neurometa.tasks.timed import EVENT, TimedTask
 
 ACTIVITY = ("hidden", "cell")
 STEPS = ("action", "reward", "value", "logits", "observation")  # what is kept of every step
 MOST_AT_ONCE = 4096  # episodes played together, so that memory does not grow with their number
+UNSEEN = 64  # steps after which what was observed is let go where it is not asked for
 
 
 def play(
@@ -52,14 +55,17 @@ def play(
     """
     if n_episodes < 1:
         raise InputError(f"n_episodes is {n_episodes}; it must be at least 1.")
-    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes)
+    check_batch(f"n_episodes is {n_episodes}: what is played", task, n_episodes, observed=False)
     batches: list[xr.Dataset] = []
     for first in range(0, n_episodes, MOST_AT_ONCE):
         size = min(MOST_AT_ONCE, n_episodes - first)
         before = len(batches) * task.n_trials
         tick = (lambda trial, before=before: progress(before + trial)) if progress else None
-        batches.append(to_dataset(task, unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick), agent))
-    return xr.concat(batches, "episode") if len(batches) > 1 else batches[0]
+        played = unroll(task, agent, size, rng, log=log, perturb=perturb, progress=tick, observed=False)
+        batches.append(to_dataset(task, played, agent))
+    if len(batches) == 1:
+        return batches[0]
+    return xr.concat(timed.equally_long(batches) if isinstance(task, TimedTask) else batches, "episode")
 
 
 def unroll(
@@ -71,6 +77,7 @@ def unroll(
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
     progress: Callable[[int], None] | None = None,
+    observed: bool = True,
 ) -> dict[str, Tensor]:
     """Play a batch of fresh episodes with the agent's weights as they are.
 
@@ -78,6 +85,8 @@ def unroll(
     ----------
     task, agent, n_episodes, rng, log, perturb, progress
         As for `segments`.
+    observed : bool
+        Keep what the agent saw, of which frames are most of the memory.
 
     Returns
     -------
@@ -85,19 +94,21 @@ def unroll(
         ``action``, ``reward``, ``value`` and ``observation`` (trial, step, episode, ...),
         ``logits``, whatever `log` names, and the task's latents (trial, episode, ...), or (episode, ...) of those that
         do not change in an episode.
-        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order.
+        Time comes first, as it is written; `to_dataset` puts the dims in the contract's order. Of a `TimedTask` all
+        steps are over (time, episode, ...).
     """
-    parts = list(segments(task, agent, n_episodes, rng, log=log, perturb=perturb, progress=progress))
-    steps = {name: torch.cat([getattr(part, name) for part in parts]) for name in STEPS}
-    steps |= {name: torch.cat([part.record[name] for part in parts]) for name in log}
+    kept = STEPS if observed else STEPS[:-1]
+    parts: list[dict[str, Tensor]] = []
+    length = None if observed else UNSEEN
+    for part in segments(task, agent, n_episodes, rng, length, log=log, perturb=perturb, progress=progress):
+        parts.append({name: getattr(part, name) for name in kept} | part.record | part.latents)
+    grain = {name: _grain(task, name) for name in task.latents} | dict.fromkeys((*kept, *log), "step")
+    found = {name: [part[name] for part in parts if name in part] for name in grain}
+    unrolled = {name: x[-1] if grain[name] == "episode" else torch.cat(x) for name, x in found.items()}
+    if isinstance(task, TimedTask):
+        return unrolled
     shape = (task.n_trials, len(task.steps))
-    unrolled = {name: x.unflatten(0, shape) for name, x in steps.items()}
-    for name in task.latents:
-        grain, found = _grain(task, name), [part.latents[name] for part in parts if name in part.latents]
-        unrolled[name] = found[-1] if grain == "episode" else torch.cat(found)
-        if grain == "step":
-            unrolled[name] = unrolled[name].unflatten(0, shape)
-    return unrolled
+    return {name: x.unflatten(0, shape) if grain[name] == "step" else x for name, x in unrolled.items()}
 
 
 @torch.no_grad()
@@ -110,6 +121,7 @@ def segments(
     *,
     log: tuple[str, ...] = (),
     perturb: Perturb | None = None,
+    gaps: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Segment]:
     """Play a batch of fresh episodes, and yield some steps at a time; the agent's state is carried across.
@@ -132,6 +144,8 @@ def segments(
         What of the agent's record to keep, e.g. ``("hidden", "cell")``.
     perturb : callable, optional
         What is added to the prediction error that the agent makes of a choice, e.g. `Task.perturbation`.
+    gaps : bool
+        Keep by how much each action is worth less than the best: see `Task.gaps`.
     progress : callable, optional
         Called after each trial with its number.
 
@@ -142,7 +156,8 @@ def segments(
     Raises
     ------
     InputError
-        There are no episodes, a segment has no steps, or the agent makes no prediction error that could be perturbed.
+        There are no episodes, a segment has no steps, the agent makes no prediction error that could be perturbed, or
+        it answers with a policy over other actions than the task asks for.
     """
     for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
         if number < 1:
@@ -158,11 +173,12 @@ def segments(
             f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
             "an agent trained with separate=true is."
         )
-    action = torch.zeros(n_episodes, task.n_actions, device=rng.device)
+    action = torch.zeros(n_episodes, task.n_axes or task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
-    names = [(trial, step) for trial in range(task.n_trials) for step in task.steps]
+    n_parameters = 2 * task.n_axes or task.n_actions
+    names, in_time = task.schedule, isinstance(task, TimedTask)
     grain = {name: _grain(task, name) for name in task.latents}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
@@ -170,37 +186,58 @@ def segments(
         rows = _Rows(len(here))
         latents: dict[str, list[Tensor]] = {name: [] for name in grain if grain[name] != "episode"}
         for t, (trial, step) in enumerate(here):
+            if in_time and not state["valid"].any():
+                here = here[:t]
+                break
+            looked = state
             observation = task.observe(state, step) if task.n_features else nothing
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
             logits, value, memory, record = agent(observation, action, reward, memory)
-            chosen = draw(logits, rng)
+            lost = {"gaps": task.gaps(state, step)} if gaps else {}
+            if logits.shape[-1] != n_parameters:
+                raise _misfit(task, agent, logits)
+            chosen = draw(logits, rng, task.n_axes)
             reward, state = task.step(state, chosen, step, rng)
-            action = one_hot[chosen]
+            action = chosen if task.n_axes else one_hot[chosen]
             if perturb is not None and step == task.choice_step:
                 memory = memory | {"perturbation": perturb(state, chosen, reward)}
             ended = step == task.steps[-1]
             for name in latents:
                 if ended or grain[name] == "step":
-                    latents[name].append(state[name])
+                    latents[name].append((looked if in_time and name != EVENT else state)[name])
             now = {"observation": observation, "action": chosen, "reward": reward, "logits": logits, "value": value}
             if "valid" in latents:
-                now["valid"] = state["valid"]
-            rows.put(t, now | {f"record {name}": record[name] for name in log})
+                now["valid"] = (looked if in_time else state)["valid"]
+            rows.put(t, now | lost | {f"record {name}": record[name] for name in log})
             if ended and progress is not None:
-                progress(trial + 1)
-        filled = rows.arrays
+                progress(task.n_trials * (first + t + 1) // task.n_steps if in_time else trial + 1)
+        if not here:
+            return
+        filled = {name: x[: len(here)] for name, x in rows.arrays.items()}
         valid = filled.pop("valid", None)
         yield Segment(
             state=before[0],
             action_before=before[1],
             reward_before=before[2],
-            valid=torch.ones_like(filled["action"], dtype=torch.bool) if valid is None else valid,
+            valid=torch.ones_like(filled["reward"], dtype=torch.bool) if valid is None else valid,
             record={name: filled.pop(f"record {name}") for name in log},
             latents={name: torch.stack(x) for name, x in latents.items() if x}
             | {name: state[name] for name in grain if grain[name] == "episode"},
+            drawn=tuple(name for name in grain if grain[name] == "episode"),
+            gaps=filled.get("gaps"),
             **{name: filled[name] for name in STEPS},
         )
+
+
+def _misfit(task: Task, agent: Agent, policy: Tensor) -> InputError:
+    asked, form = f"one of {task.n_actions} actions", "their logits"
+    if task.n_axes:
+        asked, form = f"a continuous action over {task.n_axes} axes", "mean and log SD of each axis"
+    return InputError(
+        f"{type(task).__name__} asks for {asked}, that is for {form}, and {type(agent).__name__} answers with "
+        f"{policy.shape[-1]} numbers; take an agent of this task."
+    )
 
 
 class _Rows:
@@ -222,6 +259,8 @@ class _Rows:
 def _grain(task: Task, name: str) -> str:
     """What there is one value of a latent for: "episode", "trial" or "step"."""
     dims = declared(task)[name].dims
+    if isinstance(task, TimedTask):
+        return "step" if dims[:1] == ("time",) else "episode"
     return dims[0] if dims[:1] in (("episode",), ("step",)) else "trial"
 
 
@@ -235,38 +274,30 @@ def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
     agent : Agent
         Who is to answer; the segment begins with the state in which it begins an episode.
     """
-    _, n_steps, n_episodes = played["action"].shape
+    _, n_steps, n_episodes = played["reward"].shape
     steps = {name: played[name].flatten(0, 1) for name in STEPS}
-    valid = played.get("valid", torch.ones_like(played["action"], dtype=torch.bool))
+    valid = played.get("valid", torch.ones_like(played["reward"], dtype=torch.bool))
     if valid.ndim == 2:  # of trials
         valid = valid[:, None].expand(-1, n_steps, -1)
     reward = steps["reward"]
+    width = steps["action" if steps["action"].is_floating_point() else "logits"].shape[-1]
     return Segment(
         **steps,
         valid=valid.flatten(0, 1),
         record={},
         latents={name: x for name, x in played.items() if name not in STEPS},
         state=agent.begin(n_episodes),
-        action_before=reward.new_zeros(n_episodes, steps["logits"].shape[-1]),
+        action_before=reward.new_zeros(n_episodes, width),
         reward_before=reward.new_zeros(n_episodes),
+        drawn=(),
     )
 
 
-def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None) -> None:
+def check_batch(what: str, task: Task, n_episodes: int, n_steps: int | None = None, *, observed: bool = True) -> None:
     """Raise unless action, reward, value, policy and observation of every step fit in memory; see `check_memory`."""
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
-    of_step = 16 + 4 * task.n_actions + of_feature * math.prod(task.observation_shape)
+    of_step = 16 + 4 * (task.n_actions + 3 * task.n_axes) + observed * of_feature * math.prod(task.observation_shape)
     check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step)
-
-
-def draw(logits: Tensor, rng: Rng) -> Tensor:
-    """Draw actions from a softmax policy by inverting its distribution, (episode,) int64."""
-    luck = uniform(rng, len(logits))
-    if logits.shape[-1] == 2:  # the commonest case, three times as quick
-        return (luck < torch.sigmoid(logits[:, 1] - logits[:, 0])).long()
-    reached = torch.softmax(logits, -1).cumsum(-1)
-    reached = reached / reached[:, -1:]  # rounding leaves the sum off 1, and -inf at the end would be drawn
-    return (reached[:, :-1] <= luck[:, None]).sum(-1)
 
 
 def to_dataset(
@@ -289,16 +320,24 @@ def to_dataset(
     -------
     Dataset
         Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
-        and no ``choice``.
+        and no ``choice``. Of a `TimedTask` as of `timed.to_dataset`.
     """
+    if isinstance(task, TimedTask):
+        return timed.to_dataset(task, played, agent, observation=observation)
     latents, variables = declared(task), {}
     for name, x in played.items():
         if name != "observation" or (observation and task.n_features):
             about = latents[name].attrs() if name in latents else {}
             known = "step_reward" if name == "reward" else name
             variables[known] = (_dims(task, name, agent), x.cpu().numpy(), about)
+    if task.n_axes and "logits" in variables:
+        _, policy, about = variables.pop("logits")
+        dims = _dims(task, "action", agent)
+        variables["action_mean"] = (dims, policy[..., : task.n_axes], about)
+        variables["action_sd"] = (dims, np.exp(policy[..., task.n_axes :]), about)
     run = xr.Dataset(variables, coords={"step": list(task.steps)})
-    run["action"] = run.action.astype(np.int8)
+    if not task.n_axes:
+        run["action"] = run.action.astype(np.int8)
     if task.choice_step is not None:
         chosen = run.action.sel(step=task.choice_step, drop=True)
         made = chosen < task.n_options
@@ -344,7 +383,10 @@ def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
         rest = [dim for dim in x.dims if dim not in ("trial", "step", "episode")]
         order = [*(dim for dim in ("trial", "step", "episode") if dim in x.dims), *rest]
         values = torch.from_numpy(np.ascontiguousarray(x.transpose(*order).values))
-        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if name == "action" else values
+        whole = name == "action" and not task.n_axes
+        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if whole else values
+    if task.n_axes:
+        played["logits"] = torch.cat([played.pop("action_mean"), played.pop("action_sd").log()], -1)
     if not task.n_features:
         n_steps = played["reward"].shape
         played["observation"] = played["reward"].new_empty((*n_steps, 0))
@@ -357,12 +399,4 @@ def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
         dims = declared(task)[name].dims
         before = {"episode": (), "trial": ("trial",), "step": ("trial", "step")}[_grain(task, name)]
         return (*before, "episode", *(dim for dim in dims if dim not in ("step", "episode")))
-    if name == "observation":
-        shape = task.observation_shape
-        own: tuple[str, ...] = ("feature",) if len(shape) == 1 else ("channel", "height", "width")[-len(shape) :]
-    elif agent is not None and name in agent.records:
-        own = agent.records[name]
-    else:
-        contract = dataset.VARIABLES.get(name)
-        own = tuple(dim for dim in contract.dims if dim not in ("trial", "step")) if contract else ()
-    return ("trial", "step", "episode", *own)
+    return ("trial", "step", "episode", *timed.dims_of_step(task, name, agent))

@@ -24,8 +24,8 @@ from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, Task
 from neurometa.training import Training, a2c, algorithm, build
-from neurometa.training.a2c import DivergedError
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
+from neurometa.training.loop import DivergedError
 
 CONFIG = "config.json"
 
@@ -153,6 +153,7 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
             raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
+    config.check()
     about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
     write_json(run / CONFIG, about)
 
@@ -213,10 +214,10 @@ def evaluate(
     check_device(device)
     config = open_config(run)
     task = settings.replace((find(on).config.task if on else config.task).for_test(), assignments)
-    if (task.n_actions, task.observation_shape) != (config.task.n_actions, config.task.observation_shape):
+    if _actions(task) != _actions(config.task) or task.observation_shape != config.task.observation_shape:
         raise InputError(
-            f"The agent was trained for {config.task.n_actions} actions and {_shown(config.task)} of an observation; "
-            f"the test task has {task.n_actions} and {_shown(task)}."
+            f"The agent was trained for {_actions(config.task)} and {_shown(config.task)} of an observation; "
+            f"the test task has {_actions(task)} and {_shown(task)}."
         )
     perturb = task.perturbation(perturbation) if perturbation else None
     network = (build(config) if untrained else load_agent(run)).to(device)
@@ -364,6 +365,10 @@ def _commit() -> str:
         ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--match="]
         return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()
     return ""
+
+
+def _actions(task: Task) -> str:
+    return f"a continuous action over {task.n_axes} axes" if task.n_axes else f"{task.n_actions} actions"
 
 
 def _shown(task: Task) -> str:

@@ -363,7 +363,7 @@ def of_another_contract(run):
 
 SPOILT = [
     (half_written, "behaviour.nc is not whole .*; write it anew"),
-    (of_another_contract, "behaviour.nc keeps contract 99, this neurometa reads contract 1"),
+    (of_another_contract, "behaviour.nc keeps contract 99, this neurometa reads contracts 1 and 2"),
     (
         lambda run: (run / "behaviour.nc").write_bytes((run / "behaviour.nc").read_bytes()[:5000]),
         "behaviour.nc is damaged",

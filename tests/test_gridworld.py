@@ -32,21 +32,21 @@ def test_the_task_keeps_the_laws_of_all_tasks(law):
 
 def test_a_step_goes_to_a_neighbour_and_pays_one_on_the_goal_and_costs_a_tenth_elsewhere():
     trials = play(agents.RandomChoice(5), 300)
-    before = trials.position.shift(step=1, fill_value=0)
-    rows, columns = (f(trials.position.values, 5).astype(int) for f in (np.floor_divide, np.mod))
+    before = trials.reached_cell.shift(step=1, fill_value=0)
+    rows, columns = (f(trials.reached_cell.values, 5).astype(int) for f in (np.floor_divide, np.mod))
     was_row, was_column = (f(before.values, 5).astype(int) for f in (np.floor_divide, np.mod))
     moves = np.array(exact.MOVES)[trials.action.values]
     assert (rows == np.clip(was_row + moves[..., 0], 0, 4)).all()
     assert (columns == np.clip(was_column + moves[..., 1], 0, 4)).all()
-    on_goal = (trials.position == trials.goal).transpose(*trials.step_reward.dims)
+    on_goal = (trials.reached_cell == trials.goal_cell).transpose(*trials.step_reward.dims)
     np.testing.assert_allclose(trials.step_reward, np.where(on_goal, 1, -0.1), atol=1e-7)
     assert on_goal.any() and "choice" not in trials
 
 
 def test_goals_lie_beyond_a_kings_move_and_all_alike_or_within_it_for_tests_of_transfer():
-    goals, counts = np.unique(play(agents.RandomChoice(5), 2100).goal.isel(trial=0), return_counts=True)
+    goals, counts = np.unique(play(agents.RandomChoice(5), 2100).goal_cell.isel(trial=0), return_counts=True)
     assert set(goals) == set(range(25)) - {0, 1, 5, 6} and laws.evenly(counts)
-    assert set(play(agents.RandomChoice(5), 50, goals="near").goal.values.ravel()) == {1, 5, 6}
+    assert set(play(agents.RandomChoice(5), 50, goals="near").goal_cell.values.ravel()) == {1, 5, 6}
 
 
 def test_a_known_goal_is_worth_the_steps_that_are_left():
@@ -67,7 +67,7 @@ def test_the_sweep_attains_the_bounds_of_both_trials():
 
 def test_the_bayes_optimal_agent_earns_what_the_sweep_does_on_every_goal():
     trials = play(agents.SweepingGridworld(), 600)
-    by_goal = trials.reward.groupby(trials.goal.isel(trial=0)).mean("episode").mean("goal")
+    by_goal = trials.reward.groupby(trials.goal_cell.isel(trial=0)).mean("episode").mean("goal_cell")
     np.testing.assert_allclose(by_goal, exact.bayes_optimal(), atol=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_posterior_sampling_plays_as_it_is_simulated():
 
 def test_the_posterior_is_what_is_left_of_all_goals_when_every_history_is_counted():
     trials = play(agents.RandomChoice(5), 40, seed=3)
-    position, reward = (trials[x].values.reshape(40, -1) for x in ("position", "step_reward"))
+    position, reward = (trials[x].values.reshape(40, -1) for x in ("reached_cell", "step_reward"))
     found = exact.posterior(position, reward)
     for episode, time in itertools.product(range(40), range(0, 60, 7)):
         fits = []
@@ -97,7 +97,7 @@ def test_the_posterior_is_what_is_left_of_all_goals_when_every_history_is_counte
 @pytest.mark.parametrize("agent", [agents.SweepingGridworld(), agents.GridworldSampling()])
 def test_observers_hold_the_exact_posterior_of_what_is_over(agent):
     trials = play(agent, 50, log=("belief",))
-    position, reward = (trials[x].values.reshape(50, -1) for x in ("position", "step_reward"))
+    position, reward = (trials[x].values.reshape(50, -1) for x in ("reached_cell", "step_reward"))
     belief = trials.belief.values.reshape(50, 60, 25)
     np.testing.assert_allclose(belief[:, 1:], exact.posterior(position, reward)[:, :-1], atol=1e-5)
 

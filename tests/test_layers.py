@@ -17,18 +17,19 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
-    ("contract", "memory"),
+    ("contract", "memory", "render"),
     ("provenance", "storage", "settings", "share", "models"),
     ("dataset", "exact", "reference", "render", "streams"),
-    ("evidence",),
+    ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
-    ("neural",),
+    ("neural", "timed"),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
     ("criteria",),
-    ("training", "baselines", "compare"),
+    ("baselines", "compare"),
+    ("training",),
     ("experiments", "report"),
     ("runs",),
     ("sweep", "pretrained", "reproduction"),
@@ -41,7 +42,7 @@ READERS = (
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
-    *("streams", "render", "tasks", "agents", "rollout", "baselines"),
+    *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "baselines"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
@@ -166,7 +167,7 @@ def test_this_guard_sees_every_form_of_import(tmp_path):
     }
 
 
-NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}  # packages that are imported by another name
+NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}  # packages that are imported by another name
 
 
 def declared() -> tuple[set[str], set[str]]:

@@ -12,6 +12,7 @@ from neurometa.models import (
     MODELS,
     ChoiceKernel,
     Forgetting,
+    ForgettingChoiceKernel,
     RescorlaWagner,
     RescorlaWagnerChoiceKernel,
     SingleValue,
@@ -25,6 +26,7 @@ EXAMPLES = [
     Forgetting(0.4, 0.2, 4.0),
     ChoiceKernel(0.3, -1.5),
     RescorlaWagnerChoiceKernel(0.3, 0.2, 4.0, 1.5),
+    ForgettingChoiceKernel(0.5, 0.2, 0.3, 4.0, 1.0),
 ]
 
 

@@ -32,6 +32,7 @@ BANDITS = list(MOST)[:7]  # short trials, and regrets that are told apart by man
 LEAST = {"foraging": 0.42, "volatility": 0.33}  # reward per trial: criteria of simulations 1 and 2
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
+UNBOXED |= {"harlow-pixels"}
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}
 
 

@@ -15,7 +15,7 @@ from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.storage import as_line, only_writer, read_json, read_lines, write_json
 from neurometa.tasks import IndependentBandit
-from neurometa.training import a2c, checkpoint, curve
+from neurometa.training import a2c, checkpoint, curve, loop
 from neurometa.training.together import Together
 
 TINY = a2c.Config(IndependentBandit(4), LSTM(2), n_updates=3, batch_size=2)
@@ -170,7 +170,7 @@ def disk(tmp_path):
 
 @pytest.mark.parametrize("free", [0, 8])
 def test_a_full_disk_is_told_in_one_line_and_training_goes_on_to_the_same_bits(disk, tmp_path, monkeypatch, free):
-    monkeypatch.setattr(a2c, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     settings = ["--set", "n_units=4", "--set", "n_updates=12", "--set", "batch_size=2", "--set", "task.n_trials=5"]
     assert neurometa("train", "independent", "--out", tmp_path / "whole", *settings)[0] == 0
     (disk / "filler").write_bytes(b"x" * (204_800 - 4096 * (free // 4)))

@@ -16,7 +16,7 @@ from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 from neurometa.storage import only_writer
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
-from neurometa.training import Adam, Linear, a2c, curve
+from neurometa.training import Adam, Linear, a2c, curve, loop
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
 CONFIG = a2c.Config(RestlessBandit(8), LSTM(6), optimizer=Adam(Linear(1e-2, 0.0)), n_updates=5, batch_size=4, seed=3)
@@ -214,7 +214,7 @@ def test_a_finished_run_is_only_loaded_when_it_is_resumed(run):
 
 
 def test_a_stopped_training_is_resumed_to_the_same_bits(tmp_path, run, monkeypatch):
-    monkeypatch.setattr(a2c, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     folder = half_trained(tmp_path / "half")
     assert (folder / CHECKPOINT).exists()
     runs.train(CONFIG, folder, resume=True)

@@ -10,7 +10,7 @@ from neurometa.agents import LSTM, Lesioned, LSTMAgent, RandomChoice, SeparateAc
 from neurometa.errors import InputError
 from neurometa.rollout import unroll
 from neurometa.tasks import Fixation, InformativeBandit, RestlessBandit, RiskySafe
-from neurometa.training import Adam, Disturbance, NStep, a2c
+from neurometa.training import Adam, Disturbance, NStep, a2c, loop
 from neurometa.training.returns import disturbed
 
 SMALL = a2c.Config(
@@ -94,13 +94,13 @@ def test_two_networks_train_and_resume_to_the_same_bits(tmp_path):
         if row["update"] == 3:
             raise KeyboardInterrupt
 
-    seconds = a2c.SECONDS_BETWEEN_CHECKPOINTS
-    a2c.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+    seconds = loop.SECONDS_BETWEEN_CHECKPOINTS
+    loop.SECONDS_BETWEEN_CHECKPOINTS = -1.0
     try:
         with pytest.raises(KeyboardInterrupt):
             a2c.train(SMALL, tmp_path, progress=stop)
     finally:
-        a2c.SECONDS_BETWEEN_CHECKPOINTS = seconds
+        loop.SECONDS_BETWEEN_CHECKPOINTS = seconds
     assert (tmp_path / "checkpoint.safetensors").exists()
     assert same(bits(a2c.train(SMALL, tmp_path)), bits(whole))
 

@@ -13,7 +13,7 @@ from neurometa.agents import LSTM
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS, find
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
-from neurometa.training import GAE, Adam, Disturbance, Linear, NStep, RMSProp, a2c
+from neurometa.training import GAE, Adam, Disturbance, Linear, NStep, RMSProp, Training, a2c
 
 CONFIG = a2c.Config(RestlessBandit())
 RESTLESS = find("restless").config
@@ -21,7 +21,7 @@ FLAT = dataclasses.replace(CONFIG, entropy_weight=0.05)
 
 
 def through_json(config):
-    return settings.from_json([a2c.Config], json.loads(json.dumps(settings.to_json(config))))
+    return settings.from_json([Training], json.loads(json.dumps(settings.to_json(config))))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

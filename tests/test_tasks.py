@@ -21,6 +21,8 @@ from neurometa.tasks import (
     Fixation,
     Foraging,
     Harlow,
+    HarlowPixels,
+    HarlowScreen,
     IndependentBandit,
     InformativeBandit,
     RecordedBandit,
@@ -208,8 +210,9 @@ def test_every_task_makes_its_tensors_where_the_random_numbers_are(task):
         paid, after = task.step(state, torch.zeros(4, dtype=torch.int64, device="cpu"), task.steps[0], rng)
         seen = task.observe(after, task.steps[0])
     assert {x.device.type for x in (paid, seen, *state.values(), *after.values())} == {"cpu"}
-    assert seen.shape == (4, task.n_features)
-    assert seen.dtype == paid.dtype == torch.float32
+    assert seen.shape == (4, *task.observation_shape) and seen[0].numel() == task.n_features
+    assert seen.dtype == (torch.float32 if len(task.observation_shape) == 1 else torch.uint8)
+    assert paid.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -311,7 +314,8 @@ def test_volatility_is_uniform_and_the_middle_band_is_kept_for_the_test(drift):
 def test_the_test_of_a_task_is_a_task_of_the_same_size(task):
     tested = task.for_test()
     assert (tested.n_trials, tested.n_actions, tested.n_features) == (task.n_trials, task.n_actions, task.n_features)
-    assert tested == task or isinstance(getattr(task, "task", task), RestlessBandit | Foraging | Volatility)
+    held_out = (RestlessBandit, Foraging, Volatility, HarlowPixels, HarlowScreen)
+    assert tested == task or isinstance(getattr(task, "task", task), held_out)
 
 
 HUGE = st.integers(10**11, 10**14) | st.just(10**40)

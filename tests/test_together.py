@@ -24,7 +24,7 @@ from neurometa.tasks import (
     TwoStep,
     Volatility,
 )
-from neurometa.training import Adam, RMSProp, a2c, checkpoint, curve
+from neurometa.training import Adam, RMSProp, a2c, checkpoint, curve, loop
 from neurometa.training.together import COMPILED, Together
 
 SMALL = a2c.Config(RestlessBandit(6), LSTM(5), optimizer=Adam(1e-2), n_updates=5, batch_size=3)
@@ -106,7 +106,8 @@ def test_each_plays_as_its_agent_does_and_has_the_gradient_that_autograd_finds(
     together = Together(agents, n_each, "rmsprop")
     for seed in (9, 1):  # what was played before leaves no trace
         who, rng = np.arange(2), streams((seed, *SEEDS[1:]), n_each)
-        action, reward = together.play(task, rng, who)
+        action, reward, seen, gaps = together.play(task, rng, who)
+        assert gaps is None
         logits, value = together.answers()
         _loss(logits, value, n_each).backward()
         for part in together.parts:
@@ -117,6 +118,7 @@ def test_each_plays_as_its_agent_does_and_has_the_gradient_that_autograd_finds(
         here = slice(n * n_each, (n + 1) * n_each)
         assert action[:, here].equal(played["action"].flatten(0, 1))
         assert reward[:, here].equal(played["reward"].flatten(0, 1))
+        assert seen[:, here].equal(played["observation"].flatten(0, 1))
         torch.testing.assert_close(logits[:, here].detach(), played["logits"].flatten(0, 1), rtol=0, atol=1e-5)
         torch.testing.assert_close(value[:, here].detach(), played["value"].flatten(0, 1), rtol=0, atol=1e-5)
         exact = exact_gradients(agent, played, _loss)
@@ -235,8 +237,8 @@ def test_one_that_diverges_is_told_and_harms_no_other():
 
 @pytest.mark.parametrize("optimizer", [Adam(), RMSProp()])
 def test_rows_that_were_interrupted_at_different_updates_go_on_to_the_same_bits(tmp_path, monkeypatch, optimizer):
-    monkeypatch.setattr(a2c, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    monkeypatch.setattr(a2c, "SHARE_OF_CHECKPOINTS", 1e9)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SHARE_OF_CHECKPOINTS", 1e9)
     rows = [dataclasses.replace(W18, batch_size=1, seed=seed, optimizer=optimizer, n_updates=6) for seed in range(3)]
     folders = [tmp_path / str(n) for n in range(3)]
 
@@ -279,11 +281,10 @@ def test_what_a_gru_lacks_stays_zero_and_its_weights_go_in_and_out_as_they_are()
     lacking = part.weight[0] == 0
     assert lacking.sum() == 6 * (6 + agent.n_inputs + 2)
     rng = streams((1,), 3)
-    settings = {"step_size": np.ones(1), "epsilon": np.full(1, 1e-8), "max_grad_norm": np.ones(1)}
     for done in range(3):
         together.play(TwoStep(5, form="stages"), rng, who)
         _loss(*together.answers()).backward()
-        together.learn(who, settings, np.full(1, done))
+        together.learn(who, [Adam(1.0)], np.full(1, done), np.zeros(1))
     assert not part.weight[0][lacking].any()
     assert part.weight[0][~lacking].all()
     assert bits(together.unload(0)[0]) != before

@@ -21,7 +21,7 @@ from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
 from neurometa.rollout import segment, unroll
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit, Task
-from neurometa.training import GAE, Adam, Linear, NStep, RMSProp, a2c, checkpoint, curve
+from neurometa.training import GAE, Adam, Linear, NStep, RMSProp, a2c, checkpoint, curve, loop
 from neurometa.training.returns import advantages, discounted_sum, n_step_returns
 from neurometa.training.schedules import at
 
@@ -342,9 +342,9 @@ from pathlib import Path
 from neurometa import runs
 from neurometa.tasks import RestlessBandit
 from neurometa.agents import LSTM
-from neurometa.training import Adam, Linear, RMSProp, a2c
+from neurometa.training import Adam, Linear, RMSProp, a2c, loop
 
-folder, optimizer, a2c.SECONDS_BETWEEN_CHECKPOINTS = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+folder, optimizer, loop.SECONDS_BETWEEN_CHECKPOINTS = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 runs.torch.set_num_threads(1)
 sys.modules["torch.utils.tensorboard"] = None  # slow to load
 config = a2c.Config(RestlessBandit(8), LSTM(6, learned_start=True), n_updates=60, batch_size=4)
@@ -402,7 +402,7 @@ def interrupted(config, run, after):
 @pytest.fixture
 def every_update(monkeypatch):
     """A checkpoint after every update."""
-    monkeypatch.setattr(a2c, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
 
 
 @pytest.mark.usefixtures("every_update")

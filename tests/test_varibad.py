@@ -115,7 +115,7 @@ def test_what_a_belief_is_to_predict():
 def test_a_sequence_is_answered_as_it_was_played(config):
     agent = build(config)
     played = play(config, agent)
-    answered = agent.sequence(played, agent.begin(6), ("mean", "logvar"))
+    answered = agent.sequence(played, agent.begin(6), ("latent_mean", "latent_logvar"))
     torch.testing.assert_close(answered.logits, played.logits)
     torch.testing.assert_close(answered.value, played.value)
 
@@ -123,7 +123,7 @@ def test_a_sequence_is_answered_as_it_was_played(config):
 def gradients(config, of):
     agent = build(config)
     played = play(config, agent)
-    answered = agent.sequence(played, agent.begin(6), ("mean", "logvar"))
+    answered = agent.sequence(played, agent.begin(6), ("latent_mean", "latent_logvar"))
     if of == "policy":
         loss = answered.logits[..., 0].sum() + answered.value.sum()
     else:
@@ -169,8 +169,10 @@ def test_a_product_of_gaussians_is_theirs_and_of_none_the_standard_normal():
 def test_a_draw_of_the_latent_is_kept_for_a_trial_and_drawn_from_the_belief_at_its_beginning():
     task = Gridworld(2)
     network = Belief(3, encoder="product", sample_every=15, n_queries=25)
-    agent = build(varibad.Config(task, network, query="position"))
-    trials = rollout.to_dataset(task, rollout.unroll(task, agent, 400, generator(), log=("sample", "mean")), agent)
+    agent = build(varibad.Config(task, network, query="reached_cell"))
+    trials = rollout.to_dataset(
+        task, rollout.unroll(task, agent, 400, generator(), log=("sample", "latent_mean")), agent
+    )
     assert (trials["sample"] == trials["sample"].isel(step=0)).all()
     assert not (trials["sample"][:, 0] == trials["sample"][:, 1]).any()
     first = trials["sample"].isel(trial=0, step=0)
@@ -179,10 +181,10 @@ def test_a_draw_of_the_latent_is_kept_for_a_trial_and_drawn_from_the_belief_at_i
 
 def test_the_belief_is_logged_like_hidden_activity_and_predicts_rewards_by_query():
     task = Gridworld(2)
-    agent = build(varibad.Config(task, Belief(3, n_queries=25), query="position")).eval()
-    log = ("mean", "logvar", "hidden", "predicted_reward")
+    agent = build(varibad.Config(task, Belief(3, n_queries=25), query="reached_cell")).eval()
+    log = ("latent_mean", "latent_logvar", "hidden", "predicted_reward")
     trials = rollout.to_dataset(task, rollout.unroll(task, agent, 4, generator(), log=log), agent)
-    assert trials["mean"].dims == trials["logvar"].dims == ("episode", "trial", "step", "latent")
+    assert trials.latent_mean.dims == trials.latent_logvar.dims == ("episode", "trial", "step", "latent")
     assert trials.predicted_reward.dims == ("episode", "trial", "step", "query")
     assert trials.sizes["latent"] == 3 and trials.sizes["query"] == 25 and trials.sizes["unit"] == 64
     assert ((trials.predicted_reward > 0) & (trials.predicted_reward < 1)).all()
@@ -215,7 +217,7 @@ WRONG = [
     ({"segment_length": 5}, "segment_length is 5"),
     ({"decode": "pasta"}, "decode is 'pasta'; allowed are"),
     ({"kl_to": "posterior"}, "kl_to is 'posterior'; allowed are"),
-    ({"query": "position"}, "query is 'position'; allowed for IndependentBandit are"),
+    ({"query": "reached_cell"}, "query is 'reached_cell'; allowed for IndependentBandit are"),
     ({"network": Belief(n_queries=3)}, "n_queries is 3, but the task has 2 actions"),
     ({"network": Belief(sample_every=15)}, "sample_every is 15; a draw is kept for a trial, here 1 steps"),
     ({"kl_weight": -1.0}, "kl_weight is -1"),
@@ -239,7 +241,7 @@ def test_a_belief_needs_known_encoders_and_vectors_and_named_queries():
         Belief(encoder="gruu")
     with pytest.raises(InputError, match="reads vectors alone"):
         Belief().check((3, 8, 8))
-    with pytest.raises(InputError, match="n_queries is null; say how many values 'position' has"):
-        varibad.Config(Gridworld(), Belief(), query="position")
-    with pytest.raises(InputError, match=r"network is LSTM; a belief is held by agents.Belief"):
+    with pytest.raises(InputError, match="n_queries is null; say how many values"):
+        varibad.Config(Gridworld(), Belief(), query="reached_cell")
+    with pytest.raises(InputError, match="network is LSTM; a belief is held by"):
         varibad.Config(TwoStep(3))

@@ -16,7 +16,7 @@ from neurometa.agents.bandit import (
 )
 from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.belief import BeliefAgent
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Conv, Frozen
 from neurometa.agents.fixation import Fixating
 from neurometa.agents.foraging import ForagingObserver, KnownForaging
 from neurometa.agents.gridworld import GridworldObserver, GridworldSampling, SweepingGridworld
@@ -51,6 +51,7 @@ __all__ = [
     "EpsilonGreedy",
     "Fixating",
     "ForagingObserver",
+    "Frozen",
     "Gittins",
     "Greedy",
     "GreedyPlanner",

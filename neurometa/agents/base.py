@@ -19,7 +19,8 @@ class Output(NamedTuple):
     Attributes
     ----------
     logits : Tensor (episode, option)
-        Policy before the softmax; ``-inf`` for an action that is never taken.
+        Policy before the softmax; ``-inf`` for an action that is never taken. Where the task asks for a continuous
+        action, mean and log SD of each axis, (episode, 2 * axis): see `neurometa.policies`.
     value : Tensor (episode,)
         What the agent expects: for networks the critic's estimate of the discounted
         return, for learners and observers the expected reward of the trial.
@@ -43,27 +44,32 @@ class Segment:
     ----------
     observation : Tensor (time, episode, ...)
         What the task showed; frames as uint8.
-    action : Tensor (time, episode), int64
-        What was done.
+    action : Tensor (time, episode), int64, or (time, episode, axis)
+        What was done: choices, or continuous actions.
     reward : Tensor (time, episode)
         What it brought.
     valid : Tensor (time, episode), bool
         False on padding, after the end of an episode that ended early.
     logits : Tensor (time, episode, option)
-        Policy of the agent that played, before the softmax.
+        Policy of the agent that played, as of `Output`.
     value : Tensor (time, episode)
         What it expected.
     record : dict of Tensor (time, episode, ...)
         What was logged of it.
     latents : dict of Tensor (trial, episode, ...)
         Hidden variables of the task on the trials that ended in this segment; over (time, episode, ...) where their
-        dims begin with ``step``, and over (episode, ...) where they begin with ``episode``.
+        dims begin with ``step``, and over (episode, ...) where they do not change in an episode.
     state : dict of Tensor (episode, ...)
         The agent's state before the first step.
     action_before : Tensor (episode, option)
-        One-hot action of the step before the first, all zero at the beginning of an episode.
+        One-hot action of the step before the first, or the continuous one (episode, axis); all zero at the beginning
+        of an episode.
     reward_before : Tensor (episode,)
         Reward of that step.
+    drawn : tuple of str
+        Names of the latents that are over (episode, ...).
+    gaps : Tensor (time, episode, option) or None
+        By how much each action was worth less than the best, where `rollout.segments` was asked for it.
     """
 
     observation: Tensor
@@ -77,10 +83,14 @@ class Segment:
     state: State
     action_before: Tensor
     reward_before: Tensor
+    drawn: tuple[str, ...] = ()
+    gaps: Tensor | None = None
 
     @property
     def previous_action(self) -> Tensor:
-        """One-hot action of the step before each, (time, episode, option)."""
+        """One-hot action of the step before each, (time, episode, option), or the continuous one."""
+        if self.action.is_floating_point():
+            return torch.cat([self.action_before[None], self.action[:-1]])
         taken = one_hot(self.action[:-1], self.action_before.shape[-1]).to(self.action_before.dtype)
         return torch.cat([self.action_before[None], taken])
 
@@ -90,15 +100,17 @@ class Segment:
         return torch.cat([self.reward_before[None], self.reward[:-1]])
 
     def of(self, episode: Tensor) -> "Segment":
-        """Return the same steps of some of the episodes, by their numbers (int64)."""
+        """Return the same steps of some of the episodes, by their numbers (int64), without the latents of the task."""
         steps = ("observation", "action", "reward", "valid", "logits", "value")
         return Segment(
             **{name: getattr(self, name)[:, episode] for name in steps},
             record={name: x[:, episode] for name, x in self.record.items()},
-            latents={name: x[:, episode] for name, x in self.latents.items()},
+            latents={name: x[episode] if name in self.drawn else x[:, episode] for name, x in self.latents.items()},
+            drawn=self.drawn,
             state={name: x[episode] for name, x in self.state.items()},
             action_before=self.action_before[episode],
             reward_before=self.reward_before[episode],
+            gaps=None if self.gaps is None else self.gaps[:, episode],
         )
 
 
@@ -111,9 +123,12 @@ class Agent(nn.Module, abc.ABC):
     ----------
     records : mapping of str to tuple of str
         What it can be asked to log that has dims beyond (episode, trial, step), and those dims.
+    kept : tuple of str
+        What of its record spares `sequence` work where a segment holds it, e.g. what a frozen encoder saw.
     """
 
     records: Mapping[str, tuple[str, ...]] = {}
+    kept: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def begin(self, n_episodes: int) -> State:
@@ -132,8 +147,8 @@ class Agent(nn.Module, abc.ABC):
         observation : Tensor (episode, feature)
             What the task shows now.
         action : Tensor (episode, option)
-            One-hot action of the previous step; all zero at the first step of an episode
-            and after a missed trial, where nothing is to be learned.
+            One-hot action of the previous step, or the continuous one (episode, axis); all zero at the first step of
+            an episode and after a missed trial, where nothing is to be learned.
         reward : Tensor (episode,)
             Reward of the previous step; zero at the first.
         state : dict of Tensor

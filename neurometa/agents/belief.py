@@ -2,11 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from neurometa.agents.base import Agent, Output, Segment, State
 
 LEAST_VARIANCE = 1e-7  # of a factor
+LEAST_PROB = 1e-6  # of no reward
 N_DRAWS = 64  # of the latent, by which predictions are averaged
 
 
@@ -96,13 +97,13 @@ class BeliefAgent(Agent):
 
     The encoder reads of each step what was seen before it, the action, the reward, and what is seen now. Its belief is
     N(mean, exp(logvar)) over `n_latent` dims that have no meaning but what the decoder gives them: for each of
-    `n_queries` things that may be asked (an action, a cell) the log odds of a reward above 0. The policy, a network of
-    two layers, reads what is seen and the belief's mean and log variance (VariBAD), or one draw of the latent that is
-    kept for a trial (PEARL's posterior sampling).
+    `n_queries` things that may be asked (an action, a cell) the probability of a reward above 0. The policy, a network
+    of two layers, reads what is seen and the belief's mean and log variance (VariBAD), or one draw of the latent that
+    is kept for a trial (PEARL's posterior sampling).
 
-    It records ``mean`` and ``logvar``, the belief before the step; ``sample`` where the policy reads a draw; ``hidden``
-    where the encoder is recurrent; and, when it does not train, ``predicted_reward``: the probability of a reward above
-    0 that the belief predicts for each query, as a mean over 64 fixed draws of the latent.
+    It records ``latent_mean`` and ``latent_logvar``, the belief before the step; ``sample`` where the policy reads a
+    draw; ``hidden`` where the encoder is recurrent; and, when it does not train, ``predicted_reward``: the probability
+    of a reward above 0 that the belief predicts for each query, as a mean over 64 fixed draws of the latent.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ class BeliefAgent(Agent):
         Whether the encoder is a `ProductEncoder`, instead of a recurrent one.
     n_latent, n_units, n_policy_units, n_decoder_units : int
         Dims of the latent; units of the encoder, of each layer of the policy, and of the decoder.
+    one_rewarded : bool
+        One query and no other is ever rewarded, so that the probabilities of all sum to 1.
     sample_every : int or None
         Steps for which a draw of the latent is kept that the policy reads; None for a policy on the whole belief.
     detached : bool
@@ -131,11 +134,13 @@ class BeliefAgent(Agent):
         n_units: int = 64,
         n_policy_units: int = 64,
         n_decoder_units: int = 32,
+        one_rewarded: bool = False,
         sample_every: int | None = None,
         detached: bool = False,
     ) -> None:
         super().__init__()
         self.n_features, self.sample_every, self.detached = n_features, sample_every, detached
+        self.one_rewarded = one_rewarded
         kind = ProductEncoder if product else RecurrentEncoder
         self.encoder = kind(2 * n_features + n_actions + 1, n_units, n_latent)
         self.decoder = nn.Sequential(
@@ -153,13 +158,11 @@ class BeliefAgent(Agent):
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
-        records: dict[str, tuple[str, ...]] = {
-            "mean": ("latent",),
-            "logvar": ("latent",),
-            "predicted_reward": ("query",),
-        }
+        of_latent = ("latent",)
+        records: dict[str, tuple[str, ...]] = {"latent_mean": of_latent, "latent_logvar": of_latent}
+        records["predicted_reward"] = ("query",)
         records |= {"hidden": ("unit",)} if self.encoder.activity else {}
-        self.records = records | ({"sample": ("latent",)} if sample_every else {})
+        self.records = records | ({"sample": of_latent} if sample_every else {})
         fixed = torch.randn(N_DRAWS, 1, n_latent, generator=torch.Generator().manual_seed(0))
         self.register_buffer("draws", fixed, persistent=False)
 
@@ -180,7 +183,7 @@ class BeliefAgent(Agent):
         mean, logvar, hidden, after = self.encoder(step[None], told[None], state)
         mean, logvar = mean[0], logvar[0]
         after |= {"seen": observation, "time": state["time"] + 1}
-        record = {"mean": mean, "logvar": logvar}
+        record = {"latent_mean": mean, "latent_logvar": logvar}
         if self.encoder.activity:
             record["hidden"] = hidden[0]
         if self.sample_every:
@@ -195,7 +198,7 @@ class BeliefAgent(Agent):
 
     def answer(self, observation: Tensor, record: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Logits of the policy (..., option) and value (...), from what is seen and the belief or its draw."""
-        names = ("sample",) if self.sample_every else ("mean", "logvar")
+        names = ("sample",) if self.sample_every else ("latent_mean", "latent_logvar")
         belief = torch.cat([record[name] for name in names], -1)
         cut = self.detached or self.sample_every
         out = self.head(self.policy(torch.cat([observation, belief.detach() if cut else belief], -1)))
@@ -203,7 +206,15 @@ class BeliefAgent(Agent):
 
     def predicted_reward(self, mean: Tensor, logvar: Tensor) -> Tensor:
         """Probability of a reward above 0 for each query, (episode, query), over draws of the latent."""
-        return torch.sigmoid(self.decoder(mean + (logvar / 2).exp() * self.draws)).mean(0)
+        return self.decode(mean + (logvar / 2).exp() * self.draws)[0].exp().mean(0)
+
+    def decode(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probability of a reward, and of none, (..., query), given the latent (..., latent)."""
+        odds = self.decoder(latent)
+        if not self.one_rewarded:
+            return logsigmoid(odds), logsigmoid(-odds)
+        rewarded = torch.log_softmax(odds, -1)
+        return rewarded, torch.log1p(-rewarded.exp().clamp(max=1 - LEAST_PROB))
 
     def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
         """Answer a segment in one call of the encoder; see `Agent.sequence`.
@@ -214,7 +225,7 @@ class BeliefAgent(Agent):
         before = segment.previous_action
         steps = torch.cat([seen, before, segment.previous_reward[..., None], segment.observation], -1)
         mean, logvar, hidden, after = self.encoder(steps, before.sum(-1) > 0, state)
-        record = {"mean": mean, "logvar": logvar, "hidden": hidden}
+        record = {"latent_mean": mean, "latent_logvar": logvar, "hidden": hidden}
         after |= {"seen": segment.observation[-1], "time": state["time"] + len(segment.action)}
         if self.sample_every:
             record["sample"] = segment.record["sample"]

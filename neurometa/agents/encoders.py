@@ -1,5 +1,6 @@
 """What turns an observation into numbers before a network's core: convolutions over frames."""
 
+import abc
 import dataclasses
 import math
 
@@ -10,18 +11,15 @@ from neurometa.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Conv:
-    """Convolutions over frames, then one layer of rectified units.
-
-    The defaults are two layers of 16 and 32 channels, kernels of 8 and 4 and strides of 4 and 2, and 256 units (Mnih et
-    al. 2016, section 5.1; of Wang et al. 2018, simulation 5, over frames of 84 x 84).
+class Encoder(abc.ABC):
+    """Settings from which an encoder is made for observations of a shape.
 
     Parameters
     ----------
     layers : tuple of (n_channels, kernel, stride)
         Of each convolution, the first first.
     n_features : int
-        Units of the last layer: numbers given to the core.
+        Numbers given to the core.
 
     Raises
     ------
@@ -62,10 +60,56 @@ class Conv:
             found.append((height, width))
         return found
 
+    def n_flat(self, observation_shape: tuple[int, ...]) -> int:
+        """How many numbers the last convolution gives."""
+        return self.layers[-1][0] * math.prod(self.sizes(observation_shape)[-1])
+
+    @abc.abstractmethod
+    def build(self, observation_shape: tuple[int, ...]) -> nn.Module:
+        """Make the untrained encoder for frames of a shape."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv(Encoder):
+    """Convolutions over frames, then one layer of rectified units; all weights are trained.
+
+    The defaults are two layers of 16 and 32 channels, kernels of 8 and 4 and strides of 4 and 2, and 256 units (Mnih et
+    al. 2016, section 5.1; of Wang et al. 2018, simulation 5, over frames of 84 x 84).
+
+    Settings as of `Encoder`.
+    """
+
     def build(self, observation_shape: tuple[int, ...]) -> "ConvEncoder":
         """Make the untrained encoder for frames of a shape."""
         self.check(observation_shape)
         return ConvEncoder(self, observation_shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Encoder):
+    """Convolutions with random filters, and of what they give the largest principal components, whitened; not trained.
+
+    The filters are orthogonal. Mean and components are those of frames of the task under random play, so that a network
+    with this encoder differs from one without eyes only in what it is given, and what it is given has one variance in
+    all directions. Settings as of `Encoder`.
+    """
+
+    layers: tuple[tuple[int, int, int], ...] = ((16, 8, 4),)
+    n_features: int = 32
+
+    def check(self, observation_shape: tuple[int, ...]) -> None:
+        """Raise unless the frames are large enough, and the layers give as many numbers as are asked for."""
+        super().check(observation_shape)
+        if self.n_features > self.n_flat(observation_shape):
+            raise InputError(
+                f"n_features is {self.n_features}; the layers {self.layers} give {self.n_flat(observation_shape)} "
+                f"numbers of frames of {observation_shape[1]} x {observation_shape[2]}, which is the most."
+            )
+
+    def build(self, observation_shape: tuple[int, ...]) -> "FrozenEncoder":
+        """Make the encoder; its components are empty until it is shown frames."""
+        self.check(observation_shape)
+        return FrozenEncoder(self, observation_shape)
 
 
 class ConvEncoder(nn.Module):
@@ -77,11 +121,54 @@ class ConvEncoder(nn.Module):
         for n_out, kernel, stride in settings.layers:
             parts += [nn.Conv2d(n_channels, n_out, kernel, stride), nn.ReLU()]
             n_channels = n_out
-        n_flat = n_channels * math.prod(settings.sizes(observation_shape)[-1])
+        n_flat = settings.n_flat(observation_shape)
         self.layers = nn.Sequential(*parts, nn.Flatten(), nn.Linear(n_flat, settings.n_features), nn.ReLU())
 
     def forward(self, observation: Tensor) -> Tensor:
         """Encode frames (..., channel, height, width) as (..., n_features)."""
-        frames = observation.flatten(0, -4)
-        scaled = frames.float() / 255 if frames.dtype == torch.uint8 else frames
-        return self.layers(scaled).unflatten(0, observation.shape[:-3])
+        return self.layers(_scaled(observation)).unflatten(0, observation.shape[:-3])
+
+
+class FrozenEncoder(nn.Module):
+    """The encoder that `Frozen` describes."""
+
+    centre: Tensor
+    components: Tensor
+
+    def __init__(self, settings: Frozen, observation_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        n_channels, parts = observation_shape[0], []
+        for n_out, kernel, stride in settings.layers:
+            conv = nn.Conv2d(n_channels, n_out, kernel, stride, bias=False)
+            nn.init.orthogonal_(conv.weight)
+            parts += [conv, nn.ReLU()]
+            n_channels = n_out
+        n_flat = settings.n_flat(observation_shape)
+        self.layers = nn.Sequential(*parts, nn.Flatten()).requires_grad_(False)
+        self.register_buffer("centre", torch.zeros(n_flat))
+        self.register_buffer("components", torch.zeros(n_flat, settings.n_features))
+
+    @torch.no_grad()
+    def look(self, frames: Tensor) -> None:
+        """Take mean and whitened components from frames (frame, channel, height, width)."""
+        given = self.layers(_scaled(frames)).double()
+        centre = given.mean(0)
+        variance, directions = torch.linalg.eigh((given - centre).T @ (given - centre) / len(given))
+        n_kept = self.components.shape[1]
+        scale = variance[-n_kept:].clamp(min=1e-8 * float(variance[-1])).sqrt()
+        directions = directions[:, -n_kept:]
+        signs = directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()  # a direction has two
+        self.centre.copy_(centre)
+        self.components.copy_(directions * signs / scale)
+
+    @torch.no_grad()
+    def forward(self, observation: Tensor) -> Tensor:
+        """Encode frames (..., channel, height, width) as (..., n_features)."""
+        given = self.layers(_scaled(observation))
+        return ((given - self.centre) @ self.components).unflatten(0, observation.shape[:-3])
+
+
+def _scaled(observation: Tensor) -> Tensor:
+    """Frames (frame, channel, height, width) as numbers, bytes from 0 to 1."""
+    frames = observation.flatten(0, -4)
+    return frames.float() / 255 if frames.dtype == torch.uint8 else frames

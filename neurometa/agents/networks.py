@@ -6,8 +6,8 @@ import math
 
 from neurometa.agents.base import Agent
 from neurometa.agents.belief import BeliefAgent
-from neurometa.agents.encoders import Conv
-from neurometa.agents.recurrent import INPUTS, LSTMAgent, RecurrentAgent, check_inputs
+from neurometa.agents.encoders import Conv, Frozen
+from neurometa.agents.recurrent import INITIAL, INPUTS, LSTMAgent, RecurrentAgent, check_inputs
 from neurometa.agents.separate import SeparateActorCritic
 from neurometa.errors import InputError, nearest
 from neurometa.memory import check_memory
@@ -18,6 +18,11 @@ ENCODERS = ("gru", "product")
 @dataclasses.dataclass(frozen=True)
 class Network(abc.ABC):
     """Settings from which an untrained network is made for a task."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether it can answer with a continuous action, of which `build` is told ``n_axes``; by default not."""
+        return False
 
     @abc.abstractmethod
     def check(self, observation_shape: tuple[int, ...]) -> None:
@@ -64,8 +69,13 @@ class Recurrent(Network):
         with which training ends.
     n_layers : int
         Layers of the core, of which each reads the one below it.
-    encoder : Conv or None
+    encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
+    initial : {"uniform", "normal", "xavier"}
+        How the core's weights are drawn: see `recurrent.initialise`.
+    value_unit : float
+        Rewards for which 1 of the head's output stands as a value. Where returns are large, a unit near them spares
+        the critic the long way there.
 
     Raises
     ------
@@ -79,7 +89,9 @@ class Recurrent(Network):
     recurrent: bool = True
     separate: bool = False
     n_layers: int = 1
-    encoder: Conv | None = None
+    encoder: Conv | Frozen | None = None
+    initial: str = "uniform"
+    value_unit: float = 1.0
 
     @property
     @abc.abstractmethod
@@ -90,7 +102,21 @@ class Recurrent(Network):
         for name in ("n_units", "n_layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.initial not in INITIAL:
+            hint = nearest(str(self.initial), list(INITIAL))
+            raise InputError(f"initial is {self.initial!r}; allowed are {list(INITIAL)}.{hint}")
+        if not 0 < self.value_unit < math.inf:
+            raise InputError(f"value_unit is {self.value_unit}; it must be above 0 and finite.")
+        if self.separate and self.value_unit != 1:
+            raise InputError(
+                f"value_unit is {self.value_unit} and separate is true; its prediction errors are in units of reward."
+            )
         check_inputs(self.inputs)
+
+    @property
+    def continuous(self) -> bool:
+        """One network of actor and critic can answer with a continuous action, two that are apart cannot."""
+        return not self.separate
 
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless the network can read observations of this shape, and is told something."""
@@ -111,13 +137,16 @@ class Recurrent(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
+        else:
+            own = {"value_unit": self.value_unit} | ({"n_axes": n_axes} if n_axes else {})
         return kind(
             observation_shape,
             n_actions,
@@ -130,6 +159,7 @@ class Recurrent(Network):
             learned_start=self.learned_start,
             recurrent=self.recurrent,
             encoder=self.encoder,
+            initial=self.initial,
             **own,
         )
 
@@ -176,6 +206,8 @@ class Belief(Network):
         Units of the encoder, of each of two layers of the policy, and of the decoder.
     n_queries : int or None
         Of how many things the decoder can be asked what they pay; None for as many as there are actions.
+    one_rewarded : bool
+        One query and no other is ever rewarded, as one cell of a grid is, so that their probabilities sum to 1.
     sample_every : int or None
         The policy reads a draw of the latent, which is kept for so many steps: those of a trial. None for a policy that
         reads the whole belief.
@@ -194,6 +226,7 @@ class Belief(Network):
     n_policy_units: int = 64
     n_decoder_units: int = 32
     n_queries: int | None = None
+    one_rewarded: bool = False
     sample_every: int | None = None
     detached: bool = False
 
@@ -232,6 +265,7 @@ class Belief(Network):
             n_units=self.n_units,
             n_policy_units=self.n_policy_units,
             n_decoder_units=self.n_decoder_units,
+            one_rewarded=self.one_rewarded,
             sample_every=self.sample_every,
             detached=self.detached,
         )

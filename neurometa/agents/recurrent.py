@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
-from neurometa.agents.encoders import Conv
+from neurometa.agents.encoders import Encoder, Frozen
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
+INITIAL = ("uniform", "normal", "xavier")
 CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
@@ -39,8 +40,14 @@ class RecurrentAgent(Agent):
         Learn the state in which an episode begins (Wang et al. 2018), instead of zero.
     recurrent : bool
         False puts the state back to its start before every step: the feed-forward control.
-    encoder : Conv, optional
+    encoder : Encoder, optional
         What reads observations; by default the core is given them as they are.
+    n_axes : int
+        Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
+    initial : {"uniform", "normal", "xavier"}
+        How the core's weights are drawn: see `initialise`.
+    value_unit : float
+        Rewards for which 1 of the head's output stands as a value.
     """
 
     reward_levels: Tensor
@@ -58,9 +65,13 @@ class RecurrentAgent(Agent):
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
-        encoder: Conv | None = None,
+        encoder: Encoder | None = None,
+        n_axes: int = 0,
+        initial: str = "uniform",
+        value_unit: float = 1.0,
     ) -> None:
         super().__init__()
+        self.value_unit = value_unit
         shape = (observation_shape,) if isinstance(observation_shape, int) else observation_shape
         n_features = math.prod(shape)
         check_inputs(inputs, n_features)
@@ -68,12 +79,21 @@ class RecurrentAgent(Agent):
         self.n_actions, self.n_steps, self.inputs = n_actions, n_steps, tuple(inputs)
         self.n_units, self.n_layers = n_units, n_layers
         self.encoder = encoder.build(shape) if encoder else None
+        self.kept = ("inputs",) if isinstance(encoder, Frozen) else ()
         n_features = encoder.n_features if encoder else n_features
-        widths = {"observation": n_features, "action": n_actions, "reward": len(reward_levels) or 1, "time": 1}
+        widths = {
+            "observation": n_features,
+            "action": n_axes or n_actions,
+            "reward": len(reward_levels) or 1,
+            "time": 1,
+        }
         self.n_inputs = sum(widths[name] for name in self.inputs)
         self.core = CELLS[core](self.n_inputs, n_units)
         self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
-        self.head = nn.Linear(n_units, n_actions + 1)  # the policy's rows, then the value's
+        for cell in (self.core, *self.above):
+            initialise(cell, initial)
+        self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
+        self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
@@ -107,7 +127,18 @@ class RecurrentAgent(Agent):
         inputs = self.encode(observation, action, reward, state["time"])
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
-        return Output(out[:, :-1], out[:, -1], after | {"time": state["time"] + 1}, after)
+        record = after | {"inputs": inputs} if self.kept else after
+        return Output(self._policy(out), self._value(out), after | {"time": state["time"] + 1}, record)
+
+    def _policy(self, out: Tensor) -> Tensor:
+        """The parameters of the policy that the head has given, (..., option) or (..., 2 * axis)."""
+        if self.log_sd is None:
+            return out[..., :-1]
+        return torch.cat([out[..., :-1], self.log_sd.expand_as(out[..., :-1])], -1)
+
+    def _value(self, out: Tensor) -> Tensor:
+        """Value, in units of reward, of what the head gave."""
+        return out[..., -1] if self.value_unit == 1 else self.value_unit * out[..., -1]
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
@@ -139,7 +170,9 @@ class RecurrentAgent(Agent):
         n_steps, n_episodes = segment.reward.shape
         passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
         time = passed[:, None] + state["time"]
-        inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
+        inputs = segment.record.get("inputs")
+        if inputs is None:
+            inputs = self.encode(segment.observation, segment.previous_action, segment.previous_reward, time)
         if self.recurrent:
             hidden, after = self._run(inputs, state)
         else:  # every step is the first of its episode
@@ -148,7 +181,7 @@ class RecurrentAgent(Agent):
             hidden, after = self._top(steps["hidden"]), {name: x[-1] for name, x in steps.items()}
         out = self.head(hidden)
         after["time"] = state["time"] + n_steps
-        return Output(out[..., :-1], out[..., -1], after, {"hidden": hidden} if log else {})
+        return Output(self._policy(out), self._value(out), after, {"hidden": hidden} if log else {})
 
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The top layer's hidden state after every step, and the core's state after the last."""
@@ -169,6 +202,25 @@ class RecurrentAgent(Agent):
 
 class LSTMAgent(RecurrentAgent):
     """A `RecurrentAgent` of LSTM units, as it is by default."""
+
+
+def initialise(cell: nn.LSTMCell | nn.GRUCell, initial: str) -> None:
+    """Draw the weights of an untrained layer.
+
+    ``"uniform"`` leaves them as torch draws them, uniform between plus and minus the root of 1 / units. The other two
+    have orthogonal weights from the hidden state, gate by gate, and no biases: ``"xavier"`` draws those from the input
+    uniform after Glorot & Bengio (2010), gate by gate, as Duan et al. (2016, section 3.1) did; ``"normal"`` from
+    N(0, 1), with which a single outcome moves a unit as far as it can go.
+    """
+    if initial == "uniform":
+        return
+    n_units = cell.hidden_size
+    with torch.no_grad():
+        for of_input, of_hidden in zip(cell.weight_ih.split(n_units), cell.weight_hh.split(n_units), strict=True):
+            nn.init.orthogonal_(of_hidden)
+            nn.init.xavier_uniform_(of_input) if initial == "xavier" else of_input.normal_()
+        cell.bias_ih.zero_()
+        cell.bias_hh.zero_()
 
 
 def check_inputs(inputs: tuple[str, ...], n_features: int = 1) -> None:

@@ -26,7 +26,8 @@ class SeparateActorCritic(Agent):
 
     Parameters
     ----------
-    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder
+    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder,
+    initial
         As for `RecurrentAgent`, for each of the two; reward levels are the critic's alone.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What both are given; to the actor ``"reward"`` is the prediction error.
@@ -48,6 +49,7 @@ class SeparateActorCritic(Agent):
         learned_start: bool = False,
         recurrent: bool = True,
         encoder: Conv | None = None,
+        initial: str = "uniform",
         discount: float = 0.9,
     ) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class SeparateActorCritic(Agent):
                 learned_start=learned_start,
                 recurrent=recurrent,
                 encoder=encoder,
+                initial=initial,
             )
             for levels in (reward_levels, ())
         )

@@ -4,11 +4,26 @@ The command line, `results`, reports, the trained agents in the box and the docu
 analysis adds a record to it. Nothing heavy is imported before an analysis is worked out or drawn.
 """
 
-from neurometa.analysis.activity import DECODE, ENCODE, REVERSALS, RPE
-from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, REGRET, RISK, STAY
+from neurometa.analysis.activity import BELIEF, DECODE, ENCODE, REVERSALS, RPE
+from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
 from neurometa.analysis.record import Analysis, Drawing
 
-ANALYSES = (STAY, RPE, MATCHING, HISTORY, BLOCKS, REVERSALS, LEARNING_SET, RISK, FIT_RW, REGRET, DECODE, ENCODE)
+ANALYSES = (
+    STAY,
+    RPE,
+    MATCHING,
+    HISTORY,
+    BLOCKS,
+    REVERSALS,
+    LEARNING_SET,
+    RISK,
+    FIT_RW,
+    PREDICT,
+    REGRET,
+    DECODE,
+    ENCODE,
+    BELIEF,
+)
 
 __all__ = ["ANALYSES", "REGRET", "Analysis", "Drawing", "of_file"]
 

@@ -133,3 +133,36 @@ REVERSALS = Analysis(
     drawing=Drawing("Responses to cues", _draw_reversals, "mean", ("condition", "role"), legend_beside=True),
     suits="rewarded_cue",
 )
+
+
+def _belief(trials: "xr.Dataset") -> "xr.Dataset":
+    from neurometa import neural
+
+    return neural.belief(trials)
+
+
+def _draw_belief(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    per_trial = found.sizes["step"]
+    lived = range(found.belief_update.size)
+    ax.plot(lived, found.belief_update.values.ravel(), color=plotting.COLOURS[0])
+    for start in range(per_trial, len(lived), per_trial):
+        ax.axvline(start, color="0.85", lw=0.6, zorder=0)
+    ax.set(xlabel="steps before", ylabel="belief update (nats)")
+    told = f"KL divergence of each belief from the one before, mean over {int(found.n.max()):,} episodes."
+    if "total_variation" not in found:
+        return told
+    far = found.total_variation.weighted(found.n_unknown).mean()
+    return f"{told} Total variation from the exact posterior while the goal is unknown: {float(far):.3f} on average."
+
+
+BELIEF = Analysis(
+    name="belief",
+    file="belief.nc",
+    heading=ACTIVITY,
+    asks="Follow a belief: its updates, and how far it is from Bayes.",
+    compute=_belief,
+    drawing=Drawing("Belief updates", _draw_belief, "belief_update", ("trial", "step")),
+    suits="latent_mean",
+)

@@ -204,6 +204,36 @@ def _draw_regret(ax: "Axes", found: "xr.Dataset") -> str:
     return f"Expected reward given up against the best arm, beside baselines on the same {n:,} episodes; 95 % bands."
 
 
+def _predict(trials: "xr.Dataset") -> "xr.Dataset":
+    from neurometa import behaviour
+
+    return behaviour.predict(trials)
+
+
+def _draw_predict(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    plotting.held_out_differences(ax, found)
+    box = ax.get_position()
+    ax.set_position((box.x0 + 0.3, box.y0, box.width - 0.3, box.height))  # room for names
+    n, unit = int(found.attrs["n_units"]), found.attrs["unit"]
+    stuck = found.attrs.get("not_converged", "")
+    told = f"{int(found.attrs['n_trials']):,} held-out choices, {found.attrs['n_folds']} folds; paired over {n} {unit}s"
+    return f"{told}, 95 % intervals. {found.attrs['verdict']}" + (f" Not converged: {stuck}." if stuck else "")
+
+
+PREDICT = Analysis(
+    name="predict",
+    file="predict.nc",
+    heading=FIT,
+    asks="Predict choices that no model has seen.",
+    compute=_predict,
+    drawing=Drawing("Held-out choices", _draw_predict, "difference", ("model",)),
+    suits="reward_prob",
+    seconds=60.0,
+)
+
+
 REGRET = Analysis(
     name="regret",
     file="regret.nc",

@@ -8,6 +8,7 @@ from neurometa.behaviour.harlow import learning_set_curve, win_stay_lose_shift
 from neurometa.behaviour.history import history_regression
 from neurometa.behaviour.performance import crossed_interval, mean_interval, median_interval, regret
 from neurometa.behaviour.posterior_volatility import posterior_volatility
+from neurometa.behaviour.prediction import predict
 from neurometa.behaviour.restless import follow_volatility, volatility_regression
 from neurometa.behaviour.reversal import reversal_conditions, reversal_contrasts
 from neurometa.behaviour.risky_safe import risk_preference, risk_under_perturbations
@@ -15,6 +16,7 @@ from neurometa.behaviour.sessions import common_transition
 from neurometa.behaviour.stay import stay_probability
 from neurometa.behaviour.stay_regression import stay_mixed, stay_regression
 from neurometa.behaviour.sufficient import counts, log_odds, posterior_mean
+from neurometa.behaviour.switching import switch_curve
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import block_learning_rate, sliding_learning_rate
@@ -61,6 +63,7 @@ __all__ = [
     "posterior_mean",
     "posterior_predictive",
     "posterior_volatility",
+    "predict",
     "previous_trial",
     "recover",
     "reference_rpes",
@@ -75,6 +78,7 @@ __all__ = [
     "stay_mixed",
     "stay_probability",
     "stay_regression",
+    "switch_curve",
     "targets",
     "volatility_regression",
     "win_stay_lose_shift",

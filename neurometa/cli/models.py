@@ -23,7 +23,7 @@ def models(trials: Trials, as_json: JSON = False) -> None:
     """Compare the fits that lie beside trials.
 
     Every model and way of fitting has its own file (fit_MODEL_HOW.nc). Prints for each its AIC and BIC, the
-    log-likelihood of held-out trials where it was computed, the integrated BIC of hierarchical fits, and the
+    log-likelihood of held-out choices where neurometa predict left it, the integrated BIC of hierarchical fits, and the
     protected exceedance probability among those of one kind. Fits of different trials are refused.
     """
     from neurometa import behaviour, dataset
@@ -39,6 +39,9 @@ def models(trials: Trials, as_json: JSON = False) -> None:
     for name, fitted in fits.items():
         if fitted.attrs.get("created") != data.attrs.get("created"):
             raise InputError(f"{name} is of earlier trials than {trials} holds now; fit it anew, or move it elsewhere.")
+    held = folder / f"{prefix}predict.nc"
+    if held.exists() and (scored := dataset.read(held)).attrs.get("created") == data.attrs.get("created"):
+        fits = {name: _with_held_out(fitted, scored) for name, fitted in fits.items()}
     found = behaviour.compare_fits(fits)
     record: list[dict[str, Any]] = [_told(found.isel(fit=i)) for i in range(found.sizes["fit"])]
     record.sort(key=lambda row: (row["method"], row.get("integrated_bic", row.get("bic", 0.0))))
@@ -49,8 +52,17 @@ def models(trials: Trials, as_json: JSON = False) -> None:
     rows = [[row["fit"], row["model"], *(_cell(row, column) for column in shown)] for row in record]
     table(["fit", "model", *shown.values()], rows, f"{record[0]['n_trials']} choices, sums over fits in nats")
     say("The lower AIC and BIC, the better; compare fits of one way (ml, map or group) with each other.")
+    if "held_out_log_likelihood" in shown:
+        say("Held out: predict.nc, with parameters per subject and not those of the fit.")
     if windows:
         say(f"Left out, being of sliding windows: {', '.join(windows)}.")
+
+
+def _with_held_out(fitted: Any, scored: Any) -> Any:
+    """The fit with what `neurometa predict` found of its model, which is looked for by the name of its class."""
+    name = str(fitted.attrs.get("model")) + (", start fitted" if fitted.attrs.get("start") == "fitted" else "")
+    here = scored.log_likelihood.values[scored.learner.values.astype(str) == name]
+    return fitted.assign(held_out_log_likelihood=float(here[0])) if len(here) else fitted
 
 
 def _told(one: Any) -> dict[str, Any]:

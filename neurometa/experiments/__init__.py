@@ -6,12 +6,14 @@ depart from the papers, the docs page of the task sets both side by side, in env
 """
 
 from neurometa.errors import InputError, nearest
-from neurometa.experiments import wang2016, wang2018
+from neurometa.experiments import contextual, duan2016, pixels, wang2016, wang2018
 from neurometa.experiments.experiment import Experiment
 
 __all__ = ["EXPERIMENTS", "Experiment", "find"]
 
-EXPERIMENTS = wang2016.EXPERIMENTS | wang2018.EXPERIMENTS
+EXPERIMENTS = (
+    wang2016.EXPERIMENTS | wang2018.EXPERIMENTS | duan2016.EXPERIMENTS | pixels.EXPERIMENTS | contextual.EXPERIMENTS
+)
 
 
 def find(name: str) -> Experiment:

@@ -5,6 +5,7 @@ from neurometa.models.associability import PearceHall
 from neurometa.models.bandit import (
     ChoiceKernel,
     Forgetting,
+    ForgettingChoiceKernel,
     RescorlaWagner,
     RescorlaWagnerChoiceKernel,
     SingleValue,
@@ -23,6 +24,7 @@ MODELS: tuple[type[Model], ...] = (
     Forgetting,
     ChoiceKernel,
     RescorlaWagnerChoiceKernel,
+    ForgettingChoiceKernel,
 )
 OBSERVERS: tuple[type[Observer], ...] = (Behrens,)
 FITTED_FROM_STARTS: tuple[type[Equations], ...] = (
@@ -43,6 +45,7 @@ __all__ = [
     "ChoiceKernel",
     "Equations",
     "Forgetting",
+    "ForgettingChoiceKernel",
     "Hybrid",
     "KalmanFilter",
     "KalmanSoftmax",

@@ -197,3 +197,46 @@ class RescorlaWagnerChoiceKernel(Model):
         """Move the value of the chosen arm, and the kernel of every arm."""
         value, kernel = features
         return value + learning_rate * chosen * (reward - value), kernel + kernel_rate * (chosen - kernel)
+
+
+@dataclasses.dataclass(frozen=True)
+class ForgettingChoiceKernel(Model):
+    r"""Delta rule whose unchosen values decay to zero (`Forgetting`), and a choice kernel (`ChoiceKernel`).
+
+    Parameters
+    ----------
+    learning_rate : float or array
+        Step size (alpha) on the reward prediction error, in [0, 1].
+    forgetting_rate : float or array
+        Decay (phi) of every value that was not chosen, per trial, in [0, 1].
+    kernel_rate : float or array
+        Step size (alpha_c) of the choice kernel, in [0, 1].
+    inverse_temperature : float or array
+        Softmax slope (beta) per unit of reward, >= 0.
+    kernel_weight : float or array
+        Softmax slope on the kernel; negative for alternation.
+    """
+
+    learning_rate: Array
+    forgetting_rate: Array
+    kernel_rate: Array
+    inverse_temperature: Array
+    kernel_weight: Array
+
+    bounds: ClassVar = {
+        "learning_rate": (0.0, 1.0),
+        "forgetting_rate": (0.0, 1.0),
+        "kernel_rate": (0.0, 1.0),
+        "inverse_temperature": (0.0, 30.0),
+        "kernel_weight": (-30.0, 30.0),
+    }
+    weights: ClassVar = ("inverse_temperature", "kernel_weight")
+    features: ClassVar = ("value", "kernel")
+    start: ClassVar = (0.5, 0.0)
+
+    @staticmethod
+    def learn(features, chosen, reward, learning_rate, forgetting_rate, kernel_rate):
+        """Move the value of the chosen arm towards the reward, the others towards zero, and every kernel."""
+        value, kernel = features
+        moved = value + learning_rate * chosen * (reward - value) - forgetting_rate * (1 - chosen) * value
+        return moved, kernel + kernel_rate * (chosen - kernel)

@@ -20,6 +20,7 @@ from neurometa.plotting.groups import groups
 from neurometa.plotting.histories import history_kernels, stay_bars
 from neurometa.plotting.learning_sets import learning_set_curves
 from neurometa.plotting.points import spread_points
+from neurometa.plotting.prediction import held_out_differences, switch_curves
 from neurometa.plotting.predictive import posterior_predictive
 from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
@@ -48,6 +49,7 @@ __all__ = [
     "foot",
     "generalisation",
     "groups",
+    "held_out_differences",
     "history_kernels",
     "history_weights",
     "learning_set_curves",
@@ -74,6 +76,7 @@ __all__ = [
     "stay_bars",
     "stay_levels",
     "stay_scale",
+    "switch_curves",
     "trajectory",
     "two_step_sketch",
     "unit_coding",

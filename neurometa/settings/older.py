@@ -29,9 +29,22 @@ MOVED = {  # the settings of a run were one flat record in version 0.1.0
     "rpe_noise": "disturbance.noise_sd",
 }
 OPTIMIZERS = {"adam": "training.Adam", "rmsprop": "training.RMSProp"}
+_NETWORK = {
+    "recurrent": True,
+    "separate": False,
+    "n_layers": 1,
+    "encoder": None,
+    "initial": "uniform",
+    "value_unit": 1.0,
+}
 UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older than these settings
-    "agents.LSTM": {"recurrent": True, "separate": False, "n_layers": 1, "encoder": None},
+    "a2c.Config": {"start": ""},
+    "ppo.Config": {"start": ""},
+    "agents.GRU": _NETWORK,
+    "agents.LSTM": _NETWORK,
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},
+    "training.GAE": {"of": "reward"},
+    "training.NStep": {"of": "reward"},
 }
 
 

@@ -13,7 +13,7 @@ from neurometa.errors import InputError
 from neurometa.rollout import play
 from neurometa.storage import only_writer
 from neurometa.sweep.table import open_table, row_config, row_folder
-from neurometa.training.a2c import DivergedError
+from neurometa.training.loop import DivergedError
 
 SCORE = "score.nc"  # its presence says that the row is done
 PICKING = 2  # stream of random numbers: episodes on which agents are picked are no test episodes

@@ -9,11 +9,13 @@ from neurometa.tables.frame import to_frame, write_table
 from neurometa.tables.nwb import read_activity
 from neurometa.tables.nwb_writing import write_nwb
 from neurometa.tables.report import Report
+from neurometa.tables.signals import read_signals
 from neurometa.tables.trials import read_trials
 
 __all__ = [
     "Report",
     "read_activity",
+    "read_signals",
     "read_trials",
     "to_frame",
     "write_nwb",

@@ -149,7 +149,7 @@ def read_activity(
         if name == UNITS and _sorted_units(file):
             rates, unit, units = _rates(file.units, edges, time_scale), list(file.units.id[:]), "spikes/s"
         else:
-            series = _series(file, name, Path(path))
+            series = series_named(file, name, Path(path))
             rates, units = _means(series, edges, time_scale), str(series.unit)
             unit = list(range(rates.shape[-1]))
     grain = ("episode", "trial", "step")
@@ -229,8 +229,14 @@ def _rates(units: Any, edges: np.ndarray, scale: float) -> np.ndarray:
     return rates
 
 
-def _series(file: Any, name: str, path: Path) -> Any:
-    """The one TimeSeries of that name, wherever in the file it stands."""
+def series_named(file: Any, name: str, path: Path) -> Any:
+    """Find the one TimeSeries of that name, wherever in the file it stands.
+
+    Raises
+    ------
+    InputError
+        There is none, or there are several.
+    """
     from pynwb import TimeSeries
 
     there = [each for each in file.objects.values() if isinstance(each, TimeSeries)]
@@ -244,13 +250,16 @@ def _series(file: Any, name: str, path: Path) -> Any:
     raise InputError(f"{path} has no TimeSeries or units {name!r}; it has {names}.{nearest(name, names)}")
 
 
+def clock(series: Any) -> np.ndarray:
+    """Return when each sample of a TimeSeries was taken, in the unit of its timestamps."""
+    if series.timestamps is not None:
+        return np.asarray(series.timestamps[:], dtype=float)
+    return series.starting_time + np.arange(len(series.data)) / series.rate
+
+
 def _means(series: Any, edges: np.ndarray, scale: float) -> np.ndarray:
     """Mean of the samples in each bin, (..., bin, unit); NaN where there is none."""
-    data = series.data
-    if series.timestamps is not None:
-        time = np.asarray(series.timestamps[:], dtype=float)
-    else:
-        time = series.starting_time + np.arange(len(data)) / series.rate
+    data, time = series.data, clock(series)
     if (np.diff(time) < 0).any():
         raise InputError(f"The timestamps of {series.name!r} do not ascend, so its samples cannot be binned.")
     time = scale * time

@@ -7,11 +7,17 @@ from neurometa.tasks.foraging import Foraging
 from neurometa.tasks.gridworld import Gridworld
 from neurometa.tasks.gymnasium_task import GymnasiumTask, from_gymnasium, to_gymnasium
 from neurometa.tasks.harlow import Harlow
+from neurometa.tasks.harlow_pixels import HarlowPixels
+from neurometa.tasks.harlow_screen import HarlowScreen
+from neurometa.tasks.imaze import IMaze
+from neurometa.tasks.maze import Maze
 from neurometa.tasks.mdp import TabularMDP
+from neurometa.tasks.point_navigation import PointNavigation
 from neurometa.tasks.recorded import RecordedBandit
 from neurometa.tasks.restless import RestlessBandit
 from neurometa.tasks.reversal import Reversal
 from neurometa.tasks.risky_safe import RiskySafe
+from neurometa.tasks.timed import TimedTask
 from neurometa.tasks.two_step import DawTwoStep, TwoStep
 from neurometa.tasks.volatility import Volatility
 
@@ -23,8 +29,13 @@ __all__ = [
     "Gridworld",
     "GymnasiumTask",
     "Harlow",
+    "HarlowPixels",
+    "HarlowScreen",
+    "IMaze",
     "IndependentBandit",
     "InformativeBandit",
+    "Maze",
+    "PointNavigation",
     "RecordedBandit",
     "RestlessBandit",
     "Reversal",
@@ -32,6 +43,7 @@ __all__ = [
     "State",
     "TabularMDP",
     "Task",
+    "TimedTask",
     "TwoStep",
     "Volatility",
     "from_gymnasium",

@@ -56,6 +56,10 @@ class IndependentBandit(Task):
         """Pay 1 with the chosen arm's probability; nothing moves."""
         return _pay(state["reward_prob"], action, rng), state
 
+    def gaps(self, state, step):
+        """Reward probabilities less the best arm's."""
+        return state["reward_prob"] - state["reward_prob"].amax(1, keepdim=True)
+
 
 @dataclasses.dataclass(frozen=True)
 class DependentBandit(Task):
@@ -103,6 +107,10 @@ class DependentBandit(Task):
     def step(self, state, action, step, rng):
         """Pay 1 with the chosen arm's probability; nothing moves."""
         return _pay(state["reward_prob"], action, rng), state
+
+    def gaps(self, state, step):
+        """Reward probabilities less the best arm's."""
+        return state["reward_prob"] - state["reward_prob"].amax(1, keepdim=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,8 +40,11 @@ class Task(abc.ABC):
         Length of an observation; 0 if there is nothing to see.
     observation_shape : tuple of int
         Shape of an observation, whose product is `n_features`: (channel, height, width) of frames, as uint8.
+    n_axes : int
+        Axes of a continuous action, which is drawn from a normal distribution along each; 0 where an agent chooses
+        among `n_actions`.
     n_actions : int
-        Number of actions at every step.
+        Number of actions at every step; 0 where the action is continuous.
     n_options : int
         Number of options at the choice step; an action from there on is logged as no choice.
     reward_levels : tuple of float
@@ -57,6 +60,11 @@ class Task(abc.ABC):
     reward_levels: ClassVar[tuple[float, ...]] = ()
 
     @property
+    def n_axes(self) -> int:
+        """Axes of a continuous action; by default none, and agents choose."""
+        return 0
+
+    @property
     def observation_shape(self) -> tuple[int, ...]:
         """Shape of an observation: a vector of `n_features`, unless a task shows frames."""
         return (self.n_features,)
@@ -67,9 +75,14 @@ class Task(abc.ABC):
         return self.n_trials * len(self.steps)
 
     @property
+    def schedule(self) -> list[tuple[int, str]]:
+        """Trial and name of every step of an episode, in order."""
+        return [(trial, step) for trial in range(self.n_trials) for step in self.steps]
+
+    @property
     def n_actions(self) -> int:
-        """Number of actions at every step."""
-        return 2
+        """Number of actions at every step: two, unless a task says otherwise or its action is continuous."""
+        return 0 if self.n_axes else 2
 
     @property
     def n_options(self) -> int:
@@ -93,9 +106,22 @@ class Task(abc.ABC):
     def step(self, state: State, action: Tensor, step: str, rng: Rng) -> tuple[Tensor, State]:
         """Move the world, then pay: reward (episode,) and the state that paid it.
 
-        An action (episode,) of -1 is no response: nothing is chosen and nothing paid, and the world goes on. It comes
-        only from a task around this one, such as `Fixation`.
+        A continuous action is (episode, axis). An action (episode,) of -1 is no response: nothing is chosen and nothing
+        paid, and the world goes on; it comes only from a task around this one, such as `Fixation`.
         """
+
+    def gaps(self, state: State, step: str) -> Tensor:
+        """Return by how much each action is worth less than the best, (episode, option), 0 or below.
+
+        It is Q* - V*, of the task as it was drawn for the episode, which only a simulator knows: an agent never sees
+        it, but can be trained by it.
+
+        Raises
+        ------
+        InputError
+            The task does not say, as by default.
+        """
+        raise InputError(f"{type(self).__name__} does not know what each action is worth; train by reward: of=reward.")
 
     def perturbation(self, name: str) -> Perturb:
         """Return what a perturbation of this name adds to the prediction error that an agent makes of a choice.

@@ -44,8 +44,8 @@ class Gridworld(Task):
     steps = tuple(f"step {i}" for i in range(1, HORIZON + 1))
     choice_step = None
     latents = {
-        "goal": Variable((), "cell of the goal"),
-        "position": Variable(("step",), "cell that the step led to"),
+        "goal_cell": Variable((), "cell of the goal"),
+        "reached_cell": Variable(("step",), "cell that the step led to"),
     }
     n_features = N_CELLS
 
@@ -64,15 +64,15 @@ class Gridworld(Task):
         """Draw the goals; the agent is at the start."""
         cells = torch.from_numpy(GOALS[self.goals]).to(rng.device)
         goal = cells[integers(rng, len(cells), n_episodes)].to(torch.int16)
-        return {"goal": goal, "position": torch.zeros_like(goal)}
+        return {"goal_cell": goal, "reached_cell": torch.zeros_like(goal)}
 
     def observe(self, state, step):
         """Show the cell, one-hot: the start at the first step of a trial."""
-        here = state["position"].long() * (step != self.steps[0])
+        here = state["reached_cell"].long() * (step != self.steps[0])
         return torch.eye(N_CELLS, device=here.device)[here]
 
     def step(self, state, action, step, rng):
         """Go, and pay for the cell that this leads to; no response stays."""
-        here = state["position"].long() * (step != self.steps[0])
+        here = state["reached_cell"].long() * (step != self.steps[0])
         after = torch.from_numpy(AFTER).to(here.device)[here, action.clamp(min=0)].to(torch.int16)
-        return torch.where(after == state["goal"], GOAL_REWARD, STEP_REWARD), state | {"position": after}
+        return torch.where(after == state["goal_cell"], GOAL_REWARD, STEP_REWARD), state | {"reached_cell": after}

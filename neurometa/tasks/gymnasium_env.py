@@ -22,7 +22,11 @@ class TaskEnv(gymnasium.Env[np.ndarray, Any]):
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.action_space = gymnasium.spaces.Discrete(task.n_actions)
+        self.action_space: gymnasium.Space = (
+            gymnasium.spaces.Discrete(task.n_actions)
+            if not task.n_axes
+            else (gymnasium.spaces.Box(-np.inf, np.inf, (task.n_axes,), dtype=np.float32))
+        )
         self.observation_space = gymnasium.spaces.Box(
             -np.inf, np.inf, (task.n_features + len(task.steps),), dtype=np.float32
         )
@@ -34,10 +38,11 @@ class TaskEnv(gymnasium.Env[np.ndarray, Any]):
         self.state, self.taken = self.task.begin(1, self.rng), 0
         return self._see(), self._info()
 
-    def step(self, action: int):
+    def step(self, action: int | np.ndarray):
         """Take an action."""
+        taken = torch.as_tensor(np.asarray(action, np.float32) if self.task.n_axes else int(action))[None]
         name = self.task.steps[self.taken % len(self.task.steps)]
-        reward, self.state = self.task.step(self.state, torch.tensor([int(action)]), name, self.rng)
+        reward, self.state = self.task.step(self.state, taken, name, self.rng)
         self.taken += 1
         ended = self.taken == self.task.n_trials * len(self.task.steps)
         info = self._info()

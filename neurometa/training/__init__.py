@@ -1,6 +1,6 @@
 """Training: one file per algorithm, and the pure functions they share."""
 
-from neurometa.training import a2c, ppo, varibad
+from neurometa.training import a2c, imitation, ppo, varibad
 from neurometa.training.config import Training, algorithm, build
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, Disturbance, NStep
@@ -17,6 +17,7 @@ __all__ = [
     "a2c",
     "algorithm",
     "build",
+    "imitation",
     "ppo",
     "varibad",
 ]

@@ -1,10 +1,8 @@
 """Advantage actor-critic on whole episodes (Mnih et al. 2016; Wang et al. 2016, section 3; 2018, Methods)."""
 
-import contextlib
 import dataclasses
 import functools
 import math
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,23 +12,21 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from neurometa.agents import GRU, LSTM, Agent
+from neurometa.agents import Agent
 from neurometa.errors import InputError
 from neurometa.rollout import check_batch, segments
 from neurometa.streams import Rng, Streams
 from neurometa.training import curve, kernels, loop, optimizers
-from neurometa.training.checkpoint import CHECKPOINT, load_state, save_state
-from neurometa.training.config import Training, build
-from neurometa.training.loop import SECONDS_BETWEEN_CHECKPOINTS, DivergedError, diverged
+from neurometa.training.config import Training, begin, build, check_signal
+from neurometa.training.loop import DivergedError
 from neurometa.training.losses import Weights, actor_critic, mean
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.returns import GAE, Disturbance, NStep
+from neurometa.training.returns import GAE, Disturbance, NStep, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
-from neurometa.training.together import Together
+from neurometa.training.together import Together, fits
 
 __all__ = ["Config", "DivergedError", "build", "companies", "company", "loss", "train", "train_together"]
 
-SHARE_OF_CHECKPOINTS = 0.05  # of the time; those of many networks take seconds
 # Of networks trained side by side: more leave the second cache, and with more episodes little is gained by company.
 MOST_NETWORKS, MOST_EPISODES = 32, 256
 CURVE = ("reward", "policy_loss", "value_loss", "entropy")
@@ -69,6 +65,7 @@ class Config(Training):
         super().__post_init__()
         for name in ("value_weight", "entropy_weight"):
             check_range(name, getattr(self, name))
+        check_signal(self)
         if self.disturbance.delay >= self.n_steps:
             raise InputError(f"delay is {self.disturbance.delay}; it must be below the episode's {self.n_steps} steps.")
 
@@ -123,9 +120,7 @@ def company(config: Config) -> tuple[object, ...] | None:
 
     They may differ in their seed and in all that is a number along a scale: step size, discount and the like.
     """
-    network = config.network
-    plain = isinstance(network, LSTM | GRU) and network.recurrent and network.n_layers == 1 and network.encoder is None
-    if not plain or "valid" in config.task.latents or config.task.choice_step is None:
+    if not fits(config):
         return None
     parts = (config.network, config.optimizer, config.returns, config.disturbance)
     shape = [(type(part), *(getattr(part, x.name) for x in _unscaled(part))) for part in parts]
@@ -197,40 +192,11 @@ def train_together(
         )
     first = configs[0]
     check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
-    agents: Any = [build(config) for config in configs]
+    agents: Any = [begin(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
-    done = np.zeros(len(configs), dtype=int)
-    for n, run in enumerate(runs):
-        if run is not None and (run / CHECKPOINT).exists():
-            moments, done[n] = load_state(run / CHECKPOINT, agents[n], streams.generators[n])
-            together.load(n, moments, run / CHECKPOINT)
-    failed: dict[int, DivergedError] = {}
-    with contextlib.ExitStack() as files:
-        board = len(configs) == 1  # streams of many would cost more than their training
-        curves = [
-            files.enter_context(curve.writer(run, int(d), board=board)) for run, d in zip(runs, done, strict=True)
-        ]
-        saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
-        while len(who := np.array([n for n in range(len(configs)) if done[n] < first.n_updates and n not in failed])):
-            rows = _update_together(configs, together, streams, who, done)
-            done[who] += 1
-            for n, row in rows.items():
-                if math.isfinite(row["gradient_norm"]):
-                    curves[n].write(row)
-                else:
-                    failed[n] = diverged(int(row["update"]))
-            if progress is not None and (told := {n: row for n, row in rows.items() if n not in failed}):
-                progress(told)
-            if time.monotonic() - saved > pause:
-                saved = time.monotonic()
-                for n in who:
-                    if runs[n] is not None and n not in failed:
-                        curves[n].flush()
-                        save_state(runs[n] / CHECKPOINT, *together.unload(n), streams.generators[n], int(done[n]))
-                took, saved = time.monotonic() - saved, time.monotonic()
-                pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)
-    return [failed.get(n) or together.unload(n)[0] for n in range(len(configs))]
+    update = functools.partial(_update_together, configs, together, streams)
+    return loop.train_together(configs, together, streams, update, runs, progress=progress)
 
 
 def _update_together(
@@ -239,25 +205,24 @@ def _update_together(
     """Play a batch with the networks `who`, step their weights, and return their rows of the learning curve."""
     first, share = configs[0], done / configs[0].n_updates
     streams.start()
-    action, reward = together.play(first.task, streams, who)
+    played = together.play(first.task, streams, who, gaps=first.returns.of != "reward")
     logits, value = together.answers()
     weights = [loss_weights(config, at_) for config, at_ in zip(configs, share.tolist(), strict=True)]
-    loss, terms = actor_critic(logits, value, action, reward, _side_by_side(weights, streams), streams)
+    of = first.returns.of
+    reward = judged_by(of, played.action, played.reward, played.gaps)
+    gaps = played.gaps if of == "gaps" else None
+    loss, terms = actor_critic(
+        logits, value, played.action, reward, _side_by_side(weights, streams), streams, gaps=gaps
+    )
     loss.backward(torch.full_like(loss, 1 / (first.batch_size * first.n_steps)))  # of the mean
-    settings = {
-        x.name: np.array([at(getattr(c.optimizer, x.name), s) for c, s in zip(configs, share.tolist(), strict=True)])
-        for x in dataclasses.fields(first.optimizer)
-    }
-    norm = together.learn(who, settings, done)
+    norm = together.learn(who, [config.optimizer for config in configs], done, share)
     means = np.empty((len(CURVE), len(configs)))
-    kernels.means(torch.stack([reward, *terms.values()]).numpy(), first.batch_size, means)
+    kernels.means(torch.stack([played.reward, *terms.values()]).numpy(), first.batch_size, means)
     means[0] *= len(first.task.steps)
-    per_update, rows = first.batch_size * first.n_steps, {}
-    for n, numbers, size in zip(who.tolist(), means.T[who].tolist(), norm[who].tolist(), strict=True):
-        update = int(done[n]) + 1
-        numbers = dict(zip(CURVE, numbers, strict=True))
-        rows[n] = {"update": update, "steps": update * per_update, **numbers, "gradient_norm": size}
-    return rows
+    return {
+        n: dict(zip((*CURVE, "gradient_norm"), [*means[:, n].tolist(), float(norm[n])], strict=True))
+        for n in who.tolist()
+    }
 
 
 def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
@@ -277,7 +242,7 @@ def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
 
 def _train_plainly(config: Config, run: Path | None, device: str, progress: loop.Progress | None) -> Agent:
     """Train one agent by autograd, whatever it is made of and on any device."""
-    agent = build(config, device)
+    agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(_update, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
@@ -285,10 +250,14 @@ def _train_plainly(config: Config, run: Path | None, device: str, progress: loop
 
 def _update(config: Config, agent: Agent, optimizer: Optimizer, rng: torch.Generator, share: float) -> curve.Row:
     """Play a batch, step the weights, and return what there is for the learning curve."""
-    (played,) = segments(config.task, agent, config.batch_size, rng)
+    of = config.returns.of
+    (played,) = segments(config.task, agent, config.batch_size, rng, log=agent.kept, gaps=of != "reward")
     answered = agent.sequence(played, agent.begin(config.batch_size))
     valid = played.valid if "valid" in config.task.latents else None
-    total, terms = loss(answered.logits, answered.value, played.action, played.reward, config, share, rng, valid=valid)
+    reward = judged_by(of, played.action, played.reward, played.gaps)
+    gaps = played.gaps if of == "gaps" else None
+    judged = answered.logits, answered.value, played.action, reward
+    total, terms = loss(*judged, config, share, rng, valid=valid, gaps=gaps)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
     per_trial = played.reward.mean() * len(config.task.steps)
     numbers = torch.stack([per_trial, *terms.values(), norm]).tolist()  # the one synchronisation of an update
@@ -305,12 +274,13 @@ def loss(
     rng: Rng | None = None,
     *,
     valid: Tensor | None = None,
+    gaps: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Mean of `losses.actor_critic` and of its terms when the fraction `share` of the updates is done, without padding.
 
     Arguments are those of `losses.actor_critic`.
     """
-    each, terms = actor_critic(logits, value, action, reward, loss_weights(config, share), rng, valid)
+    each, terms = actor_critic(logits, value, action, reward, loss_weights(config, share), rng, valid, gaps)
     return mean(each, valid), {name: mean(x, valid) for name, x in terms.items()}
 
 

@@ -46,12 +46,19 @@ def actor_critic(
     weights: Weights,
     rng: Rng | None = None,
     valid: Tensor | None = None,
+    gaps: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     r"""Policy, value and entropy terms of every step.
 
     .. math:: L = -A \log\pi(a) + \tfrac{\beta_v}{2} (R - V)^2 - \beta_e H(\pi)
 
     (Wang et al. 2018, Methods; the papers do not say whether they sum or average.)
+
+    Where it is known what every action loses at once, g, that part of the policy term is exact:
+
+    .. math:: -\sum_b g_b \pi(b) - \Bigl(A - g_a + \sum_b g_b \pi(b)\Bigr) \log\pi(a)
+
+    with no gradient through the brackets.
 
     Parameters
     ----------
@@ -62,6 +69,8 @@ def actor_critic(
         Of the noise on the prediction errors A; nothing is drawn where there is none.
     valid : Tensor (time, episode), bool, optional
         False on padding, which pays nothing, is worth nothing, and gives a loss and terms of 0; see `mean`.
+    gaps : Tensor (time, episode, option), optional
+        g, of which `reward` holds those of the actions taken.
 
     Returns
     -------
@@ -80,7 +89,11 @@ def actor_critic(
     gain, noise_sd = weights.rpe_gain, weights.rpe_noise
     advantage = disturbed(advantage, gain=gain, delay=weights.rpe_delay, noise_sd=noise_sd, rng=rng)
     log_policy = torch.log_softmax(logits.movedim(-1, 0).contiguous(), 0)  # three times as quick as over the last axis
-    policy_loss = -advantage * log_policy.gather(0, action[None])[0]
+    if gaps is None:
+        policy_loss = -advantage * log_policy.gather(0, action[None])[0]
+    else:
+        at_once = (log_policy.exp() * gaps.movedim(-1, 0)).sum(0)
+        policy_loss = -at_once - (advantage - reward + at_once.detach()) * log_policy.gather(0, action[None])[0]
     value_loss = 0.5 * (advantage + known - value).square()
     entropy = -(log_policy.exp() * log_policy).sum(0)
     loss = policy_loss + weights.value * value_loss - weights.entropy * entropy

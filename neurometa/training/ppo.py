@@ -16,15 +16,16 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from neurometa import policies
 from neurometa.agents import Agent, Output, Segment
 from neurometa.errors import InputError
 from neurometa.rollout import segments
 from neurometa.training import loop, optimizers
-from neurometa.training.config import Training, build
+from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean, normalised
 from neurometa.training.optimizers import Adam, RMSProp
-from neurometa.training.returns import GAE, advantages
+from neurometa.training.returns import GAE, advantages, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "loss", "train"]
@@ -63,6 +64,8 @@ class Config(Training):
         A setting is outside its range, or the network does not fit the task.
     """
 
+    continuous = True
+
     optimizer: Adam | RMSProp = Adam(3e-3)
     returns: GAE = GAE()
     clip: Scheduled = 0.2
@@ -74,6 +77,9 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_signal(self)
+        if self.returns.of == "gaps":
+            raise InputError("of is 'gaps', which a ratio of policies cannot use; 'reward' or 'regret' is left.")
         for name in ("clip", "value_weight", "entropy_weight"):
             check_range(name, getattr(self, name))
         for name in ("n_epochs", "n_minibatches", "segment_length"):
@@ -112,7 +118,7 @@ def train(
     InputError
         Training diverged, or the folder cannot be written.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(learn, config, agent, optimizer)
     return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
@@ -140,7 +146,8 @@ def learn(
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
     """
-    played = list(segments(config.task, agent, config.batch_size, rng, config.segment_length, log=log))
+    told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
+    played = list(segments(config.task, agent, config.batch_size, rng, length, log=log, gaps=told))
     advantage, to_come = _judged(config, played, share)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
@@ -167,7 +174,8 @@ def learn(
 
 def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Normalised advantages of what was played, and the returns that values should be, by segment."""
-    reward, value, valid = (torch.cat([getattr(part, x) for part in played]) for x in ("reward", "value", "valid"))
+    value, valid = (torch.cat([getattr(part, name) for part in played]) for name in ("value", "valid"))
+    reward = torch.cat([judged_by(config.returns.of, part.action, part.reward, part.gaps) for part in played])
     reward, value = torch.where(valid, reward, 0.0), torch.where(valid, value, 0.0)
     returns = config.returns
     advantage = advantages(reward, value, at(returns.discount, share), at(returns.gae_lambda, share))
@@ -202,14 +210,14 @@ def loss(
         is from the one that played, and ``clipped``, the share of actions whose policy has left the bounds.
     """
     valid, clip = played.valid, at(config.clip, share)
-    now, before = torch.log_softmax(logits, -1), torch.log_softmax(played.logits, -1)
-    ratio = (now - before).gather(-1, played.action[..., None])[..., 0].exp()
+    n_axes, before = config.task.n_axes, played.logits
+    ratio = (policies.log_prob(logits, played.action) - policies.log_prob(before, played.action)).exp()
     policy_loss = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
     terms = {
         "policy_loss": policy_loss,
         "value_loss": 0.5 * (to_come - value).square(),
-        "entropy": -(now.exp() * now).sum(-1),
-        "kl": (before.exp() * (before - now)).sum(-1),
+        "entropy": policies.entropy(logits, n_axes),
+        "kl": policies.divergence(before, logits, n_axes),
         "clipped": ((ratio - 1).abs() > clip).float(),
     }
     terms = {name: mean(x, valid) for name, x in terms.items()}

@@ -5,10 +5,12 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from neurometa.errors import InputError
+from neurometa.errors import InputError, nearest
 from neurometa.streams import Rng, normal
 from neurometa.training import kernels
 from neurometa.training.schedules import Scheduled, check_range
+
+SIGNALS = ("reward", "regret", "gaps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,8 @@ class NStep:
         Gamma, in [0, 1].
     horizon : int or None
         Largest n (t_max); None for the rest of the episode.
+    of : {"reward", "regret", "gaps"}
+        What is summed: see `check_of`.
 
     Raises
     ------
@@ -30,8 +34,10 @@ class NStep:
 
     discount: Scheduled = 0.9
     horizon: int | None = None
+    of: str = "reward"
 
     def __post_init__(self) -> None:
+        check_of(self.of)
         check_range("discount", self.discount, 1)
         if self.horizon is not None and self.horizon < 1:
             raise InputError(f"horizon is {self.horizon}; it must be at least 1, or null.")
@@ -47,6 +53,8 @@ class GAE:
         Gamma, in [0, 1].
     gae_lambda : float or Linear
         Lambda, in [0, 1]; 1 gives what `NStep` gives over the rest of the episode.
+    of : {"reward", "regret", "gaps"}
+        What is summed: see `check_of`.
 
     Raises
     ------
@@ -56,8 +64,10 @@ class GAE:
 
     discount: Scheduled = 0.9
     gae_lambda: Scheduled = 0.95
+    of: str = "reward"
 
     def __post_init__(self) -> None:
+        check_of(self.of)
         for name in ("discount", "gae_lambda"):
             check_range(name, getattr(self, name), 1)
 
@@ -92,6 +102,32 @@ class Disturbance:
             check_range(name, getattr(self, name))
         if self.delay < 0:
             raise InputError(f"delay is {self.delay}; it must be at least 0.")
+
+
+def check_of(of: str) -> None:
+    """Raise unless `of` names what an action can be judged from.
+
+    ``"reward"`` is what was paid. The others are told by the simulator (`Task.gaps`), and no animal could learn from
+    them: ``"regret"`` is by how much the action was worth less than the best, and ``"gaps"`` that of every action, so
+    that what an action itself loses need not be sampled, only what follows from it. With a discount of 1 the objective
+    is that of reward, with much less noise; with less it is another. A critic then learns expected regret, which is
+    negative.
+
+    Raises
+    ------
+    InputError
+        It is none of these.
+    """
+    if of not in SIGNALS:
+        raise InputError(f"of is {of!r}; allowed are {list(SIGNALS)}.{nearest(str(of), list(SIGNALS))}")
+
+
+def judged_by(of: str, action: Tensor, reward: Tensor, gaps: Tensor | None) -> Tensor:
+    """From what actions are judged: `reward`, or their own gaps where `of` is not ``"reward"``; (time, episode)."""
+    if of == "reward":
+        return reward
+    assert gaps is not None
+    return gaps.gather(-1, action[..., None])[..., 0]
 
 
 def n_step_returns(reward: Tensor, value: Tensor, discount: float | Tensor, horizon: int | None = None) -> Tensor:

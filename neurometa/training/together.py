@@ -1,18 +1,22 @@
 """Many LSTM or GRU agents of one shape that play and learn side by side on a CPU, each by itself to the last bit."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import RecurrentAgent, SeparateActorCritic
+from neurometa.agents import GRU, LSTM, RecurrentAgent, Segment, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.streams import Streams, uniform
 from neurometa.tasks import Task
 from neurometa.training import kernels
+from neurometa.training.config import Training
 from neurometa.training.optimizers import Adam, RMSProp
+from neurometa.training.schedules import at
 
 COMPILED = 64  # episodes per network up to which products are called from compiled code; above it torch's are quicker
 ROWS_AT_ONCE = 2048  # of the product for the weights' gradient: fewer waste its start, more leave the cache
@@ -21,6 +25,13 @@ ALIGNED = 16  # floats in a cache line, at whose borders networks begin: product
 NO_LUCK, NO_ACTION = np.empty(0, np.float32), np.empty(0, np.int64)
 
 Network = RecurrentAgent | SeparateActorCritic
+
+
+def fits(config: Training) -> bool:
+    """Whether settings are of a network, and a task, that `Together` can play."""
+    network = config.network
+    plain = isinstance(network, LSTM | GRU) and network.recurrent and network.n_layers == 1 and network.encoder is None
+    return plain and "valid" not in config.task.latents
 
 
 class Together:
@@ -47,13 +58,13 @@ class Together:
             parts = [[agent.critic for agent in apart], [agent.actor for agent in apart]]
         n_moments = 1 if optimizer is RMSProp else 2
         self.parts = [Part(part, n_each, n_moments) for part in parts]  # the actor comes last
-        self.optimizer = optimizer
+        self.optimizer, self.value_unit = optimizer, 1.0 if apart else parts[0][0].value_unit
         n_idle = Streams.rounded(len(agents) * n_each) - len(agents) * n_each
         discounts = [agent.discount for agent in apart] or len(agents) * [0.0]
         self.discount = np.array([x for x in discounts for _ in range(n_each)] + n_idle * [0.0], np.float32)
 
-    def play(self, task: Task, rng: Streams, who: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Play a batch with the networks `who`, and return actions and rewards, (time, network * episode).
+    def play(self, task: Task, rng: Streams, who: np.ndarray, *, gaps: bool = False) -> "Played":
+        """Play a batch with the networks `who`; see `Played`.
 
         Episodes of other networks, and idle ones, are played without them and mean nothing.
         """
@@ -63,9 +74,11 @@ class Together:
         rewards = np.zeros((n_steps + 1, n_episodes), np.float32)  # of the step before
         for part in self.parts:
             part.begin(who)
+        seen = torch.zeros(n_steps, n_episodes, task.n_features)
+        lost = torch.zeros(n_steps, n_episodes, task.n_actions) if gaps else None
         with torch.inference_mode():  # quicker than without gradients
-            self._play(task, rng, who, taken, chosen, rewards)
-        return actions, torch.from_numpy(rewards[1:])
+            self._play(task, rng, who, taken, chosen, rewards, seen, lost)
+        return Played(actions, torch.from_numpy(rewards[1:]), seen, lost)
 
     def _play(
         self,
@@ -75,23 +88,28 @@ class Together:
         taken: np.ndarray,
         chosen: Sequence[Tensor],
         rewards: np.ndarray,
+        seen: Tensor,
+        lost: Tensor | None,
     ) -> None:
-        """Fill actions `taken`, of which `chosen` are views by step, and `rewards`, each of the step before."""
+        """Fill actions `taken`, of which `chosen` are views, `rewards`, each of the step before, and the rest."""
         critic, actor = self.parts[0], self.parts[-1]
         told = np.zeros_like(rewards) if critic is not actor else rewards  # to the actor
         n_episodes, t = rng.n_episodes, 0
-        state, seen = task.begin(n_episodes, rng), np.zeros((n_episodes, 0), np.float32)
+        state = task.begin(n_episodes, rng)
         for _ in range(task.n_trials):
             for step in task.steps:
                 if task.n_features:
-                    seen = task.observe(state, step).numpy()
+                    seen[t] = task.observe(state, step)
+                if lost is not None:
+                    lost[t] = task.gaps(state, step)
+                shown = seen[t].numpy()
                 luck = uniform(rng, n_episodes).numpy()
                 if critic is not actor:
-                    critic.answer(who, t, seen, taken[t - 1], rewards[t])
+                    critic.answer(who, t, shown, taken[t - 1], rewards[t])
                     if t > 0:  # the prediction error of the step before, as `SeparateActorCritic.rpe` has it
                         value = critic.answers[-1]
                         told[t] = rewards[t] + self.discount * value[t] - value[t - 1]
-                actor.answer(who, t, seen, taken[t - 1], told[t], luck, taken[t])
+                actor.answer(who, t, shown, taken[t - 1], told[t], luck, taken[t])
                 reward, state = task.step(state, chosen[t], step, rng)
                 t += 1
                 rewards[t] = reward.numpy()
@@ -100,25 +118,34 @@ class Together:
         """Logits (time, network * episode, option) and values of the batch played, whose gradient `learn` takes."""
         for part in self.parts:
             part.leaf = part.outputs.detach().requires_grad_()
-        return self.parts[-1].leaf[:-1].movedim(0, -1), self.parts[0].leaf[-1]
+        value = self.parts[0].leaf[-1]
+        return self.parts[-1].leaf[:-1].movedim(0, -1), value if self.value_unit == 1 else self.value_unit * value
 
-    def learn(self, who: np.ndarray, settings: dict[str, np.ndarray], done: np.ndarray) -> np.ndarray:
+    def learn(
+        self, who: np.ndarray, optimizers: Sequence[Adam | RMSProp], done: np.ndarray, share: np.ndarray
+    ) -> np.ndarray:
         """Step the weights of the networks `who` by the gradient that `answers` got; one that is not finite is left.
 
         Parameters
         ----------
         who : array of int
             Networks.
-        settings : dict of array (network,)
-            The fields of the optimiser's settings, as they are in this update.
+        optimizers : sequence of Adam or RMSProp
+            Settings of each network's optimiser, of the kind that was said.
         done : array (network,), int
             Updates before this one.
+        share : array (network,)
+            Which fraction of all updates these are.
 
         Returns
         -------
         array (network,)
             Norm of the gradient before it was cut.
         """
+        settings = {
+            x.name: np.array([at(getattr(o, x.name), s) for o, s in zip(optimizers, share.tolist(), strict=True)])
+            for x in dataclasses.fields(self.optimizer)
+        }
         total = np.zeros(len(self.agents), np.float32)
         for part in self.parts:
             part.differentiate(who)
@@ -166,6 +193,38 @@ class Together:
             for i, part in enumerate(self.parts)
             for k, moment in enumerate(part.moments)
         }
+
+
+class Played(NamedTuple):
+    """What networks played side by side, (time, network * episode, ...).
+
+    Attributes
+    ----------
+    action, reward : Tensor (time, network * episode)
+    observation : Tensor (time, network * episode, feature)
+    gaps : Tensor (time, network * episode, option) or None
+        As of `Task.gaps`, if they were asked for.
+    """
+
+    action: Tensor
+    reward: Tensor
+    observation: Tensor
+    gaps: Tensor | None
+
+    def segment(self, logits: Tensor, value: Tensor) -> Segment:
+        """Return the whole episodes as a segment, given what was answered, for agents that did not play."""
+        none = self.reward[0] * 0
+        return Segment(
+            **{name: getattr(self, name) for name in ("observation", "action", "reward", "gaps")},
+            valid=torch.ones_like(self.action, dtype=torch.bool),
+            logits=logits.detach(),
+            value=value.detach(),
+            record={},
+            latents={},
+            state={},
+            action_before=none[:, None].expand(-1, logits.shape[-1]),
+            reward_before=none,
+        )
 
 
 class Part:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid, one_hot
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from neurometa.agents import Belief, Output, Segment
@@ -27,7 +27,7 @@ from neurometa.errors import InputError, nearest
 from neurometa.streams import normal
 from neurometa.tasks.base import declared
 from neurometa.training import loop, ppo
-from neurometa.training.config import build
+from neurometa.training.config import begin, build
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean
 from neurometa.training.schedules import Scheduled, at, check_range
@@ -48,7 +48,7 @@ class Config(ppo.Config):
         As of `training.ppo.Config`; the network is `agents.Belief`, and whole episodes are learned from.
     query : str
         What a reward hangs on: ``"action"``, or a latent of the task at every step that counts from 0, such as
-        ``"position"``. The network's `n_queries` says how many there are.
+        ``"reached_cell"``. The network's `n_queries` says how many there are.
     decode : {"all", "past", "newest"}
         Whose rewards a belief is to predict: those of all steps of the episode, of those before it, or of the last.
     kl_to : {"previous", "prior"}
@@ -105,7 +105,7 @@ def train(
 
     Arguments and errors are those of `ppo.train`.
     """
-    agent = build(config, device)
+    agent = begin(config, device)
     assert isinstance(agent, BeliefAgent)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(_update, config, agent, optimizer)
@@ -121,7 +121,9 @@ def _update(config: Config, agent: BeliefAgent, optimizer: Optimizer, rng: torch
         return at(config.elbo_weight, share) * objective, terms
 
     log = ("sample",) if agent.sample_every else ()
-    return ppo.learn(config, agent, optimizer, rng, share, log=log, answers=("mean", "logvar"), beside=beside)
+    return ppo.learn(
+        config, agent, optimizer, rng, share, log=log, answers=("latent_mean", "latent_logvar"), beside=beside
+    )
 
 
 def negative_elbo(
@@ -134,7 +136,7 @@ def negative_elbo(
     config : Config
     agent : BeliefAgent
     belief : dict of Tensor (time, episode, latent)
-        ``mean`` and ``logvar`` before each step.
+        ``latent_mean`` and ``latent_logvar`` before each step.
     played : Segment
         Whole episodes.
     rng : torch.Generator
@@ -142,15 +144,15 @@ def negative_elbo(
     share : float
         Fraction of the updates done.
     """
-    mu, logvar = belief["mean"], belief["logvar"]
+    mu, logvar = belief["latent_mean"], belief["latent_logvar"]
     draw = mu + (logvar / 2).exp() * normal(rng, *mu.shape, axis=1)
-    odds = agent.decoder(draw)
+    rewarded, unrewarded = agent.decode(draw)
     asked = played.action if config.query == "action" else played.latents[config.query].long()
-    which = one_hot(asked, odds.shape[-1]).to(odds.dtype) * played.valid[..., None]
+    which = one_hot(asked, rewarded.shape[-1]).to(mu.dtype) * played.valid[..., None]
     paid = (played.reward > 0)[..., None] * which
-    counted = decoded(config.decode, len(asked), len(asked)).to(odds)
+    counted = decoded(config.decode, len(asked), len(asked)).to(mu)
     n_paid, n_asked = (torch.einsum("ts,seq->teq", counted, x) for x in (paid, which))
-    log_prob = n_paid * logsigmoid(odds) + (n_asked - n_paid) * logsigmoid(-odds)  # of all rewards of a query at once
+    log_prob = n_paid * rewarded + (n_asked - n_paid) * unrewarded  # of all rewards of a query at once
     misfit = mean(-log_prob.sum(-1), played.valid)
     kl = mean(complexity(mu, logvar, to=config.kl_to, detached=config.kl_detached), played.valid)
     terms = {"misfit": misfit.detach(), "belief_kl": kl.detach()}

@@ -1,0 +1,227 @@
+"""Which model predicts choices that no model has seen, and by how much: the ladder of held-out likelihoods."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from neurometa.behaviour.held_out_history import of_history
+from neurometa.behaviour.performance import mean_interval
+from neurometa.behaviour.switching import switch_curve
+from neurometa.errors import InputError, nearest
+from neurometa.fitting import held_out
+from neurometa.fitting.folds import split
+from neurometa.models import (
+    TWO_STEP_MODELS,
+    ChoiceKernel,
+    Equations,
+    Forgetting,
+    ForgettingChoiceKernel,
+    KalmanFilter,
+    LatentState,
+    PearceHall,
+    RescorlaWagner,
+    RescorlaWagnerChoiceKernel,
+    SingleValue,
+    TwoLearningRates,
+)
+
+Predictor = Callable[[xr.Dataset], xr.DataArray]  # what `split` returned -> probability of each option
+
+LEARNERS: Mapping[str, type[Equations]] = {
+    "rescorla-wagner": RescorlaWagner,
+    "rescorla-wagner-start": RescorlaWagner.starting("fitted"),
+    "two-learning-rates": TwoLearningRates,
+    "single-value": SingleValue,
+    "pearce-hall": PearceHall,
+    "forgetting": Forgetting,
+    "choice-kernel": ChoiceKernel,
+    "rescorla-wagner-choice-kernel": RescorlaWagnerChoiceKernel,
+    "forgetting-choice-kernel": ForgettingChoiceKernel,
+    "latent-state": LatentState,
+    "kalman-filter": KalmanFilter,
+    **{kind.__name__: kind for kind in TWO_STEP_MODELS},
+}
+SLOW = ("latent-state", "kalman-filter")  # climbed without a compiled loop: minutes where a subject has many trials
+OTHERS: Mapping[str, Predictor] = {"bias": held_out.of_bias, "history": of_history}
+KNOWN = [*OTHERS, *LEARNERS]
+OWN = "own policy"  # of the agent that made the choices
+CLASSICAL, NETWORK, CEILING = "classical", "network", "ceiling"
+
+
+def predict(
+    trials: xr.Dataset,
+    models: Sequence[str] | None = None,
+    *,
+    n_folds: int = 5,
+    cluster: str = "episode",
+    unseen: str | None = None,
+    beside: Mapping[str, Predictor] | None = None,
+    level: float = 0.95,
+    progress: Callable[[str], None] | None = None,
+) -> xr.Dataset:
+    """Predict each session's choices by models fitted to the others, and set the models side by side.
+
+    Parameters
+    ----------
+    trials : Dataset
+        ``choice`` and ``reward`` over ``trial`` and ``episode``, with ``subject`` over ``episode`` where there are
+        several.
+    models : sequence of str, optional
+        Names of `LEARNERS`, and ``bias`` and ``history``; by default all that the trials allow, but for the `SLOW`.
+    n_folds, cluster, unseen
+        As of `neurometa.fitting.folds.split`.
+    beside : mapping of str to callable, optional
+        Other predictors by name, such as networks: from what `split` returned to the probability of each option.
+    level : float
+        Coverage of the intervals, in (0, 1).
+    progress : callable, optional
+        Is told the name of each model before it is fitted.
+
+    Returns
+    -------
+    Dataset
+        - ``nats`` over ``model`` and ``subject``: minus the mean log-likelihood of a held-out choice;
+        - ``mean_nats`` over ``model``: their mean over subjects, and ``trial_nats``: over all trials;
+        - ``p_choice``: exp(-``trial_nats``), the geometric mean probability of a choice;
+        - ``difference``, ``lower`` and ``upper`` over ``model``: nats more than the best classical model's, paired
+          by subject, or by session where there is one subject (the attribute ``unit`` says which), with Student's
+          interval;
+        - ``log_likelihood`` (nats, summed) and ``n_trials``; ``p_switch`` over ``model``, ``outcome`` and
+          ``run_length``, that of the model ``observed`` being of the choices themselves, the others' one step ahead;
+        - the coordinates ``kind`` (classical, network, or ceiling: the agent's own policy where it was logged) and
+          ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
+          ``left_out`` (models that the trials do not allow, and why).
+
+    Raises
+    ------
+    InputError
+        As `split`; there is no such model, or none that the trials allow.
+    """
+    for name in models or ():
+        if name not in KNOWN:
+            raise InputError(f"There is no model {name!r}.{nearest(name, KNOWN)} There are: {', '.join(KNOWN)}.")
+    held = split(trials, n_folds, cluster=cluster, unseen=unseen)
+    chosen, left_out = _chosen(models, held)
+    kinds = dict.fromkeys(chosen, CLASSICAL) | dict.fromkeys(beside or {}, NETWORK)
+    own = held_out.own_policy(trials)
+    everyone: dict[str, Predictor] = {**chosen, **(beside or {})}
+    if own is not None:
+        everyone[OWN], kinds[OWN] = (lambda held: own), CEILING
+    scored, curves = {}, {"observed": switch_curve(held)}
+    for name, predictor in everyone.items():
+        if progress is not None:
+            progress(name)
+        prob = predictor(held)
+        scored[name] = held_out.scores(prob, held)
+        curves[name] = switch_curve(held, prob)
+    index = xr.DataArray(np.array(list(scored), dtype=object), dims="model", name="model")
+    found = _compared(xr.concat(list(scored.values()), index), [kinds[name] for name in scored], level)
+    names = xr.DataArray(np.array(list(curves), dtype=object), dims="switcher", name="switcher")
+    learner = [LEARNERS[name].__name__ if name in LEARNERS else "" for name in scored]
+    learner = [
+        f"{text}, start fitted" if name.endswith("-start") else text for name, text in zip(scored, learner, strict=True)
+    ]
+    found = found.assign_coords(learner=("model", np.array(learner, dtype=object)))
+    found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
+    about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
+    told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+    return found.assign_attrs(about, left_out=told, verdict=verdict(found))
+
+
+def _chosen(models: Sequence[str] | None, held: xr.Dataset) -> tuple[dict[str, Predictor], dict[str, str]]:
+    """Predictors by name, and why others are left out."""
+    found: dict[str, Predictor] = {}
+    left_out: dict[str, str] = {}
+    for name in KNOWN if models is None else dict.fromkeys(models):
+        if name in LEARNERS:
+            why = held_out.allows(LEARNERS[name], held)
+            why = why or ("it takes minutes; name it in models" if models is None and name in SLOW else "")
+            predictor: Predictor = partial(held_out.of_model, LEARNERS[name])
+        else:
+            n_options = held.choice.attrs["n_options"]
+            few = "it needs 3 folds" if held.attrs["n_folds"] < 3 else ""
+            why = (f"the choices have {n_options} options" if n_options != 2 else few) if name == "history" else ""
+            predictor = OTHERS[name]
+        if why:
+            left_out[name] = why
+        else:
+            found[name] = predictor
+    if not found:
+        raise InputError(f"No model allows these trials: {'; '.join(f'{n}: {why}' for n, why in left_out.items())}.")
+    return found, left_out
+
+
+def _compared(scored: xr.Dataset, kinds: list[str], level: float) -> xr.Dataset:
+    """Nats per trial of each subject, and their paired differences from the best classical model."""
+    n_trials = scored.n_trials.isel(model=0, drop=True)
+    nats = -scored.log_likelihood.groupby("subject").sum() / n_trials.groupby("subject").sum()
+    total, n = scored.log_likelihood.sum("episode"), int(n_trials.sum())
+    several = nats.sizes["subject"] > 1
+    if several:
+        each = nats.rename(subject="unit")
+    else:
+        each = (-scored.log_likelihood.groupby("cluster").sum() / n_trials.groupby("cluster").sum()).rename(
+            cluster="unit"
+        )
+    classical = [i for i, kind in enumerate(kinds) if kind == CLASSICAL]
+    best = classical[int(each.isel(model=classical).mean("unit").values.argmin())]
+    apart = mean_interval(each - each.isel(model=best, drop=True), "unit", level=level)
+    found = xr.Dataset(
+        {
+            "nats": nats,
+            "mean_nats": each.mean("unit"),
+            "trial_nats": -total / n,
+            "p_choice": np.exp(total / n),
+            "difference": apart["mean"],
+            "lower": apart.lower,
+            "upper": apart.upper,
+            "log_likelihood": total,
+            "by_unit": each,
+        }
+    ).drop_vars("unit", errors="ignore")
+    for name, text in {"nats": "held out", "mean_nats": "held out, mean", "difference": "more than the best"}.items():
+        found[name].attrs = {"long_name": text, "units": "nats/trial"}
+    best_name = str(found.model.values[best])
+    about = {"best": best_name, "unit": "subject" if several else "session", "n_units": each.sizes["unit"]}
+    return found.assign_coords(kind=("model", np.array(kinds, dtype=object))).assign_attrs(about, n_trials=n)
+
+
+def verdict(found: xr.Dataset) -> str:
+    """Say in words what the numbers of `predict` give: the best models, and how many units a network needs.
+
+    Parameters
+    ----------
+    found : Dataset
+        As `predict` returns it.
+    """
+    best, unit, n = found.attrs["best"], found.attrs["unit"], found.attrs["n_units"]
+    text = f"Of the classical models {best} predicts best ({float(found.mean_nats.sel(model=best)):.4f} nats per trial)"
+    networks = [str(name) for name in found.model.values[found.kind.values == NETWORK]]
+    if networks:
+        top = min(networks, key=lambda name: float(found.mean_nats.sel(model=name)))
+        here = found.sel(model=top)
+        gap = f"{float(here.difference):+.4f} [{float(here.lower):+.4f}, {float(here.upper):+.4f}], {n} {unit}s"
+        how = "better" if here.upper < 0 else "worse" if here.lower > 0 else "neither better nor worse"
+        text += f"; of the networks {top} does, {how} than {best} ({gap})"
+        text += f". A state of {_enough(found, networks)} is enough" if _enough(found, networks) else ""
+    if OWN in found.model.values:
+        text += f". The agent's own policy, which nothing can beat, scores {float(found.mean_nats.sel(model=OWN)):.4f}"
+        rest = found.mean_nats.isel(model=np.flatnonzero(found.kind.values != CEILING))
+        text += f": {float(rest.min() - found.mean_nats.sel(model=OWN)):.4f} are left"
+    return text + "."
+
+
+def _enough(found: xr.Dataset, networks: list[str]) -> str:
+    """The smallest ``gru-N`` that is not predicted worse than by the best of them, paired; empty below two of them."""
+    sized = sorted((name for name in networks if name.removeprefix("gru-").isdigit()), key=lambda x: int(x[4:]))
+    if len(sized) < 2:
+        return ""
+    top = min(sized, key=lambda name: float(found.mean_nats.sel(model=name)))
+    for name in sized:
+        apart = mean_interval(found.by_unit.sel(model=name) - found.by_unit.sel(model=top), "unit")
+        if name == top or not float(apart.lower) > 0:
+            n = int(name[4:])
+            return f"{n} unit{'s' if n > 1 else ''}"
+    return ""

@@ -1,0 +1,267 @@
+r"""Imitation of a teacher that plays the same task: a planner, an index, an ideal observer.
+
+The agent is trained to answer with the teacher's policy on the histories that are played,
+
+.. math:: L = \mathrm{KL}(\pi_\text{teacher} \,\|\, \pi) + \tfrac{\beta_v}{2} (R - V)^2
+
+Whose histories these are is a setting: the teacher's (behavioural cloning, as Duan et al. 2016, section 3.1, imitated
+Gittins indices), the agent's own, on which it needs to know what to do, or a mixture (DAgger: Ross, Gordon & Bagnell
+2011). The critic learns what the agent itself would earn, so that reinforcement can go on from there: see `start` of
+any algorithm.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from neurometa.agents import Agent, Output, Segment, State
+from neurometa.baselines import baselines
+from neurometa.errors import InputError, nearest
+from neurometa.rollout import segments
+from neurometa.streams import Streams
+from neurometa.training import loop, optimizers
+from neurometa.training.config import Training, begin, build
+from neurometa.training.curve import Row
+from neurometa.training.losses import mean
+from neurometa.training.optimizers import Adam, RMSProp
+from neurometa.training.returns import GAE, advantages
+from neurometa.training.schedules import Scheduled, at, check_range
+from neurometa.training.together import Together, fits
+
+__all__ = ["Config", "Mixture", "build", "loss", "teacher_of", "train"]
+
+TERMS = ("kl", "value_loss")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Training):
+    """All that fixes a training run; ``(config, seed)`` gives the same bits on one machine and thread count.
+
+    Parameters
+    ----------
+    task, network, n_updates, batch_size, seed, start
+        As of every algorithm: see `training.config.Training`.
+    teacher : str
+        Who is imitated: one of the task's `baselines`, by name.
+    teacher_share : float or Linear
+        Probability that an action is the teacher's, in [0, 1]: 1 for cloning, 0 for the agent's own play,
+        ``Linear(1, 0)`` for what lies between.
+    optimizer : Adam or RMSProp
+        Which optimiser steps the weights, and how far.
+    returns : GAE
+        What the critic learns to expect.
+    value_weight : float or Linear
+        Beta_v, on half the squared error of the value.
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range, or the network does not fit the task.
+    """
+
+    teacher: str = "Gittins"
+    teacher_share: Scheduled = 0.0
+    optimizer: Adam | RMSProp = Adam()
+    returns: GAE = GAE()
+    value_weight: Scheduled = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("teacher_share", self.teacher_share, 1)
+        check_range("value_weight", self.value_weight)
+        if self.returns.of != "reward":
+            raise InputError(f"of is {self.returns.of!r}; a teacher is imitated, and the critic learns of reward.")
+
+    def check(self) -> None:
+        """Raise unless training can begin, which the teacher says too."""
+        super().check()
+        teacher_of(self)
+
+    @property
+    def last_discount(self) -> float:
+        """Gamma with which training ends, in [0, 1]."""
+        return at(self.returns.discount, 1.0)
+
+
+def teacher_of(config: Config) -> Agent:
+    """Make the teacher.
+
+    Raises
+    ------
+    InputError
+        It does not play the task.
+    """
+    known = baselines(config.task)
+    if config.teacher not in known:
+        raise InputError(
+            f"teacher is {config.teacher!r}, who does not play {type(config.task).__name__} as it is set."
+            f"{nearest(config.teacher, list(known))} Those who do: {', '.join(known)}."
+        )
+    return known[config.teacher]
+
+
+def train(
+    config: Config, run: Path | None = None, *, device: str = "cpu", progress: loop.Progress | None = None
+) -> Agent:
+    """Train an agent, and go on where an interrupted training in the same folder stopped.
+
+    Parameters
+    ----------
+    config : Config
+        All that fixes the result.
+    run, device, progress
+        As of `loop.train`.
+
+    Returns
+    -------
+    Agent
+        The trained agent.
+
+    Raises
+    ------
+    InputError
+        The teacher does not play the task, training diverged, or the folder cannot be written.
+    """
+    return imitate(config, teacher_of(config), run, device=device, progress=progress)
+
+
+def imitate(
+    config: Config,
+    teacher: Agent,
+    run: Path | None = None,
+    *,
+    device: str = "cpu",
+    progress: loop.Progress | None = None,
+) -> Agent:
+    """Train an agent to play as any other agent does, whatever name `config` has for it; see `train`."""
+    agent = begin(config, device)
+    if device == "cpu" and config.teacher_share == 0 and fits(config):
+        together = Together([agent], config.batch_size, type(config.optimizer))  # type: ignore[list-item]
+        streams = Streams([torch.Generator().manual_seed(config.seed)], config.batch_size)
+        quick = functools.partial(_update_quickly, config, teacher, together, streams)
+        tell = (lambda rows: progress(rows[0])) if progress else None
+        (trained,) = loop.train_together([config], together, streams, quick, [run], progress=tell)
+        if isinstance(trained, loop.DivergedError):
+            raise trained
+        return trained
+    optimizer = config.optimizer.make(agent.parameters())
+    update = functools.partial(_update, config, agent, teacher.to(device), optimizer)
+    return loop.train(config, agent, optimizer, update, run, device=device, progress=progress)
+
+
+def _update(
+    config: Config, agent: Agent, teacher: Agent, optimizer: Optimizer, rng: torch.Generator, share: float
+) -> Row:
+    """Play a batch, learn what the teacher would do, and return what there is for the learning curve."""
+    teacher_share = at(config.teacher_share, share)
+    player = {0.0: agent, 1.0: teacher}.get(teacher_share) or Mixture(agent, teacher, teacher_share)
+    (played,) = segments(config.task, player, config.batch_size, rng)
+    answered = agent.sequence(played, agent.begin(config.batch_size))
+    total, terms = loss(answered.logits, answered.value, played, _taught(teacher, played), config, share)
+    norm = optimizers.step(config.optimizer, optimizer, total, share)
+    return _row(config, played.reward, terms, norm)
+
+
+def _update_quickly(
+    config: Config, teacher: Agent, together: Together, streams: Streams, who: np.ndarray, done: np.ndarray
+) -> dict[int, Row]:
+    """The same of the agent's own play, by compiled arithmetic."""
+    share = done / config.n_updates
+    streams.start()
+    played = together.play(config.task, streams, who)
+    logits, value = together.answers()
+    here = slice(config.batch_size)  # without idle episodes
+    part = played.segment(logits, value).of(torch.arange(config.batch_size))
+    total, terms = loss(logits[:, here], value[:, here], part, _taught(teacher, part), config, float(share[0]))
+    total.backward()
+    (norm,) = together.learn(who, [config.optimizer], done, share)
+    return {0: _row(config, part.reward, terms, torch.tensor(norm))}
+
+
+def _row(config: Config, reward: Tensor, terms: dict[str, Tensor], norm: Tensor) -> Row:
+    numbers = [reward.mean() * len(config.task.steps), *terms.values(), norm]
+    return dict(zip(("reward", *TERMS, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+
+
+@torch.no_grad()
+def _taught(teacher: Agent, played: Segment) -> Tensor:
+    """The teacher's policy on what was played, before the softmax."""
+    return teacher.sequence(played, teacher.begin(played.action.shape[1])).logits
+
+
+def loss(
+    logits: Tensor, value: Tensor, played: Segment, taught: Tensor, config: Config, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what to minimise, and its terms, as means over what is no padding.
+
+    Parameters
+    ----------
+    logits : Tensor (time, episode, option)
+        The agent's policy before the softmax.
+    value : Tensor (time, episode)
+        What it expects.
+    played : Segment
+        Whole episodes, by whomever.
+    taught : Tensor (time, episode, option)
+        The teacher's policy before the softmax; ``-inf`` for what it never does.
+    config : Config
+    share : float
+        Fraction of the updates done.
+
+    Returns
+    -------
+    loss : Tensor
+    terms : dict of Tensor
+        ``kl`` (nats), and ``value_loss`` without its weight.
+    """
+    target, log_policy = torch.softmax(taught, -1), torch.log_softmax(logits, -1)
+    kl = (torch.xlogy(target, target) - target * log_policy).sum(-1)
+    known = torch.where(played.valid, value.detach(), 0.0)
+    reward = torch.where(played.valid, played.reward, 0.0)
+    ahead = advantages(reward, known, at(config.returns.discount, share), at(config.returns.gae_lambda, share))
+    terms = {"kl": kl, "value_loss": 0.5 * (ahead + known - value).square()}
+    terms = {name: mean(x, played.valid) for name, x in terms.items()}
+    total = terms["kl"] + at(config.value_weight, share) * terms["value_loss"]
+    return total, {name: x.detach() for name, x in terms.items()}
+
+
+class Mixture(Agent):
+    """Two agents who take turns at random, step by step; its value is the first's.
+
+    Parameters
+    ----------
+    first, second : Agent
+        Who play.
+    p_second : float
+        Probability that an action is the second's, in [0, 1].
+    """
+
+    def __init__(self, first: Agent, second: Agent, p_second: float) -> None:
+        super().__init__()
+        self.first, self.second, self.p_second = first, second, p_second
+
+    def begin(self, n_episodes: int) -> State:
+        """States of both."""
+        return _both(self.first.begin(n_episodes), self.second.begin(n_episodes))
+
+    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
+        """Answer with the mixture of both policies; nothing to record."""
+        of_first, of_second = (
+            {name.removeprefix(who): x for name, x in state.items() if name.startswith(who)} for who in WHO
+        )
+        first = self.first(observation, action, reward, of_first)
+        second = self.second(observation, action, reward, of_second)
+        policy = torch.lerp(torch.softmax(first.logits, -1), torch.softmax(second.logits, -1), self.p_second)
+        return Output(policy.log(), first.value, _both(first.state, second.state), {})
+
+
+WHO = ("first ", "second ")
+
+
+def _both(first: State, second: State) -> State:
+    return {f"{who}{name}": x for who, state in zip(WHO, (first, second), strict=True) for name, x in state.items()}

@@ -1,0 +1,137 @@
+"""The ladder of held-out likelihoods: models side by side, when choices are changed, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from shell import neurometa
+
+from neurometa import behaviour, dataset, models, report
+from neurometa.behaviour.prediction import LEARNERS
+from neurometa.errors import InputError
+from neurometa.report import pictures
+from neurometa.training import choices
+
+
+def mice(n_subjects=3, n_each=3, n_trials=200, seed=0):
+    """Mice that learn and forget."""
+    rng = np.random.default_rng(seed)
+    side = (rng.random((n_subjects * n_each, n_trials)) < 0.03).cumsum(1) % 2
+    prob = xr.DataArray(np.where(side[..., None] == np.arange(2), 0.8, 0.2), dims=("episode", "trial", "arm"))
+    trials = behaviour.simulate(models.Forgetting(0.3, 0.15, 6.0), prob, rng)
+    return trials.assign_coords(subject=("episode", np.repeat([f"m{i}" for i in range(n_subjects)], n_each)))
+
+
+@pytest.fixture(scope="module")
+def trials():
+    return mice()
+
+
+@pytest.fixture(scope="module")
+def found(trials):
+    return behaviour.predict(trials, ["bias", "history", "rescorla-wagner", "forgetting"], n_folds=3)
+
+
+def test_the_model_that_made_the_choices_predicts_best_and_the_others_stand_beside_it(found):
+    assert found.attrs["best"] == "forgetting" and found.attrs["unit"] == "subject"
+    assert float(found.difference.sel(model="forgetting")) == 0
+    gap = (found.nats - found.nats.sel(model="forgetting")).sel(model="bias")
+    assert float(found.difference.sel(model="bias")) == pytest.approx(float(gap.mean()))
+    assert float(found.lower.sel(model="bias")) > 0
+    assert float(found.trial_nats.sel(model="bias")) == pytest.approx(np.log(2), abs=0.08)
+    np.testing.assert_allclose(found.p_choice, np.exp(-found.trial_nats))
+    assert "forgetting predicts best" in found.attrs["verdict"]
+
+
+def test_one_subject_is_compared_over_its_sessions(trials):
+    alone = behaviour.predict(trials.isel(episode=slice(3)), ["bias", "rescorla-wagner"], n_folds=3)
+    assert (alone.attrs["unit"], alone.attrs["n_units"]) == ("session", 3)
+    assert np.isfinite(alone.lower).all()
+
+
+def test_models_that_the_trials_do_not_allow_are_left_out_with_the_reason(trials):
+    three = trials.assign(choice=trials.choice.copy())
+    three.choice.attrs["n_options"] = 3
+    three = three.drop_vars("reward_prob")
+    left = behaviour.predict(three, ["bias", "history", "single-value"], n_folds=3)
+    assert left.model.values.tolist() == ["bias"]
+    assert "history: the choices have 3 options" in left.attrs["left_out"]
+    assert "SingleValue is a model of 2" in left.attrs["left_out"]
+    with pytest.raises(InputError, match="No model allows these trials: Hybrid"):
+        behaviour.predict(three, ["Hybrid"], n_folds=3)
+    with pytest.raises(InputError, match=r"There is no model 'forgeting'.*forgetting"):
+        behaviour.predict(three, ["forgeting"], n_folds=3)
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_every_learner_of_the_ladder_has_the_name_of_a_model(name):
+    assert hasattr(models, LEARNERS[name].__name__)
+
+
+def test_switches_are_counted_by_outcome_and_run_length():
+    choice, reward = [0, 0, 0, 1, -1, 1, 0, 0], [1.0, 0, 0, 1, 0, 0, 1, 1]
+    one = xr.Dataset({"choice": ("trial", choice), "reward": ("trial", reward)})
+    curve = behaviour.switch_curve(one, longest=2)
+    assert curve.n.sel(outcome="rewarded").values.tolist() == [3, 0]
+    assert curve.n.sel(outcome="unrewarded").values.tolist() == [0, 3]
+    np.testing.assert_allclose(curve.p_switch.sel(outcome="rewarded"), [0, np.nan])
+    np.testing.assert_allclose(curve.p_switch.sel(outcome="unrewarded"), [np.nan, 2 / 3])
+
+
+def test_choices_that_are_sure_switch_as_they_were_made(trials):
+    sure = (trials.choice == xr.DataArray([0, 1], dims="arm")).astype(float).drop_vars("subject")
+    expected = behaviour.switch_curve(trials)
+    xr.testing.assert_allclose(behaviour.switch_curve(trials, sure), expected)
+    with pytest.raises(InputError, match="longest is 0"):
+        behaviour.switch_curve(trials, longest=0)
+
+
+def test_the_command_saves_prints_and_is_drawn_and_models_shows_what_was_held_out(trials, tmp_path, monkeypatch):
+    short = choices.ChoiceNetwork(1, n_steps=20, n_starts=1)
+    monkeypatch.setattr("neurometa.cli.predict._settings", lambda name, seed: short)
+    run = tmp_path / "mice"
+    dataset.save_run(trials.assign_attrs(created="now"), run)
+    asked = ("--models", "rescorla-wagner", "--models", "bias", "--models", "gru-1", "--folds", 3)
+    code, out, err = neurometa("predict", run, *asked, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["best"] == "rescorla-wagner" and told["models"]["gru-1"]["kind"] == "network"
+    assert set(told["not_converged"]) == {"gru-1"}
+    saved = dataset.read(run / "predict.nc")
+    assert float(saved.mean_nats.sel(model="bias")) == pytest.approx(told["models"]["bias"]["mean_nats"])
+    assert dataset.read(run / "predict_gru_1.nc").recurrent.dims == ("subject", "fold", "gate", "unit")
+    code, out, err = neurometa("predict", run, *asked)
+    assert code == 0 and "rescorla-wagner predicts best" in out and "had not converged" in out
+    drawn, notes = pictures.of_behaviour(report.find(run))
+    assert "Held-out choices" in {each.title for each in drawn} and not notes
+    assert neurometa("fit-rw", run)[0] == 0
+    code, out, _ = neurometa("models", run, "--json")
+    (fit,) = json.loads(out)["fits"]
+    expected = float(saved.log_likelihood.sel(model="rescorla-wagner"))
+    assert fit["held_out_log_likelihood"] == pytest.approx(expected)
+    assert "Held out: predict.nc" in neurometa("models", run)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--folds", 9), "fewer sessions than the 9 folds"),
+        (("--unseen", "mouse"), "--unseen is 'mouse'; allowed are None and 'subject'"),
+        (("--models", "gru-0"), "There is no network 'gru-0'"),
+        (("--models", "rescorla"), "There is no model 'rescorla'"),
+        (("--folds", 2, "--models", "gru-1"), "a network needs 3"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence_and_writes_nothing(trials, tmp_path, options, told):
+    run = tmp_path / "mice"
+    dataset.save_run(trials, run)
+    code, _, err = neurometa("predict", run, *options)
+    assert code == 2 and told in err and err.count("\n") == 1
+    assert not list(run.glob("predict*"))
+
+
+def test_a_session_that_answers_a_cue_is_refused(trials, tmp_path):
+    dataset.save_run(trials.assign(cue=trials.choice), tmp_path / "run")
+    code, _, err = neurometa("predict", tmp_path / "run")
+    assert code == 2 and "its observations do not fit" in err
