@@ -1,11 +1,12 @@
 """Who a trained agent is set beside: learners and ideal observers for each task, at play and exactly."""
 
-from neurometa.baselines import (  # noqa: F401  # noqa: F401
+from neurometa.baselines import (  # noqa: F401
     bandit,
     fixation,
     foraging,
     gridworld,
     harlow,
+    mdp,
     restless,
     reversal,
     risky_safe,

@@ -85,8 +85,8 @@ def play(
     Returns
     -------
     Dataset
-        ``regret`` over ``learner``, ``episode`` and ``trial``, in units of reward; where it is not defined, as in
-        foraging, ``reward``.
+        ``reward`` over ``learner``, ``episode`` and ``trial``; and ``regret`` where it is defined, which it is not for
+        foraging, volatility and Markov decision processes. Both in units of reward.
 
     Raises
     ------
@@ -101,8 +101,8 @@ def play(
     for name, learner in learners.items():
         rng = torch.Generator().manual_seed(seed)  # whoever plays, a task takes the same numbers from it
         played = rollout.play(task, learner, n_episodes, rng)
-        found.append((regret(played) if has_regret else played.reward).transpose("episode", "trial"))
+        here = {"regret": regret(played)} if has_regret else {}
+        found.append(xr.Dataset(here | {"reward": played.reward}).transpose("episode", "trial"))
         if progress is not None:
             progress(name)
-    together = xr.concat(found, "learner").assign_coords(learner=list(learners))
-    return together.to_dataset(name="regret" if has_regret else "reward")
+    return xr.concat(found, "learner").assign_coords(learner=list(learners))

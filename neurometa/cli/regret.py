@@ -25,7 +25,7 @@ def regret(
     over an episode.
     """
     from neurometa import behaviour, dataset, runs
-    from neurometa.baselines import baselines
+    from neurometa.cli.baselines import planned
     from neurometa.storage import only_writer
     from neurometa.tasks.fixation import without_fixation
 
@@ -46,7 +46,7 @@ def regret(
             f"set the reward per trial of neurometa rollout beside: neurometa baselines {run}"
         )
     task = dataclasses.replace(bare, n_trials=trials.sizes["trial"])
-    learners = baselines(task)
+    learners = planned(task, quiet=as_json)
     with only_writer(run), bar("playing", len(learners), "learners", quiet=as_json) as show:
         done: list[str] = []
 

@@ -8,7 +8,8 @@ the highest index is optimal (Gittins 1979); with a finite horizon it nearly is.
 import contextlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import numba
@@ -21,7 +22,9 @@ VERSION = 1  # of the computation: a table of another version is not read
 LONGEST = 200  # trials of a finite horizon: a table of 32 MB, in seconds
 N_SURE = 2000  # sure payments tried; between two of them the gain of pulling on is taken to be a line
 FORGOTTEN = 1e-4  # weight of the rewards beyond which an arm counts as known
+AT_ONCE = 50  # sure payments between two times that progress is told
 
+_progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("_progress", default=None)
 _compile = numba.njit(error_model="numpy", nogil=True, cache=True)
 
 
@@ -50,7 +53,7 @@ def finite_horizon(n_trials: int) -> np.ndarray:
             "For longer episodes give a discount, e.g. 0.995."
         )
     shape = (n_trials,) * 3
-    return _kept(f"finite-{n_trials}", shape, lambda: _finite_horizon(n_trials, _sure()))
+    return _kept(f"finite-{n_trials}", shape, lambda: _calibrated(_finite_horizon, shape, n_trials))
 
 
 def discounted(n_trials: int, discount: float) -> np.ndarray:
@@ -78,9 +81,28 @@ def discounted(n_trials: int, discount: float) -> np.ndarray:
     if not 0 < discount <= 0.999:
         raise InputError(f"discount is {discount}; it must lie above 0 and be at most 0.999.")
     depth = n_trials + int(np.ceil(np.log(FORGOTTEN) / np.log(discount)))
+    shape = (n_trials,) * 2
     return _kept(
-        f"discount-{discount!r}-{n_trials}", (n_trials,) * 2, lambda: _discounted(n_trials, depth, discount, _sure())
+        f"discount-{discount!r}-{n_trials}",
+        shape,
+        lambda: _calibrated(_discounted, shape, n_trials, depth, discount),
     )
+
+
+@contextlib.contextmanager
+def watched(progress: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell how far the computation of a table is, for as long as this lasts; nothing of one that is there already.
+
+    Parameters
+    ----------
+    progress : callable
+        Called with the sure payments tried so far, and how many there are.
+    """
+    before = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(before)
 
 
 def cache_folder() -> Path:
@@ -110,6 +132,16 @@ def _kept(name: str, shape: tuple[int, ...], compute: Callable[[], np.ndarray]) 
     return table
 
 
+def _calibrated(compute: Callable[..., None], shape: tuple[int, ...], *settings: float) -> np.ndarray:
+    """Fill a table by trying one sure payment after another; what `compute` keeps between two is the last gain."""
+    index, before, sure, progress = np.full(shape, np.nan), np.zeros(shape), _sure(), _progress.get()
+    for first in range(0, len(sure), AT_ONCE):
+        compute(*settings, sure, first, min(first + AT_ONCE, len(sure)), index, before)
+        if progress is not None:
+            progress(min(first + AT_ONCE, len(sure)), len(sure))
+    return index
+
+
 def _sure() -> np.ndarray:
     """Sure payments per trial, closest near 0 and 1, where the indices of well-known arms crowd."""
     return (1 - np.cos(np.pi * np.linspace(0, 1, N_SURE + 1))) / 2
@@ -122,11 +154,12 @@ def _crossing(before, gain, low, high):
 
 
 @_compile
-def _finite_horizon(n_trials, sure):
-    """Backward induction for each sure payment: pull on, or take it for the `left` trials there are."""
-    index = np.full((n_trials, n_trials, n_trials), np.nan)
-    before = np.zeros((n_trials, n_trials, n_trials))  # gain at the last payment: (left, pulls, wins)
-    for i in range(len(sure)):
+def _finite_horizon(n_trials, sure, first, last, index, before):
+    """Backward induction for each sure payment: pull on, or take it for the `left` trials there are.
+
+    `before` is the gain at the payment before, (left, pulls, wins).
+    """
+    for i in range(first, last):
         worth = np.zeros((n_trials + 1, n_trials + 1))  # (pulls, wins), nothing being left
         for left in range(1, n_trials + 1):
             leave = left * sure[i]
@@ -140,16 +173,16 @@ def _finite_horizon(n_trials, sure):
                         place = _crossing(before[left - 1, pulls, wins], gain, sure[i - 1], sure[i])
                         index[left - 1, wins, pulls - wins] = place
                     before[left - 1, pulls, wins] = gain
-    return index
 
 
 @_compile
-def _discounted(n_trials, depth, discount, sure):
-    """Backward induction for each sure payment from `depth` pulls, where the arm pays its mean for ever."""
-    index = np.full((n_trials, n_trials), np.nan)
-    before = np.zeros((n_trials, n_trials))  # gain at the last payment: (pulls, wins)
+def _discounted(n_trials, depth, discount, sure, first, last, index, before):
+    """Backward induction for each sure payment from `depth` pulls, where the arm pays its mean for ever.
+
+    `before` is the gain at the payment before, (pulls, wins).
+    """
     worth = np.empty(depth + 1)  # by wins, after the pulls considered
-    for i in range(len(sure)):
+    for i in range(first, last):
         leave = sure[i] / (1 - discount)
         for wins in range(depth + 1):
             worth[wins] = max((wins + 1) / (depth + 2) / (1 - discount), leave)
@@ -163,4 +196,3 @@ def _discounted(n_trials, depth, discount, sure):
                     if gain <= 0 < before[pulls, wins]:
                         index[wins, pulls - wins] = _crossing(before[pulls, wins], gain, sure[i - 1], sure[i])
                     before[pulls, wins] = gain
-    return index

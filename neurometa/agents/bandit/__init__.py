@@ -3,6 +3,7 @@
 from neurometa.agents.bandit.heuristics import UCB, EpsilonGreedy, Greedy, MajorityRule, RandomChoice
 from neurometa.agents.bandit.informative import AskThenExploit, ThompsonTarget
 from neurometa.agents.bandit.planned import Gittins, TablePolicy
+from neurometa.agents.bandit.sampled import SampledThompson
 from neurometa.agents.bandit.thompson import OptimisticThompson, Thompson, vote
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MajorityRule",
     "OptimisticThompson",
     "RandomChoice",
+    "SampledThompson",
     "TablePolicy",
     "Thompson",
     "ThompsonTarget",

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from neurometa import exact
-from neurometa.agents.bandit.counting import check_arms
+from neurometa.agents.bandit.counting import check_arms, counted
 from neurometa.agents.base import Agent, Output, State, greedy
 from neurometa.errors import InputError
 
@@ -74,14 +74,15 @@ class Gittins(Agent):
     With a discount this is Bayes-optimal for rewards that are discounted without end;
     without, the index is that of the trials left, a close heuristic for the sum over an episode. Pulls are
     counted, so that a missed trial is as if it had not been. Its value is the reward
-    expected of its choice.
+    expected of its choice. Tables take seconds at first, and are kept: `exact.gittins.watched` tells how far one is.
 
     Parameters
     ----------
     n_arms : int
         Number of arms.
     n_trials : int
-        Trials in an episode; at most 200 without a discount.
+        Trials in an episode; at most 200 without a discount. With one, an episode may be longer: the table is then
+        computed for twice as many.
     discount : float, optional
         In (0, 1), at most 0.999.
 
@@ -89,7 +90,7 @@ class Gittins(Agent):
     ------
     InputError
         There are fewer than 2 arms, or `n_trials` or `discount` is outside its range; when
-        played, an episode has more trials.
+        played, an episode has more trials, without a discount.
     """
 
     start: Tensor
@@ -98,14 +99,15 @@ class Gittins(Agent):
     def __init__(self, n_arms: int = 2, *, n_trials: int = 100, discount: float | None = None) -> None:
         super().__init__()
         check_arms(n_arms)
-        self.n_trials = n_trials
-        index = (
-            exact.gittins.finite_horizon(n_trials)
-            if discount is None
-            else exact.gittins.discounted(n_trials, discount)[None]
-        )
-        self.register_buffer("index", torch.from_numpy(index), persistent=False)
+        self.n_trials, self.discount = n_trials, discount
+        self.register_buffer("index", self._table(), persistent=False)
         self.register_buffer("start", torch.zeros(n_arms), persistent=False)
+
+    def _table(self) -> Tensor:
+        """Indices by trials left, wins and losses; with a discount they are the same whatever is left."""
+        if self.discount is None:
+            return torch.from_numpy(exact.gittins.finite_horizon(self.n_trials))
+        return torch.from_numpy(exact.gittins.discounted(self.n_trials, self.discount)[None])
 
     def begin(self, n_episodes: int) -> State:
         """Wins and losses of each arm, (episode, arm)."""
@@ -114,10 +116,14 @@ class Gittins(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; nothing to record."""
-        paid = reward[:, None]
-        wins, losses = state["wins"] + action * paid, state["losses"] + action * (1 - paid)
+        wins, losses = counted(state, action, reward)
         trial = (wins + losses).sum(-1, keepdim=True).long()
-        _check_planned(trial, self.n_trials)
+        if self.discount is None:
+            _check_planned(trial, self.n_trials)
+        elif not trial.is_meta and (latest := int(trial.max())) >= self.n_trials:
+            while latest >= self.n_trials:
+                self.n_trials *= 2
+            self.index = self._table().to(self.index.device)
         left = (self.n_trials - 1 - trial) % len(self.index)  # the only table of an endless episode, or that of `left`
         logits = greedy(self.index[left, wins.long(), losses.long()])
         value = (torch.softmax(logits, -1) * (wins + 1) / (wins + losses + 2)).sum(-1)
