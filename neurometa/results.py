@@ -75,7 +75,7 @@ class Run:
     @property
     def ablated(self) -> bool:
         """Whether the agent was trained without its reward."""
-        return "reward" not in self.setting("inputs", ())
+        return "reward" not in self.setting("inputs", ("reward",))  # a network without that setting is given all
 
     def setting(self, name: str, missing: Any = None) -> Any:
         """Value of a setting, by its path or as short as `settings.locate` allows; `missing` where it has none."""

@@ -10,7 +10,7 @@ from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandi
 
 PYMABANDITS, UCB1, TUNED = 0.5**0.5, 2.0**0.5, 0.5 * 0.5**0.5  # bonus of UCB; the last with a prior
 EPSILON = 0.05
-DISCOUNT, LONG_DISCOUNT = 0.99, 0.995  # up to LONGEST trials, and beyond
+DISCOUNT, LONG_DISCOUNT = 0.99, 0.995  # the second beyond LONGEST trials
 # Of more than two arms. Duan et al. 2016 tuned theirs by task, and so were these, on 4,000, 2,000 and 400 episodes of
 # 10, 100 and 500 trials with 5, 10 and 50 arms, of a seed that is reported nowhere. Of c from .02 to .6, .1 does best
 # in 10 trials and .4 in more, but for 5 arms in 500 trials, where .5 earns .05 % more. Of epsilon from .01 to .1, .02
@@ -53,8 +53,8 @@ def _(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
         learners["Bayes-optimal"] = agents.TablePolicy(policy)
     if n_trials <= LONGEST:
         learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
-    discount = DISCOUNT if n_trials <= LONGEST else LONG_DISCOUNT
-    learners[f"Gittins {discount}"] = agents.Gittins(n_arms, n_trials=n_trials, discount=discount)
+    for discount in (DISCOUNT,) if n_trials <= LONGEST else (DISCOUNT, LONG_DISCOUNT):
+        learners[f"Gittins {discount}"] = agents.Gittins(n_arms, n_trials=n_trials, discount=discount)
     return (
         learners
         | (_of_two() if n_arms == 2 else _of_many(n_arms, n_trials))
