@@ -139,7 +139,7 @@ def test_a_saved_run_of_an_environment_is_trained_resumed_and_opened(tmp_path):
 @pytest.mark.slow
 def test_the_same_algorithm_learns_to_balance_a_pole():
     task = from_gymnasium("CartPole-v1", n_trials=100)
-    weights = {"value_weight": 0.5, "entropy_weight": 0.01}
+    weights = {"value_weight": 0.01, "entropy_weight": 0.01}  # returns are large, and so are errors of the value
     config = a2c.Config(task, returns=GAE(0.95, 0.95), n_updates=200, batch_size=16, **weights)
     rng = torch.Generator().manual_seed(1)
     before = to_dataset(task, unroll(task, a2c.build(config), 50, rng)).reward.sum("trial").mean()
