@@ -57,6 +57,11 @@ class Config(Training):
         What the critic learns to expect.
     value_weight : float or Linear
         Beta_v, on half the squared error of the value.
+    told : str
+        What the network is told beside the policy, and learns to read out: a record of the teacher's; none if empty.
+        Of a planner ``"planned_loss"``, by what it would do in every other state.
+    told_weight : float or Linear
+        Beta_k, on half the squared error of what it reads out.
 
     Raises
     ------
@@ -69,11 +74,14 @@ class Config(Training):
     optimizer: Adam | RMSProp = Adam()
     returns: GAE = GAE()
     value_weight: Scheduled = 0.05
+    told: str = ""
+    told_weight: Scheduled = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("teacher_share", self.teacher_share, 1)
         check_range("value_weight", self.value_weight)
+        check_range("told_weight", self.told_weight)
         if self.returns.of != "reward":
             raise InputError(f"of is {self.returns.of!r}; a teacher is imitated, and the critic learns of reward.")
 
@@ -81,11 +89,31 @@ class Config(Training):
         """Raise unless training can begin, which the teacher says too."""
         super().check()
         teacher_of(self)
+        _ = self.n_readouts
+
+    @property
+    def n_readouts(self) -> int:
+        """How many numbers are told."""
+        if not self.told:
+            return 0
+        known = _answer(self, teacher_of(self)).record
+        if self.told not in known:
+            raise InputError(
+                f"told is {self.told!r}, which the teacher does not record; it records {', '.join(known) or 'nothing'}."
+            )
+        return known[self.told][0].numel()
 
     @property
     def last_discount(self) -> float:
         """Gamma with which training ends, in [0, 1]."""
         return at(self.returns.discount, 1.0)
+
+
+def _answer(config: Config, teacher: Agent) -> Output:
+    """What the teacher answers at the first step of an episode."""
+    task = config.task
+    state = task.begin(1, torch.Generator().manual_seed(0))
+    return teacher(task.observe(state, task.steps[0]), torch.zeros(1, task.n_actions), torch.zeros(1), teacher.begin(1))
 
 
 def teacher_of(config: Config) -> Agent:
@@ -161,10 +189,13 @@ def _update(
     teacher_share = at(config.teacher_share, share)
     player = {0.0: agent, 1.0: teacher}.get(teacher_share) or Mixture(agent, teacher, teacher_share)
     (played,) = segments(config.task, player, config.batch_size, rng)
-    answered = agent.sequence(played, agent.begin(config.batch_size))
+    log = ("readout",) if config.told else ()
+    answered = agent.sequence(played, agent.begin(config.batch_size), log)
     valid = played.valid if "valid" in config.task.latents else None
-    taught = _taught(teacher, played)
+    taught, known = _taught(config, teacher, played)
     total, terms = loss(answered.logits, answered.value, played.reward, taught, config, share, valid)
+    if known is not None:
+        total = total + _told(config, share, answered.record["readout"], known, terms, valid)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
     return _row(config, played.reward, terms, norm)
 
@@ -175,12 +206,17 @@ def _update_quickly(
     """The same by compiled arithmetic, the teacher at hand while the agent plays."""
     share = done / config.n_updates
     streams.start()
-    teacher_share = at(config.teacher_share, float(share[0]))
-    played = together.play(config.task, streams, who, teacher=teacher, teacher_share=teacher_share)
-    assert played.taught is not None
-    answered = (*together.answers(), played.reward, played.taught)
-    logits, value, reward, taught = (x[:, : config.batch_size] for x in answered)  # without idle episodes
+    teacher_share, n = at(config.teacher_share, float(share[0])), config.batch_size
+    beside = teacher if teacher_share > 0 else None  # or the teacher is asked when all is played, which may be quicker
+    played = together.play(config.task, streams, who, teacher=beside, teacher_share=teacher_share)
+    taught, known = played.taught, None
+    if taught is None or config.told:
+        taught, known = _taught(config, teacher, played.segment(teacher, config.task.n_actions))
+    answered = (*together.answers(), played.reward, taught)
+    logits, value, reward, taught = (x[:, :n] for x in answered)  # without idle episodes
     total, terms = loss(logits, value, reward, taught, config, float(share[0]))
+    if known is not None:
+        total = total + _told(config, float(share[0]), together.readouts()[:, :n], known[:, :n], terms)
     total.backward()
     (norm,) = together.learn(who, [config.optimizer], done, share)
     return {0: _row(config, reward, terms, torch.tensor(norm))}
@@ -188,13 +224,24 @@ def _update_quickly(
 
 def _row(config: Config, reward: Tensor, terms: dict[str, Tensor], norm: Tensor) -> Row:
     numbers = [reward.mean() * len(config.task.steps), *terms.values(), norm]
-    return dict(zip(("reward", *TERMS, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+    return dict(zip(("reward", *terms, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
 
 
 @torch.no_grad()
-def _taught(teacher: Agent, played: Segment) -> Tensor:
-    """The teacher's policy on what was played, before the softmax."""
-    return teacher.sequence(played, teacher.begin(played.action.shape[1])).logits
+def _taught(config: Config, teacher: Agent, played: Segment) -> tuple[Tensor, Tensor | None]:
+    """The teacher's policy on what was played, before the softmax, and what else is told, (time, episode, readout)."""
+    log = (config.told,) if config.told else ()
+    answered = teacher.sequence(played, teacher.begin(played.action.shape[1]), log)
+    return answered.logits, answered.record[config.told].flatten(2) if config.told else None
+
+
+def _told(
+    config: Config, share: float, readout: Tensor, known: Tensor, terms: dict[str, Tensor], valid: Tensor | None = None
+) -> Tensor:
+    """What to add to the loss for the error of what is read out; without its weight it is put among the terms."""
+    error = mean(0.5 * (readout - known).square().mean(-1), valid)
+    terms["told_loss"] = error.detach()
+    return at(config.told_weight, share) * error
 
 
 def loss(
