@@ -12,7 +12,13 @@ from neurometa.experiments.experiment import Experiment
 __all__ = ["EXPERIMENTS", "Experiment", "find"]
 
 EXPERIMENTS = wang2016.EXPERIMENTS | wang2018.EXPERIMENTS | duan2016.EXPERIMENTS
-EXPERIMENTS |= duan2016_mdp.EXPERIMENTS | contextual.EXPERIMENTS | optimisation.EXPERIMENTS | pixels.EXPERIMENTS | mazes.EXPERIMENTS
+EXPERIMENTS |= (
+    duan2016_mdp.EXPERIMENTS
+    | contextual.EXPERIMENTS
+    | optimisation.EXPERIMENTS
+    | pixels.EXPERIMENTS
+    | mazes.EXPERIMENTS
+)
 
 
 def find(name: str) -> Experiment:
