@@ -36,10 +36,11 @@ def draw(runs: list[Path]) -> plt.Figure:
     fig, ax = plt.subplots(figsize=(6.0, 3.0), layout="constrained")
     plotting.beside_published(ax, cells, settings="trials")
     agents, _ = results.pool(results.find_runs(*runs), f"rl2-mdp-{LENGTHS[0]}", base=runs[0])
+    n_episodes = int(rows.n[rows.learner == NETWORK].min())
     plotting.foot(
         fig,
-        f"Reward of an episode. {results.about_agents(agents)} of each length, {_earned(runs, LENGTHS[0]).sizes['episode']:,} "
-        "processes, weights frozen; planners 2,000 to 4,000 processes. Planners without a note know the task's prior. "
+        f"Reward of an episode. {results.about_agents(agents)} of each length, {n_episodes:,} processes at least, "
+        "weights frozen; planners 2,000 to 4,000 processes. Planners without a note know the task's prior. "
         "95 % intervals: rl2-table2.csv",
     )
     return fig

@@ -169,9 +169,11 @@ def test_a_teacher_that_does_not_play_the_task_is_told_before_anything_is_writte
         dataclasses.replace(SMALL, teacher_share=1.5)
     with pytest.raises(InputError, match="of is 'regret'; a teacher is imitated"):
         settings.replace(SMALL, ["of=regret"])
-    with pytest.raises(InputError, match="told is 'plan', which the teacher does not record; it records planned_loss."):
+    with pytest.raises(
+        InputError, match=r"told is 'plan', which the teacher does not record; it records planned_loss\."
+    ):
         dataclasses.replace(TOLD, told="plan").check()
-    with pytest.raises(InputError, match="told is 'plan', which the teacher does not record; it records nothing."):
+    with pytest.raises(InputError, match=r"told is 'plan', which the teacher does not record; it records nothing\."):
         runs.train(dataclasses.replace(SMALL, told="plan"), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
 

@@ -67,7 +67,7 @@ def _length(n: int) -> dict[str, Experiment]:
         name: Experiment(
             _by_imitation(n),
             source=_TABLE2,
-            about=f"{about}, by imitation of BEB, a planner that knows the prior: can a network hold its counts and plan?",
+            about=f"{about}, by imitation of BEB, a planner with the true prior: can a network count and plan?",
             cpu_minutes=MINUTES[n],
         ),
         f"{name}-reward": Experiment(

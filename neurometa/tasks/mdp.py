@@ -37,8 +37,8 @@ class TabularMDP(Task):
     horizon : int
         Steps in a trial.
     shows_last : bool
-        Show, after the flag, the state in which the last action was taken too, one-hot. It tells nothing new, but spares
-        a network to hold it for a step: Duan et al. do not say so of theirs.
+        Show, after the flag, the state in which the last action was taken too, one-hot (state 0 before the first). It
+        tells nothing new, but spares a network to hold it for a step; Duan et al. did not show it.
 
     Raises
     ------
