@@ -48,6 +48,7 @@ UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "rev
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
 UNBOXED |= {"harlow-screen"}
 UNBOXED |= {f"rl2-bandit-{n}-{k}-reward" for n in (10, 100, 500) for k in (5, 10, 50)}
+UNBOXED |= {"rl2-mdp-10", "rl2-mdp-10-reward"}
 UNBOXED |= {f"rl2-bandit-{cell}" for cell in ("500-5", "500-10", "500-50")}
 UNBOXED |= {"point-maml", "point-fomaml", "point-pretrained", "independent-maml", "arms-5-maml", "arms-10-maml"}
 UNBOXED |= {"imaze", "maze-small", "maze-large"}  # from frames: hours
