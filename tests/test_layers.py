@@ -17,13 +17,15 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
-    ("contract", "memory", "render"),
+    ("contract", "machine", "memory"),
     ("provenance", "storage", "settings", "share", "models"),
+    ("netcdf",),
     ("dataset", "exact", "reference", "render", "streams"),
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural", "timed", "clamping"),
+    ("labelled",),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
@@ -38,12 +40,23 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "provenance", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
+    *(
+        "contract",
+        "netcdf",
+        "dataset",
+        "evidence",
+        "tables",
+        "fitting",
+        "behaviour",
+        "plotting",
+        "reference",
+        "compare",
+    ),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
     *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
-    "clamping",
+    *("clamping", "labelled", "machine"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
@@ -91,6 +104,15 @@ def test_imports_point_down(path):
     height = LAYER[module_of(path)]
     wrong = {name for name in used(path) if LAYER.get(name, -1) >= height}
     assert not wrong, f"{path.name} is in layer {height}: {LAYERS[height]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_has_at_most_400_lines_and_a_function_60(path):
+    text = path.read_text()
+    assert text.count("\n") <= 400, f"{path.name}: split it where it does two things"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and (body := node.body[bool(ast.get_docstring(node)) :]):
+            assert body[-1].end_lineno - body[0].lineno < 60, f"{node.name}: give a part of it a name"
 
 
 def test_no_module_imports_itself_by_way_of_others():
