@@ -31,6 +31,7 @@ from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
 from neurometa.plotting.tables import beside_published
+from neurometa.plotting.training import learning_curve
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
     outcomes_on_probability,
@@ -64,6 +65,7 @@ __all__ = [
     "history_kernels",
     "history_weights",
     "latency_by_trial",
+    "learning_curve",
     "learning_set_curves",
     "load_figure",
     "matching_law",
