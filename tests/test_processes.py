@@ -62,6 +62,7 @@ def test_targets_of_a_process_are_named_by_state_and_action_and_can_be_decoded(t
     ("names", "told"),
     [
         (("visit",), r"There is no target 'visit'.*Did you mean 'visits'"),
+        (("visits", "best"), "There is no target 'best' beside posterior-rewards, visits, transitions; read it"),
         (("best-action-x",), "There is no target 'best-action-x'; write the number of a state"),
         (("best-action-7",), "state is 7; there are 0 to 2"),
         (("best-action-0", "visits"), "a category is read on its own"),

@@ -50,21 +50,14 @@ def targets(trials: xr.Dataset, names: Sequence[str] = ()) -> xr.DataArray:
         There is no such variable, it has a dim that cannot be told apart by ``arm``, categories come with others, or
         the task is not one whose statistics are counts.
     """
-<<<<<<< HEAD
-    if "visited_state" in trials:
+    of_process = any(name in OF_PROCESSES or name.startswith(BEST) for name in names)
+    if of_process or ("visited_state" in trials and not names):
         return _of_process(trials, names or OF_PROCESSES[:1])
     names = names or STATISTICS
-    require(trials, choice=("episode", "trial"))
-    made = played(trials)
-||||||| d0cbd57
-    require(trials, choice=("episode", "trial"))
-    made = played(trials)
-=======
     without = "choice" not in trials and not set(names) & {*STATISTICS, "posterior-volatility"}
     like = "reward" if without else "choice"  # of tasks without a choice step any trial counts that is no padding
     require(trials, **{like: ("episode", "trial")})
     made = valid(trials, "reward") if without else played(trials)
->>>>>>> main
     if any(_category(trials, name) for name in names):
         if len(names) > 1:
             raise InputError(f"The targets are {list(names)}; a category is read on its own.")
@@ -97,8 +90,7 @@ def _of_process(trials: xr.Dataset, names: Sequence[str]) -> xr.DataArray:
     parts = {}
     for name in names:
         if name not in known:
-            allowed = [*OF_PROCESSES, f"{BEST}0"]
-            raise InputError(f"There is no target {name!r}; there are {', '.join(allowed)}.{nearest(name, allowed)}")
+            raise InputError(f"There is no target {name!r} beside {', '.join(OF_PROCESSES)}; read it on its own.")
         dims = [dim for dim in ("state", "option", "next_state") if dim in known[name].dims]
         for place in np.ndindex(*(known[name].sizes[dim] for dim in dims)):
             one = known[name].isel(dict(zip(dims, place, strict=True)), drop=True)
@@ -161,7 +153,7 @@ def _by_arm(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
 def _variable(trials: xr.Dataset, name: str) -> xr.DataArray:
     known = name if name in trials else name.replace("-", "_")
     if known not in trials:
-        allowed = [*STATISTICS, "posterior-volatility", *map(str, trials.variables)]
+        allowed = [*STATISTICS, "posterior-volatility", *OF_PROCESSES, *map(str, trials.variables)]
         raise InputError(f"There is no target {name!r}; there are {', '.join(allowed)}.{nearest(name, allowed)}")
     variable = trials[known]
     if "step" in variable.dims and variable.sizes["step"] == 1:

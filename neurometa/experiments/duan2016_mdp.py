@@ -14,7 +14,12 @@ from neurometa.training import GAE, Adam, Linear, a2c, imitation
 
 _TABLE2 = "Duan et al. 2016, section 3.2, Table 2"
 N_UPDATES = {10: 4000, 25: 700, 50: 400, 75: 270, 100: 200}  # by trials, of 64 episodes
-BEFORE = {25: "rl2-mdp-10/12345", 50: "rl2-mdp-25/0", 75: "rl2-mdp-50/0", 100: "rl2-mdp-50/0"}  # from which network training goes on
+BEFORE = {
+    25: "rl2-mdp-10/12345",
+    50: "rl2-mdp-25/0",
+    75: "rl2-mdp-50/0",
+    100: "rl2-mdp-50/0",
+}  # from which network training goes on
 MINUTES = {10: 5.0, 25: 2.0, 50: 2.0, 75: 2.0, 100: 2.0}
 
 
