@@ -93,7 +93,7 @@ class Planner(Agent):
                 raise InputError(f"{name} is {x}; it must be at least {least}.")
         self.n_states, self.n_actions, self.horizon = n_states, n_actions, horizon
         self.prior = prior or MDPPrior()
-        self.records = {"planned_loss": ("state", "option")}
+        self.records = {"planned_loss": ("state", "option"), "action_loss": ("option",)}
 
     @abc.abstractmethod
     def plan(self, belief: Belief, trial: np.ndarray, seed: np.ndarray, worth: np.ndarray) -> None:
@@ -120,7 +120,10 @@ class Planner(Agent):
         }
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; ``record`` holds what each action would lose by the plan, in every state, 0 or below."""
+        """Answer one step; ``record`` holds what each action would lose by the plan, 0 or below: here and everywhere.
+
+        These are ``action_loss`` (episode, option), and ``planned_loss`` (episode, state, option).
+        """
         now, ended = self._seen(observation)
         state = self._note(action, reward, state)
         n_steps = int(state["step"][0])  # as in all other episodes, for trials have one length
@@ -134,7 +137,7 @@ class Planner(Agent):
         seen[here, state["step"]] = now
         plan = state["worth"][here, state["step"]]
         worth, lost = plan[here, now], plan - plan.amax(-1, keepdim=True)
-        return Output(self.policy(worth), worth.amax(-1), state | {"seen": seen}, {"planned_loss": lost})
+        return Output(self.policy(worth), worth.amax(-1), state | {"seen": seen}, _losses(lost, lost[here, now]))
 
     def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
         """Answer a segment of whole trials, each in one piece; see `Agent.sequence`."""
@@ -152,8 +155,9 @@ class Planner(Agent):
             plans.append(state["worth"].movedim(1, 0))
             state = state | played
         plan = torch.cat(plans)
-        worth = plan[torch.arange(len(now))[:, None], here, now]
-        record = {"planned_loss": plan - plan.amax(-1, keepdim=True)} if log else {}
+        time = torch.arange(len(now))[:, None]
+        worth, lost = plan[time, here, now], plan - plan.amax(-1, keepdim=True)
+        record = _losses(lost, lost[time, here, now])
         state = state | {"step": state["step"] - 1}  # what the last step paid is told by the next
         return Output(self.policy(worth), worth.amax(-1), state, {name: record[name] for name in log})
 
@@ -190,3 +194,8 @@ class Planner(Agent):
         self.plan(belief, trial + 1, (luck ^ ((trial + 1) * 2654435761)) & (2**31 - 1), worth)
         now = belief._asdict() | {"worth": worth, "trial": trial + 1, "step": np.zeros_like(trial)}
         return state | {name: torch.from_numpy(x) for name, x in now.items()}
+
+
+def _losses(everywhere: Tensor, here: Tensor) -> State:
+    """Record of what actions would lose by the plan."""
+    return {"planned_loss": everywhere, "action_loss": here}
