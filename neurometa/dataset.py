@@ -25,7 +25,7 @@ CONTRACT = 1  # raised when a stored variable changes its name, dims or meaning
 CONTRACT_IN_TIME = 2  # of runs whose trials last as long as they take, which an older neurometa cannot read
 BEHAVIOUR = "behaviour.nc"  # the file of a run folder that holds its trials
 OF_FRAMES = ("channel", "height", "width", "axis", "row", "column")
-LAST = ("arm", "state", "option", "layer", "unit", "latent", "query", "feature", *OF_FRAMES)  # dims after the step
+LAST = ("arm", "state", "option", "unit", "latent", "query", "feature", *OF_FRAMES)  # dims after the step
 
 
 def describe(trials: xr.Dataset) -> xr.Dataset:
