@@ -41,8 +41,8 @@ EXPERIMENTS = {
         cpu_minutes=5,
     ),
     "harlow-screen-w16": Experiment(
-        # one epoch of one minibatch is actor-critic on unrolls of 100 steps; the papers have 32 workers, not in step, and
-        # about as many episodes for each of them as all have here
+        # one epoch of one minibatch is actor-critic on unrolls of 100 steps; the papers have 32 workers, not in step,
+        # and about as many episodes for each of them as all have here
         ppo.Config(
             tasks.HarlowScreen(frame=(84, 84), image_size=34),
             LSTM(256, inputs=INPUTS, n_layers=2, top_units=64, encoder=Conv()),
