@@ -106,7 +106,7 @@ class RecurrentAgent(Agent):
         self.register_buffer("reward_levels", torch.tensor(reward_levels), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
-        """State at the start of an episode: of the core (episode, unit), first layer first, and how many steps passed."""
+        """State at the start of an episode: of the core (episode, unit), first layer first; and steps passed."""
         start = self.start[:, None].expand(-1, n_episodes, -1)
         return dict(zip(self.carried, start, strict=True)) | {"time": start.new_zeros(n_episodes)}
 
