@@ -19,7 +19,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("_version", "errors"),
     ("contract", "memory", "render"),
     ("provenance", "storage", "settings", "share", "models"),
-    ("dataset", "exact", "reference", "render", "streams"),
+    ("dataset", "exact", "learning", "reference", "render", "streams"),
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
@@ -38,7 +38,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "provenance", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare"),
+    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare", "learning"),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
