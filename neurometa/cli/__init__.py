@@ -18,9 +18,10 @@ import typer
 from neurometa import analysis
 from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
 from neurometa.cli import plain, process
-from neurometa.cli.modules import MODULES, import_all, named_first
+from neurometa.cli.modules import MODULES, named_first
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
+from neurometa.modules import import_all
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -58,7 +59,7 @@ def make_app() -> typer.Typer:
 
 def _before(modules: MODULES = None) -> None:
     """Do what every command needs before it runs."""
-    import_all(modules)
+    import_all(modules or ())
 
 
 def _find(name: str, one: analysis.Analysis | None) -> tuple[Callable[..., None], str]:
