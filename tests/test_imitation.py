@@ -190,7 +190,9 @@ def test_a_teacher_that_does_not_play_the_task_is_told_before_anything_is_writte
         InputError, match=r"told is 'plan', but the teacher does not record 'plan'; it records planned_loss, a"
     ):
         dataclasses.replace(TOLD, told="plan").check()
-    with pytest.raises(InputError, match=r"cost_weight is 1.0, but the teacher does not record .*; it records nothing\."):
+    with pytest.raises(
+        InputError, match=r"cost_weight is 1.0, but the teacher does not record .*; it records nothing\."
+    ):
         runs.train(dataclasses.replace(SMALL, cost_weight=1.0), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
 
