@@ -13,7 +13,7 @@ from neurometa.experiments.experiment import Experiment
 from neurometa.training import GAE, Adam, Linear, a2c, imitation
 
 _TABLE2 = "Duan et al. 2016, section 3.2, Table 2"
-N_UPDATES = {10: 2000, 25: 600, 50: 400, 75: 270, 100: 200}  # by trials, of 64 episodes
+N_UPDATES = {10: 2000, 25: 300, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
 N_CLONED = 4000  # before them
 BEFORE = {  # from which network training goes on
     10: "rl2-mdp-10-beb/12345",
@@ -85,14 +85,14 @@ def _length(n: int) -> dict[str, Experiment]:
         name: Experiment(
             _by_cost(n),
             source=_TABLE2,
-            about=f"{about}, by what actions lose by the plan of BEB with the true prior: can a network count and plan?",
-            cpu_minutes=3.0,
+            about=f"{about}, by what actions lose by the plan of BEB with the true prior: can it count and plan?",
+            cpu_minutes=3.0 if n == 10 else 1.5,
         ),
         f"{name}-reward": Experiment(
             _by_reward(n),
             source=_TABLE2,
             about=f"{about}, by reward alone, as the paper did, for as many updates.",
-            cpu_minutes=8.0 if n == 10 else 3.0,
+            cpu_minutes=8.0 if n == 10 else 1.5,
         ),
     }
 
