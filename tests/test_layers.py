@@ -21,7 +21,7 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
     ("contract", "machine", "memory", "modules"),
     ("provenance", "storage", "settings", "share", "models"),
     ("netcdf",),
-    ("dataset", "exact", "reference", "render", "streams"),
+    ("dataset", "exact", "learning", "reference", "render", "streams"),
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
@@ -41,18 +41,8 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "provenance", "storage", "settings", "share", "models", "exact"),
-    *(
-        "contract",
-        "netcdf",
-        "dataset",
-        "evidence",
-        "tables",
-        "fitting",
-        "behaviour",
-        "plotting",
-        "reference",
-        "compare",
-    ),
+    *("contract", "netcdf", "dataset", "evidence", "tables", "fitting", "behaviour", "plotting"),
+    *("reference", "compare", "learning"),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (

@@ -73,6 +73,9 @@ class Recurrent(Network):
         What reads observations before the core, for frames; None gives them to the core as they are.
     initial : {"uniform", "normal", "xavier"}
         How the core's weights are drawn: see `recurrent.initialise`.
+    longest_memory : float
+        Steps over which the slowest units keep what they hold before training, at least 1, which leaves all biases as
+        they are drawn: see `recurrent.remember`.
     value_unit : float
         Rewards for which 1 of the head's output stands as a value. Where returns are large, a unit near them spares
         the critic the long way there.
@@ -91,6 +94,7 @@ class Recurrent(Network):
     n_layers: int = 1
     encoder: Conv | Frozen | None = None
     initial: str = "uniform"
+    longest_memory: float = 1.0
     value_unit: float = 1.0
 
     @property
@@ -105,6 +109,8 @@ class Recurrent(Network):
         if self.initial not in INITIAL:
             hint = nearest(str(self.initial), list(INITIAL))
             raise InputError(f"initial is {self.initial!r}; allowed are {list(INITIAL)}.{hint}")
+        if not 1 <= self.longest_memory < math.inf:
+            raise InputError(f"longest_memory is {self.longest_memory}; it must be at least 1 and finite.")
         if not 0 < self.value_unit < math.inf:
             raise InputError(f"value_unit is {self.value_unit}; it must be above 0 and finite.")
         if self.separate and self.value_unit != 1:
@@ -160,6 +166,7 @@ class Recurrent(Network):
             recurrent=self.recurrent,
             encoder=self.encoder,
             initial=self.initial,
+            longest_memory=self.longest_memory,
             **own,
         )
 
@@ -239,6 +246,11 @@ class Belief(Network):
             hint = nearest(str(self.encoder), list(ENCODERS))
             raise InputError(f"encoder is {self.encoder!r}; allowed are {list(ENCODERS)}.{hint}")
 
+    @property
+    def continuous(self) -> bool:
+        """It can answer with a continuous action."""
+        return True
+
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless observations are vectors."""
         if len(observation_shape) != 1:
@@ -254,12 +266,14 @@ class Belief(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         return BeliefAgent(
             math.prod(observation_shape),
             n_actions,
             self.n_queries or n_actions,
+            n_axes=n_axes,
             product=self.encoder == "product",
             n_latent=self.n_latent,
             n_units=self.n_units,

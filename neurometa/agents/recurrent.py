@@ -46,6 +46,8 @@ class RecurrentAgent(Agent):
         Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
     initial : {"uniform", "normal", "xavier"}
         How the core's weights are drawn: see `initialise`.
+    longest_memory : float
+        Steps over which the slowest units keep what they hold before training, from 1: see `remember`.
     value_unit : float
         Rewards for which 1 of the head's output stands as a value.
     """
@@ -68,6 +70,7 @@ class RecurrentAgent(Agent):
         encoder: Encoder | None = None,
         n_axes: int = 0,
         initial: str = "uniform",
+        longest_memory: float = 1.0,
         value_unit: float = 1.0,
     ) -> None:
         super().__init__()
@@ -92,6 +95,7 @@ class RecurrentAgent(Agent):
         self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
         for cell in (self.core, *self.above):
             initialise(cell, initial)
+            remember(cell, longest_memory)
         self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
         self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
@@ -221,6 +225,27 @@ def initialise(cell: nn.LSTMCell | nn.GRUCell, initial: str) -> None:
             nn.init.xavier_uniform_(of_input) if initial == "xavier" else of_input.normal_()
         cell.bias_ih.zero_()
         cell.bias_hh.zero_()
+
+
+def remember(cell: nn.LSTMCell | nn.GRUCell, longest_memory: float) -> None:
+    r"""Draw the biases of the gates that keep an untrained layer's state, so that its units forget at many speeds.
+
+    .. math:: b_\text{keep} = \log u, \quad u \sim U(1, T)
+
+    of a GRU's update gate, and of an LSTM's forget gate, whose input gate gets the opposite (Tallec & Ollivier 2018,
+    Can recurrent neural networks warp time?, section 2.2). 1 for T leaves the biases as they are.
+    """
+    if longest_memory == 1:
+        return
+    n_units = cell.hidden_size
+    with torch.no_grad():
+        kept = torch.empty(n_units).uniform_(1, longest_memory).log()
+        for bias in (cell.bias_ih, cell.bias_hh):
+            bias[n_units : 2 * n_units] = 0  # torch's second gate is the one that keeps
+        cell.bias_ih[n_units : 2 * n_units] = kept
+        if isinstance(cell, nn.LSTMCell):
+            cell.bias_hh[:n_units] = 0
+            cell.bias_ih[:n_units] = -kept
 
 
 def check_inputs(inputs: tuple[str, ...], n_features: int = 1) -> None:

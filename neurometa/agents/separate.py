@@ -27,7 +27,7 @@ class SeparateActorCritic(Agent):
     Parameters
     ----------
     observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder,
-    initial
+    initial, longest_memory
         As for `RecurrentAgent`, for each of the two; reward levels are the critic's alone.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What both are given; to the actor ``"reward"`` is the prediction error.
@@ -50,6 +50,7 @@ class SeparateActorCritic(Agent):
         recurrent: bool = True,
         encoder: Conv | None = None,
         initial: str = "uniform",
+        longest_memory: float = 1.0,
         discount: float = 0.9,
     ) -> None:
         super().__init__()
@@ -69,6 +70,7 @@ class SeparateActorCritic(Agent):
                 recurrent=recurrent,
                 encoder=encoder,
                 initial=initial,
+                longest_memory=longest_memory,
             )
             for levels in (reward_levels, ())
         )
