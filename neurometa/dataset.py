@@ -26,7 +26,7 @@ from neurometa.netcdf import save_run as save_run
 from neurometa.settings import modern
 
 OF_FRAMES = ("channel", "height", "width", "axis", "row", "column")
-LAST = ("arm", "state", "option", "layer", "unit", "latent", "query", "feature", *OF_FRAMES)  # dims after the step
+LAST = ("arm", "state", "option", "unit", "latent", "query", "feature", *OF_FRAMES)  # dims after the step
 
 
 def require(trials: xr.Dataset, **variables: tuple[str, ...]) -> None:
