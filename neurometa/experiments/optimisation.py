@@ -31,13 +31,13 @@ _BANDIT = maml.Config(
 )
 
 
-def _arms(n_arms: int, n_explored: int) -> Experiment:
+def _arms(n_arms: int, n_explored: int, cpu_minutes: float) -> Experiment:
     network = dataclasses.replace(_ARMS, adapt_after=n_explored)
     return Experiment(
         dataclasses.replace(_BANDIT, task=tasks.IndependentBandit(n_arms=n_arms), network=network),
         source=f"Mishra et al. 2018, Table 3, {n_arms} arms and 100 pulls, the row of MAML",
         about=f"What does one gradient step, after {n_explored} pulls, learn of {n_arms} arms?",
-        cpu_minutes=0.3,
+        cpu_minutes=cpu_minutes,
     )
 
 
@@ -66,6 +66,12 @@ EXPERIMENTS = {
         about="What does one gradient step, after 20 pulls, learn of two arms?",
         cpu_minutes=0.3,
     ),
-    "arms-5-maml": _arms(5, 20),
-    "arms-10-maml": _arms(10, 30),
+    "arms-5-maml": _arms(5, 20, 0.5),
+    "arms-10-maml": _arms(10, 30, 1.1),
+    "scarce-maml": Experiment(
+        dataclasses.replace(_BANDIT, task=tasks.ScarceBandit()),
+        source="no paper: independent-maml where arms pay with probabilities below .2",
+        about="What would those who learned where arms pay more have learned here?",
+        cpu_minutes=0.3,
+    ),
 }
