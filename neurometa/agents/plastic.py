@@ -156,7 +156,9 @@ class PlasticAgent(Agent):
             last = i == len(settings.layers)
             scale = (0.1 if last else 1.0) / math.sqrt(max(n_in, 1))  # near-uniform choice to begin with
             self.start[f"weight_{i}"] = nn.Parameter(scale * torch.randn(n_in, n_out))
-            self.start[f"bias_{i}"] = nn.Parameter(torch.zeros(n_out))
+            # units of one sign and size at the origin would leave an inner step little to work on there
+            bias = torch.zeros(n_out) if last else (2 * torch.rand(n_out) - 1) / math.sqrt(max(n_in, 1))
+            self.start[f"bias_{i}"] = nn.Parameter(bias)
         if n_axes:
             self.start["log_sd"] = nn.Parameter(torch.zeros(n_axes))
         sizes = torch.tensor(settings.step_sizes).log()
