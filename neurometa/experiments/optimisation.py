@@ -7,13 +7,12 @@ from neurometa.agents import Plastic
 from neurometa.experiments.experiment import Experiment
 from neurometa.training import Adam, Linear, maml
 
-# Tested as published, by 40 trials to each inner step, of .1 and then .05; the paper has ReLU 100-100 and TRPO. With
-# 200 updates of 3e-3 the policy became so narrow that the second inner step threw it off.
+# Tested as published, by 40 trials to each inner step, of .1 and then .05; the paper has ReLU 100-100 and TRPO.
 _POINT = maml.Config(
     tasks.PointNavigation(160),
     Plastic((64, 64), adapt_after=40, n_adaptations=3, step_sizes=(0.1, 0.05), trial_steps=100),
-    optimizer=Adam(2e-3),
-    n_updates=110,
+    optimizer=Adam(Linear(2e-3, 5e-4)),
+    n_updates=120,
     batch_size=20,
     n_trials=20,
 )
