@@ -1,4 +1,4 @@
-"""Cut what learns within an episode, and each family fails by its own cut alone: weights, activity, or a belief.
+"""Each family loses learning to a cut of its own, and all of it to a cut of reward; a gradient step costs most.
 
 Not a figure of the papers: agents by gradient steps (Finn et al. 2017), by activity (Wang et al. 2016) and by an
 inferred task (Zintgraf et al. 2020), beside what is exact.
@@ -71,7 +71,13 @@ def lost(ax: Axes, played: dict[str, xr.Dataset], *, known: bool = True) -> None
     if known:
         for policy, dash in (("optimal", "--"), ("thompson", ":")):
             label = {"optimal": "Bayes-optimal", "thompson": "Thompson"}[policy]
-            ax.plot(np.arange(1, n_trials + 1), expected.regret(policy, "independent", n_trials), dash, color="0.3", label=label)
+            ax.plot(
+                np.arange(1, n_trials + 1),
+                expected.regret(policy, "independent", n_trials),
+                dash,
+                color="0.3",
+                label=label,
+            )
     ax.set(xlabel="environment steps lived", ylabel="reward given up so far", ylim=(0, None))
     ax.legend(fontsize=5)
 
@@ -87,7 +93,7 @@ def returns(ax: Axes, played: dict[str, xr.Dataset]) -> None:
         )
         ax.plot([], [], "o-", ms=2.5, color=colour, label=GRIDWORLDS[name])
     ax.plot(lived, exact.gridworld.bayes_optimal(len(lived)), "--", color="0.3", label="Bayes-optimal")
-    sampling = exact.gridworld.posterior_sampling(len(lived), n_lifetimes=2000)["mean"]
+    sampling = exact.gridworld.posterior_sampling(len(lived), n_lifetimes=500)["mean"]
     ax.plot(lived, sampling, ":", color="0.3", label="posterior sampling")
     ax.set(xlabel="environment steps lived", ylabel="return of the trial", title="b  Gridworld", ylim=(-2, 12))
     ax.legend(fontsize=5, loc="lower right")
@@ -102,12 +108,20 @@ def left_of_it(ax: Axes, played: dict[tuple[str, str], xr.Dataset]) -> None:
         height = np.array([float(share["mean"]) for share in shares])
         reach = np.array([[float(x["mean"] - x.lower), float(x.upper - x["mean"])] for x in shares]).T
         place = np.array([names.index(n) for n in shown]) + 0.2 * (i - 1.5)
-        ax.bar(place, height, 0.18, yerr=reach, label=label, color=plt.get_cmap("Greys")(0.85 - 0.2 * i), error_kw={"lw": 0.7})
+        ax.bar(
+            place,
+            height,
+            0.18,
+            yerr=reach,
+            label=label,
+            color=plt.get_cmap("Greys")(0.85 - 0.2 * i),
+            error_kw={"lw": 0.7},
+        )
     labels = [f"{(BANDITS | GRIDWORLDS)[n]}\n({'arms' if n in BANDITS else 'grid'})" for n in names]
     ax.set_xticks(range(len(names)), labels, fontsize=6)
     ax.axhline(0, color="0.3", lw=0.6)
-    ax.set(ylabel="gain over chance / optimum's", title="d  What a cut leaves")
-    ax.legend(fontsize=5)
+    ax.set(ylabel="gain over chance / optimum's", title="d  What a cut leaves", ylim=(-0.1, 1.6))
+    ax.legend(fontsize=5, ncols=2, loc="upper center")
 
 
 def _share(trials: xr.Dataset) -> xr.DataArray:
@@ -120,7 +134,7 @@ def _share(trials: xr.Dataset) -> xr.DataArray:
 
 
 def errors(ax: Axes, played: dict[str, xr.Dataset]) -> None:
-    """Size of what teaches within an episode: prediction errors of the value, or advantages of the trials before a step.
+    """Size of what may teach within an episode: errors of the value, or advantages of the trials before a step.
 
     The advantages are those of `agents.Plastic` on a bandit: the reward, less the mean of the other trials before the
     step.
@@ -132,7 +146,8 @@ def errors(ax: Axes, played: dict[str, xr.Dataset]) -> None:
     reward = trials.reward.isel(trial=slice(0, n))
     size = abs(reward - reward.mean("trial")) * n / (n - 1)
     plotting.mean_curve(ax, size, label="weights: |advantage|", colour=COLOURS["weights"])
-    ax.set(xlabel="environment steps lived", ylabel="mean size, reward", title="e  Reward prediction errors")
+    ax.set(xlabel="environment steps lived", ylabel="mean size, reward", title="e  Reward prediction errors, two arms")
+    ax.set(xlim=(1, trials.sizes["trial"]), ylim=(0, None))
     ax.legend(fontsize=5)
 
 
