@@ -32,7 +32,7 @@ def bandits(rows: pd.DataFrame) -> None:
         task, known = IndependentBandit(n_trials, n_arms), n_trials * n_arms / (n_arms + 1)
         learners, n = baselines.baselines(task), N_BANDITS[n_trials]
         earned = {name: known - played_regret(task, learner, n) for name, learner in learners.items()}
-        gittins = [name for name in earned if name.startswith("Gittins")]
+        gittins = [name for name in earned if name.startswith("Gittins") and not name.endswith("of ties")]
         earned["Gittins"] = max((earned[name] for name in gittins), key=np.mean)
         for i, row in cell.iterrows():
             if row.learner in earned:

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from neurometa import analysis, dataset, results, runs
+from neurometa import analysis, dataset, learning, results, runs
 from neurometa.baselines import baselines
 from neurometa.errors import InputError, nearest
 from neurometa.share import folder
@@ -45,7 +45,7 @@ def unpack(experiment: str, run: Path, seed: int = 0) -> None:
     Parameters
     ----------
     experiment : str
-        E.g. ``"restless"``; settings and provenance come along, the learning curve does not.
+        E.g. ``"restless"``; settings and provenance come along, and of some the learning curve in a hundred parts.
     run : Path
         The folder; made if it is absent.
     seed : int
@@ -64,7 +64,8 @@ def unpack(experiment: str, run: Path, seed: int = 0) -> None:
         )
     agent = folder("data/agents") / experiment / str(seed)
     with only_writer(run):
-        for name in (runs.CONFIG, WEIGHTS):
+        thinned = (learning.THINNED,) if (agent / learning.THINNED).exists() else ()
+        for name in (runs.CONFIG, WEIGHTS, *thinned):
             whole = (agent / name).read_bytes()
             if (run / name).exists() and (run / name).read_bytes() != whole:
                 raise InputError(f"{run} holds a run of its own; choose another folder.")

@@ -121,6 +121,19 @@ def test_a_matrix_writes_every_number_and_a_raster_leaves_missed_trials_white():
     plt.close(fig)
 
 
+def test_a_table_writes_what_was_published_beside_what_was_found_and_a_dash_for_no_number():
+    fig, ax = plt.subplots()
+    numbers = {"published": [[1.0, np.nan], [3.25, 4.0]], "ours": [[1.5, 2.25], [np.nan, 5.0]]}
+    dims = ("learner", "setting")
+    found = xr.Dataset({name: (dims, x) for name, x in numbers.items()}, {"learner": ["a", "b"], "setting": [10, 25]})
+    plotting.beside_published(ax, found, decimals=[1, 2], settings="trials")
+    texts = sorted((round(-text.get_position()[1], 1), text.get_position()[0], text.get_text()) for text in ax.texts)
+    lines = {y: [told for at, _, told in texts if at == y] for y in sorted({at for at, _, _ in texts}, reverse=True)}
+    heads = [["trials", "10", "25"], ["publ.", "ours", "publ.", "ours"]]
+    assert list(lines.values()) == [*heads, ["a", "1.0", "1.5", "–", "2.25"], ["b", "3.2", "–", "4.00", "5.00"]]
+    plt.close(fig)
+
+
 def test_curves_of_the_baselines_end_where_exact_theory_says():
     curves = expected.baselines("independent", 10)
     assert (curves.diff("trial") >= 0).all()

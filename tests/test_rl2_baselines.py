@@ -48,6 +48,16 @@ def test_ties_are_taken_first_only_where_this_is_asked_for():
     either = torch.softmax(answer(agents.Greedy(3), wins, losses, 1).logits, -1)[0]
     first = torch.softmax(answer(agents.EpsilonGreedy(3, epsilon=0.3, ties="first"), wins, losses, 1).logits, -1)[0]
     assert either.tolist() == pytest.approx([0, 0.5, 0.5]) and first.tolist() == pytest.approx([0.1, 0.8, 0.1])
+    index = torch.softmax(answer(agents.Gittins(3, n_trials=6, ties="first"), (0, 0, 0), (0, 0, 0), 1).logits, -1)[0]
+    assert index.tolist() == [1, 0, 0]
+
+
+def test_gittins_indices_earn_as_much_whichever_of_tied_arms_they_take():
+    task, n = IndependentBandit(10, n_arms=10), 4000
+    each = [agents.Gittins(10, n_trials=10, ties=ties) for ties in ("random", "first")]
+    played = [rollout.unroll(task, agent, n, torch.Generator().manual_seed(3))["reward"] for agent in each]
+    (one, error), (other, error2) = ((x.sum(0).double().mean(), x.sum(0).double().std() / n**0.5) for x in played)
+    assert abs(one - other) < 4 * (error**2 + error2**2) ** 0.5
 
 
 def test_a_table_of_discounted_indices_grows_with_an_episode_and_tells_how_far_it_is(tmp_path, monkeypatch):
@@ -145,7 +155,8 @@ def test_the_command_prints_rewards_beside_regrets_and_writes_them_where_it_is_t
     [
         (lambda: agents.SampledThompson(1), "n_arms is 1; there is nothing to choose below 2"),
         (lambda: agents.SampledThompson(5, n_samples=0), "n_samples is 0; it must be at least 1"),
-        (lambda: agents.Greedy(5, ties="last"), "ties is 'last'; allowed are 'random' and 'first'"),
+        (lambda: agents.Greedy(5, ties="last"), "ties is 'last'; allowed are"),
+        (lambda: agents.Gittins(5, ties="last"), "ties is 'last'; allowed are"),
         (lambda: IndependentBandit(0, 5), "n_trials is 0; it must be at least 1"),
         (lambda: IndependentBandit(10, 1), "n_arms is 1; there is nothing to choose below 2"),
         (lambda: exact.many_arms.optimal_reward(10, 1), "n_arms is 1; there is nothing to choose below 2"),

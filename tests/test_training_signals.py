@@ -93,9 +93,21 @@ def test_weights_are_drawn_as_the_setting_says(kind, initial):
     assert agent.core.weight_ih.requires_grad
 
 
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_units_of_an_untrained_network_keep_what_they_hold_for_all_times_up_to_the_longest(kind):
+    cell = kind(64, initial="normal", longest_memory=30.0).build((3,), 2, 5, discount=1.0).core
+    kept = (cell.bias_ih + cell.bias_hh)[64:128].exp()
+    assert 1 <= kept.min() < 4 and 27 < kept.max() <= 30 and kept.mean().item() == pytest.approx(15.5, rel=0.2)
+    others = (cell.bias_ih + cell.bias_hh).detach()
+    if kind is LSTM:
+        torch.testing.assert_close(others[:64], -others[64:128])
+    assert not others[128:].any() and (kind is LSTM or not others[:64].any())
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
+        (lambda: GRU(longest_memory=0.5), "longest_memory is 0.5; it must be at least 1"),
         (lambda: GAE(of="regrets"), r"of is 'regrets'; allowed are .*Did you mean 'regret'"),
         (lambda: NStep(of=""), "of is ''; allowed are"),
         (lambda: GRU(initial="glorot"), "initial is 'glorot'; allowed are"),

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from neurometa.errors import InputError, nearest
+
+TIES = ("random", "first")  # which of the best options is taken
 NEGLIGIBLE = 1e-15  # probability; arithmetic on much smaller numbers is many times slower
 State = dict[str, Tensor]  # every tensor is (episode, ...)
 
@@ -185,13 +188,15 @@ class Agent(nn.Module, abc.ABC):
         return Output(logits, value, state, record)
 
 
-def greedy(worth: Tensor) -> Tensor:
-    """Logits that take the best option, and each of the best equally often where they tie.
+def greedy(worth: Tensor, ties: str = "random") -> Tensor:
+    """Logits that take the best option.
 
     Parameters
     ----------
     worth : Tensor (..., option)
         What each option is worth; within 1e-6 of the best counts as a tie.
+    ties : {"random", "first"}
+        Where several are best, any of them equally often, or the first.
 
     Returns
     -------
@@ -199,4 +204,13 @@ def greedy(worth: Tensor) -> Tensor:
         0 for the best, ``-inf`` for the others.
     """
     best = worth >= worth.amax(-1, keepdim=True) - 1e-6
+    if ties == "first":
+        best &= best.cumsum(-1) == 1
     return torch.where(best, 0.0, -torch.inf)
+
+
+def check_ties(ties: str) -> str:
+    """Return how ties are broken, or raise."""
+    if ties not in TIES:
+        raise InputError(f"ties is {ties!r}; allowed are {list(TIES)}.{nearest(str(ties), list(TIES))}")
+    return ties

@@ -69,10 +69,15 @@ class Recurrent(Network):
         with which training ends.
     n_layers : int
         Layers of the core, of which each reads the one below it.
+    top_units : int or None
+        Units of the last layer, which the head reads; None for `n_units`.
     encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
     initial : {"uniform", "normal", "xavier"}
         How the core's weights are drawn: see `recurrent.initialise`.
+    longest_memory : float
+        Steps over which the slowest units keep what they hold before training, at least 1, which leaves all biases as
+        they are drawn: see `recurrent.remember`.
     value_unit : float
         Rewards for which 1 of the head's output stands as a value. Where returns are large, a unit near them spares
         the critic the long way there.
@@ -89,8 +94,10 @@ class Recurrent(Network):
     recurrent: bool = True
     separate: bool = False
     n_layers: int = 1
+    top_units: int | None = None
     encoder: Conv | Frozen | None = None
     initial: str = "uniform"
+    longest_memory: float = 1.0
     value_unit: float = 1.0
 
     @property
@@ -99,12 +106,16 @@ class Recurrent(Network):
         """What the layers are made of, as `RecurrentAgent` has it."""
 
     def __post_init__(self) -> None:
-        for name in ("n_units", "n_layers"):
-            if getattr(self, name) < 1:
+        for name in ("n_units", "n_layers", "top_units"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.top_units is not None and self.n_layers == 1:
+            raise InputError(f"top_units is {self.top_units} and n_layers 1; give the one layer's size as n_units.")
         if self.initial not in INITIAL:
             hint = nearest(str(self.initial), list(INITIAL))
             raise InputError(f"initial is {self.initial!r}; allowed are {list(INITIAL)}.{hint}")
+        if not 1 <= self.longest_memory < math.inf:
+            raise InputError(f"longest_memory is {self.longest_memory}; it must be at least 1 and finite.")
         if not 0 < self.value_unit < math.inf:
             raise InputError(f"value_unit is {self.value_unit}; it must be above 0 and finite.")
         if self.separate and self.value_unit != 1:
@@ -155,11 +166,13 @@ class Recurrent(Network):
             reward_levels=reward_levels,
             n_units=self.n_units,
             n_layers=self.n_layers,
+            top_units=self.top_units,
             inputs=self.inputs,
             learned_start=self.learned_start,
             recurrent=self.recurrent,
             encoder=self.encoder,
             initial=self.initial,
+            longest_memory=self.longest_memory,
             **own,
         )
 
@@ -239,6 +252,11 @@ class Belief(Network):
             hint = nearest(str(self.encoder), list(ENCODERS))
             raise InputError(f"encoder is {self.encoder!r}; allowed are {list(ENCODERS)}.{hint}")
 
+    @property
+    def continuous(self) -> bool:
+        """It can answer with a continuous action."""
+        return True
+
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless observations are vectors."""
         if len(observation_shape) != 1:
@@ -254,12 +272,14 @@ class Belief(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         return BeliefAgent(
             math.prod(observation_shape),
             n_actions,
             self.n_queries or n_actions,
+            n_axes=n_axes,
             product=self.encoder == "product",
             n_latent=self.n_latent,
             n_units=self.n_units,

@@ -26,8 +26,8 @@ class SeparateActorCritic(Agent):
 
     Parameters
     ----------
-    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder,
-    initial
+    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, top_units, learned_start, recurrent,
+    encoder, initial, longest_memory
         As for `RecurrentAgent`, for each of the two; reward levels are the critic's alone.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What both are given; to the actor ``"reward"`` is the prediction error.
@@ -45,11 +45,13 @@ class SeparateActorCritic(Agent):
         reward_levels: tuple[float, ...] = (),
         n_units: int = 48,
         n_layers: int = 1,
+        top_units: int | None = None,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
         encoder: Conv | None = None,
         initial: str = "uniform",
+        longest_memory: float = 1.0,
         discount: float = 0.9,
     ) -> None:
         super().__init__()
@@ -64,11 +66,13 @@ class SeparateActorCritic(Agent):
                 reward_levels=levels,
                 n_units=n_units,
                 n_layers=n_layers,
+                top_units=top_units,
                 inputs=inputs,
                 learned_start=learned_start,
                 recurrent=recurrent,
                 encoder=encoder,
                 initial=initial,
+                longest_memory=longest_memory,
             )
             for levels in (reward_levels, ())
         )

@@ -55,6 +55,10 @@ def _(task: IndependentBandit | DependentBandit) -> dict[str, agents.Agent]:
         learners["Gittins"] = agents.Gittins(n_arms, n_trials=n_trials)
     for discount in (DISCOUNT,) if n_trials <= LONGEST else (DISCOUNT, LONG_DISCOUNT):
         learners[f"Gittins {discount}"] = agents.Gittins(n_arms, n_trials=n_trials, discount=discount)
+    if n_arms > 2:
+        best = None if n_trials <= LONGEST else LONG_DISCOUNT
+        index = agents.Gittins(n_arms, n_trials=n_trials, discount=best, ties="first")
+        learners["Gittins, first of ties"] = index
     return (
         learners
         | (_of_two() if n_arms == 2 else _of_many(n_arms, n_trials))

@@ -28,8 +28,9 @@ def figure(
 ) -> None:
     """Draw a figure of a paper from saved results.
 
-    As PDF and PNG. Runs are pooled as seeds, or as the best of a sweep. Without a run of your own:
-    neurometa figure w16-fig2 --pretrained, which keeps what they play in runs/pretrained.
+    As PDF and PNG, and a table as CSV too. Runs are pooled as seeds, or as the best of a sweep. Without
+    a run of your own: neurometa figure w16-fig2 --pretrained, which keeps what they play in
+    runs/pretrained.
     """
     from neurometa import plotting
     from neurometa.results import MissingError

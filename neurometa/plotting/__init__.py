@@ -30,6 +30,8 @@ from neurometa.plotting.risk import risk_by_probability
 from neurometa.plotting.scripts import foot, load_figure, save_figure
 from neurometa.plotting.signals import coefficient_bands
 from neurometa.plotting.states import end_points, trajectory
+from neurometa.plotting.tables import beside_published
+from neurometa.plotting.training import learning_curve
 from neurometa.plotting.two_step import stay_levels, stay_scale, two_step_sketch
 from neurometa.plotting.volatility import (
     outcomes_on_probability,
@@ -47,6 +49,7 @@ __all__ = [
     "agent_interval",
     "alignments",
     "baseline_curves",
+    "beside_published",
     "choice_shares",
     "choices_on_probability",
     "coefficient_bands",
@@ -62,6 +65,7 @@ __all__ = [
     "history_kernels",
     "history_weights",
     "latency_by_trial",
+    "learning_curve",
     "learning_set_curves",
     "load_figure",
     "matching_law",

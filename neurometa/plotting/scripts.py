@@ -45,7 +45,10 @@ def load_figure(name: str) -> ModuleType:
 
 
 def save_figure(name: str, runs: Sequence[Path], out: Path) -> list[Path]:
-    """Draw a figure from the results in run folders, and write it as PDF and PNG.
+    """Draw a figure from the results in run folders, and write it as PDF and PNG, and a table as CSV too.
+
+    The script of a figure has a function ``draw`` of run folders; that of a table also ``table``, which gives what it
+    draws as a `pandas.DataFrame`.
 
     Parameters
     ----------
@@ -69,11 +72,17 @@ def save_figure(name: str, runs: Sequence[Path], out: Path) -> list[Path]:
     script = load_figure(name)
     written = []
     with plt.style.context(folder("figures") / "paper.mplstyle"):
-        fig = script.draw([Path(run) for run in runs])
+        places = [Path(run) for run in runs]
+        fig = script.draw(places)
         for suffix in (".pdf", ".png"):
             path = Path(out) / f"{name}{suffix}"
             with replacing(path) as temporary:
                 fig.savefig(temporary, format=suffix[1:])
             written.append(path)
         plt.close(fig)
+    if hasattr(script, "table"):
+        path = Path(out) / f"{name}.csv"
+        with replacing(path) as temporary:
+            script.table(places).to_csv(temporary, index=False)
+        written.append(path)
     return written

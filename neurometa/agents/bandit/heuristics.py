@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from neurometa.agents.bandit.counting import check_arms, counted
-from neurometa.agents.base import Agent, Output, State, greedy
+from neurometa.agents.base import Agent, Output, State, check_ties, greedy
 from neurometa.errors import InputError
 
 
@@ -115,9 +115,7 @@ class EpsilonGreedy(Agent):
         super().__init__()
         if not 0 <= epsilon <= 1:
             raise InputError(f"epsilon is {epsilon}; it must lie between 0 and 1.")
-        if ties not in ("random", "first"):
-            raise InputError(f"ties is {ties!r}; allowed are 'random' and 'first'.")
-        self.epsilon, self.ties = epsilon, ties
+        self.epsilon, self.ties = epsilon, check_ties(ties)
         self.register_buffer("start", torch.zeros(check_arms(n_arms)), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
@@ -129,9 +127,7 @@ class EpsilonGreedy(Agent):
         """Answer one step; nothing to record."""
         wins, losses = counted(state, action, reward)
         mean = (wins + 1) / (wins + losses + 2)
-        best = torch.softmax(greedy(mean), -1)
-        if self.ties == "first":
-            best = torch.zeros_like(best).scatter_(-1, (best > 0).long().argmax(-1, keepdim=True), 1.0)
+        best = torch.softmax(greedy(mean, self.ties), -1)
         prob = (1 - self.epsilon) * best + self.epsilon / mean.shape[-1]
         return Output(prob.log(), (prob * mean).sum(-1), {"wins": wins, "losses": losses}, {})
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from neurometa import exact
 from neurometa.agents.bandit.counting import check_arms, counted
-from neurometa.agents.base import Agent, Output, State, greedy
+from neurometa.agents.base import Agent, Output, State, check_ties, greedy
 from neurometa.errors import InputError
 
 
@@ -69,7 +69,7 @@ class TablePolicy(Agent):
 
 
 class Gittins(Agent):
-    """Take the arm of the highest Gittins index, of uniform priors; ties at random.
+    """Take the arm of the highest Gittins index, of uniform priors.
 
     With a discount this is Bayes-optimal for rewards that are discounted without end;
     without, the index is that of the trials left, a close heuristic for the sum over an episode. Pulls are
@@ -85,21 +85,26 @@ class Gittins(Agent):
         computed for twice as many.
     discount : float, optional
         In (0, 1), at most 0.999.
+    ties : {"random", "first"}
+        Which of arms of equal index it takes: any of them, or the first. As arms that have shown the same are alike, it
+        earns as much either way; by the first, arms are tried in order, which a network can hold in mind more easily.
 
     Raises
     ------
     InputError
-        There are fewer than 2 arms, or `n_trials` or `discount` is outside its range; when
+        There are fewer than 2 arms, or `n_trials`, `discount` or `ties` is outside its range; when
         played, an episode has more trials, without a discount.
     """
 
     start: Tensor
     index: Tensor
 
-    def __init__(self, n_arms: int = 2, *, n_trials: int = 100, discount: float | None = None) -> None:
+    def __init__(
+        self, n_arms: int = 2, *, n_trials: int = 100, discount: float | None = None, ties: str = "random"
+    ) -> None:
         super().__init__()
         check_arms(n_arms)
-        self.n_trials, self.discount = n_trials, discount
+        self.n_trials, self.discount, self.ties = n_trials, discount, check_ties(ties)
         self.register_buffer("index", self._table(), persistent=False)
         self.register_buffer("start", torch.zeros(n_arms), persistent=False)
 
@@ -125,7 +130,7 @@ class Gittins(Agent):
                 self.n_trials *= 2
             self.index = self._table().to(self.index.device)
         left = (self.n_trials - 1 - trial) % len(self.index)  # the only table of an endless episode, or that of `left`
-        logits = greedy(self.index[left, wins.long(), losses.long()])
+        logits = greedy(self.index[left, wins.long(), losses.long()], self.ties)
         value = (torch.softmax(logits, -1) * (wins + 1) / (wins + losses + 2)).sum(-1)
         return Output(logits, value, {"wins": wins, "losses": losses}, {})
 
