@@ -373,7 +373,7 @@ def test_what_fits_the_machine_but_not_what_is_free_of_it_is_refused(tmp_path, m
     monkeypatch.setattr(memory, "MEMINFO", told)
     memory.check_memory("2 MiB", 2 * 2**20)
     with pytest.raises(
-        InputError, match="3 MiB of memory, and this machine has 2 MiB free of its .*; lower batch_size"
+        InputError, match=r"3 MiB of memory, and this machine has 2 MiB free of its .*; lower batch_size"
     ):
         memory.check_memory("It", 3 * 2**20, "batch_size")
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")  # as on a Mac
