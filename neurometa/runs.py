@@ -187,8 +187,8 @@ def evaluate(
         Let the agent play as it was before training: a control for what is read from its state.
     perturbation : str
         Of the prediction errors given to the actor, by a name that the task knows: see `Task.perturbation`.
-    lesion : {"", "reset", "silence"}
-        Of the recurrent state: see `agents.Lesioned`.
+    lesion : {"", "reset", "silence", "freeze", "no-reward"}
+        Of what the agent learns with in an episode: see `agents.Lesioned`.
     assignments : tuple of str
         ``field=value`` for the test task, e.g. ``"n_trials=50"``.
     log : tuple of str

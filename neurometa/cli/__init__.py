@@ -27,7 +27,7 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 COMMANDS = {  # by what one wants to do; analyses join by their records
     "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
-    "Bring data": ("import", "export"),
+    "Bring data": ("import", "export", "clamp"),
     FIT: ("fit", "groups", "models"),
     BEHAVIOUR: (),
     ACTIVITY: (),
