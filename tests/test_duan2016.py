@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from neurometa.experiments import EXPERIMENTS, duan2016
-from neurometa.training import a2c, imitation
+from neurometa.training import a2c, build, imitation
+from neurometa.training.config import begin
 
 CELLS = [f"rl2-bandit-{n}-{k}" for n in duan2016.N_TRIALS for k in duan2016.N_ARMS]
 
@@ -21,6 +22,16 @@ def test_what_only_a_simulator_tells_is_labelled_and_has_reward_alone_beside_it_
     assert isinstance(taught.config, imitation.Config) and "imitation" in taught.about
     assert told.config.task == paid.config.task == taught.config.task
     assert isinstance(told.config, a2c.Config)
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("rl2-bandit-500")])
+def test_what_goes_on_from_another_agent_says_so_and_finds_it_and_reward_alone_does_not(name):
+    told, paid, taught = (EXPERIMENTS[f"{name}{end}"] for end in ("", "-reward", "-gittins"))
+    assert told.config.start in told.about and not paid.config.start
+    assert taught.config.start in taught.about
+    for config in (told.config, taught.config):
+        agent = begin(config)
+        assert not all(x.equal(y) for x, y in zip(agent.parameters(), build(config).parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", CELLS[:3])
