@@ -62,6 +62,24 @@ def test_distances_are_nan_once_the_goal_is_known():
     assert (np.isnan(neural.total_variation(trials).total_variation) == known).all() and known.any()
 
 
+def test_a_belief_is_decoded_as_activity_is(tmp_path):
+    """The goal can be read from the exact belief once it is found, which stands for predicted rewards and a latent."""
+    trials = sweeping(200)
+    belief = trials.predicted_reward.transpose("episode", "trial", "step", "query")
+    units = neural.hidden_state(trials, "predicted_reward", step="step 15")
+    assert set(units.dims) == {"episode", "trial", "unit"} and units.sizes["unit"] == 25
+    np.testing.assert_array_equal(units.transpose("episode", "trial", "unit"), belief.isel(step=-1))
+    goal = trials.goal_cell.astype(float)
+    found = neural.decode(units.isel(trial=-1), goal.isel(trial=-1) if "trial" in goal.dims else goal)
+    assert float(found.r_squared) > 0.9
+    latent = belief.rename(query="latent")
+    dataset.save_run(trials.assign(latent_mean=latent), tmp_path)
+    how = ("--activity", "latent_mean", "--step", "step 15", "--target", "goal_cell", "--permutations", "0", "--json")
+    code, out, err = neurometa("decode", tmp_path, *how)
+    assert (code, err) == (0, ""), err
+    assert json.loads(out)
+
+
 def test_the_summary_counts_its_episodes():
     trials = sweeping(8)
     latent = xr.zeros_like(trials.value).expand_dims(latent=2)

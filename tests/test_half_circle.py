@@ -40,6 +40,23 @@ def test_a_run_earns_in_the_task_what_it_does_on_paper():
     assert float(angle.min()) > 0 and float(angle.max()) < math.pi
 
 
+def test_a_step_tells_its_distance_to_the_goal_and_its_cell():
+    trials = rollout.play(HalfCircle(2), Runner(2.0, 0.55), 20, torch.Generator().manual_seed(0))
+    goal = np.stack([np.cos(trials.goal_angle), np.sin(trials.goal_angle)], -1)[:, :, None]
+    away = np.linalg.norm(trials.place.values - goal, axis=-1)
+    np.testing.assert_allclose(trials.dense_reward, -away, atol=1e-5)
+    near = trials.step_reward > 0
+    np.testing.assert_allclose(trials.step_reward.where(near), (1 + trials.dense_reward).where(near), atol=1e-6)
+    cell = trials.reached_cell.isel(episode=0, trial=0).values
+    column, row = cell % exact.N_COLUMNS, cell // exact.N_COLUMNS
+    x, y = trials.place.isel(episode=0, trial=0).values.T
+    inside = x < exact.LEFT + exact.CELL * exact.N_COLUMNS
+    assert inside.any() and (cell[~inside] == exact.N_CELLS - 1).all() and not inside.all()
+    for place, number, lowest in ((x, column, exact.LEFT), (y, row, exact.LOWEST)):
+        offset = (place - lowest - exact.CELL * number)[inside]
+        assert (offset > -1e-5).all() and (offset < exact.CELL + 1e-5).all()
+
+
 def test_a_known_goal_and_posterior_sampling_earn_what_another_computed():
     assert exact.known_goal() == pytest.approx(13.21, abs=0.03)
     found = exact.posterior_sampling(12, n_lifetimes=1500)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from neurometa import rollout, runs, settings
 from neurometa.agents import GRU, Belief
 from neurometa.errors import InputError
+from neurometa.exact import half_circle
 from neurometa.rollout import segments
-from neurometa.tasks import Gridworld, IndependentBandit, TwoStep
-from neurometa.training import varibad
+from neurometa.tasks import Gridworld, HalfCircle, IndependentBandit, TwoStep
+from neurometa.training import GAE, ppo, varibad
 from neurometa.training.config import build
 
 SMALL = varibad.Config(
@@ -26,7 +27,17 @@ SMALL = varibad.Config(
     n_minibatches=2,
 )
 PEARL = dataclasses.replace(SMALL, network=dataclasses.replace(SMALL.network, encoder="product", sample_every=1))
-EVERY_BELIEF = pytest.mark.parametrize("config", [SMALL, PEARL], ids=["varibad", "pearl"])
+STEERING = varibad.Config(
+    HalfCircle(2),
+    dataclasses.replace(SMALL.network, n_queries=half_circle.N_CELLS, sample_every=20),
+    query="reached_cell",
+    learns_from="dense_reward",
+    n_updates=3,
+    batch_size=6,
+    n_epochs=1,
+    n_minibatches=2,
+)
+EVERY_BELIEF = pytest.mark.parametrize("config", [SMALL, PEARL, STEERING], ids=["varibad", "pearl", "steering"])
 
 # One number m ~ N(0, 1) is seen ten times with noise of variance 2; beliefs N(a_t S_t, v_t), S_t the sum seen by then.
 N_SEEN, NOISE = 10, 2.0
@@ -109,6 +120,15 @@ def test_what_a_belief_is_to_predict():
     assert varibad.decoded("all", 3, 3).all()
     assert varibad.decoded("past", 3, 3).tolist() == [[False] * 3, [True, False, False], [True, True, False]]
     assert varibad.decoded("newest", 3, 3).tolist() == [[False] * 3, [True, False, False], [False, True, False]]
+
+
+def test_actions_can_be_judged_by_what_the_agent_is_not_shown():
+    config = dataclasses.replace(STEERING, returns=GAE(1.0, 1.0))
+    played = play(config, build(config))
+    _, to_come = ppo._judged(config, [played], 0.0, "dense_reward")
+    torch.testing.assert_close(to_come[0], played.latents["dense_reward"].flip(0).cumsum(0).flip(0))
+    _, of_reward = ppo._judged(config, [played], 0.0, "reward")
+    torch.testing.assert_close(of_reward[0], played.reward.flip(0).cumsum(0).flip(0))
 
 
 @EVERY_BELIEF
@@ -221,6 +241,8 @@ WRONG = [
     ({"network": Belief(n_queries=3)}, "n_queries is 3, but the task has 2 actions"),
     ({"network": Belief(sample_every=15)}, "sample_every is 15; a draw is kept for a trial, here 1 steps"),
     ({"kl_weight": -1.0}, "kl_weight is -1"),
+    ({"learns_from": "dense_reward"}, "learns_from is 'dense_reward'; allowed for IndependentBandit are"),
+    ({"task": HalfCircle()}, "query is 'action', and HalfCircle asks for continuous ones; allowed are"),
 ]
 
 
@@ -243,5 +265,8 @@ def test_a_belief_needs_known_encoders_and_vectors_and_named_queries():
         Belief().check((3, 8, 8))
     with pytest.raises(InputError, match="n_queries is null; say how many values"):
         varibad.Config(Gridworld(), Belief(), query="reached_cell")
+    few = varibad.Config(Gridworld(), Belief(n_queries=3), query="reached_cell", batch_size=4)
+    with pytest.raises(InputError, match="n_queries is 3, but 'reached_cell' reached"):
+        varibad.train(few)
     with pytest.raises(InputError, match="network is LSTM; a belief is held by"):
         varibad.Config(TwoStep(3))

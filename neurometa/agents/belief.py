@@ -109,6 +109,9 @@ class BeliefAgent(Agent):
     ----------
     n_features, n_actions, n_queries : int
         Length of an observation, number of actions, and of things that the decoder can be asked.
+    n_axes : int
+        Axes of a continuous action, instead: the head gives the mean of each, and the SD is learned, the same in all
+        states.
     product : bool
         Whether the encoder is a `ProductEncoder`, instead of a recurrent one.
     n_latent, n_units, n_policy_units, n_decoder_units : int
@@ -129,6 +132,7 @@ class BeliefAgent(Agent):
         n_actions: int,
         n_queries: int,
         *,
+        n_axes: int = 0,
         product: bool = False,
         n_latent: int = 5,
         n_units: int = 64,
@@ -142,7 +146,7 @@ class BeliefAgent(Agent):
         self.n_features, self.sample_every, self.detached = n_features, sample_every, detached
         self.one_rewarded = one_rewarded
         kind = ProductEncoder if product else RecurrentEncoder
-        self.encoder = kind(2 * n_features + n_actions + 1, n_units, n_latent)
+        self.encoder = kind(2 * n_features + (n_axes or n_actions) + 1, n_units, n_latent)
         self.decoder = nn.Sequential(
             nn.Linear(n_latent, n_decoder_units),
             nn.ReLU(),
@@ -154,7 +158,8 @@ class BeliefAgent(Agent):
         self.policy = nn.Sequential(
             nn.Linear(read, n_policy_units), nn.Tanh(), nn.Linear(n_policy_units, n_policy_units), nn.Tanh()
         )
-        self.head = nn.Linear(n_policy_units, n_actions + 1)  # the policy's rows, then the value's
+        self.head = nn.Linear(n_policy_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
+        self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
@@ -178,7 +183,7 @@ class BeliefAgent(Agent):
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
         """Answer one step; see `Agent.forward`."""
-        told = action.sum(-1) > 0
+        told = (action != 0).any(-1)
         step = torch.cat([state["seen"], action, reward[:, None], observation], -1)
         mean, logvar, hidden, after = self.encoder(step[None], told[None], state)
         mean, logvar = mean[0], logvar[0]
@@ -197,12 +202,15 @@ class BeliefAgent(Agent):
         return Output(logits, value, after, record)
 
     def answer(self, observation: Tensor, record: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits of the policy (..., option) and value (...), from what is seen and the belief or its draw."""
+        """Policy (..., option), or (..., 2 * axis), and value (...), from what is seen and the belief or its draw."""
         names = ("sample",) if self.sample_every else ("latent_mean", "latent_logvar")
         belief = torch.cat([record[name] for name in names], -1)
         cut = self.detached or self.sample_every
         out = self.head(self.policy(torch.cat([observation, belief.detach() if cut else belief], -1)))
-        return out[..., :-1], out[..., -1]
+        policy, value = out[..., :-1], out[..., -1]
+        if self.log_sd is not None:
+            policy = torch.cat([policy, self.log_sd.expand_as(policy)], -1)
+        return policy, value
 
     def predicted_reward(self, mean: Tensor, logvar: Tensor) -> Tensor:
         """Probability of a reward above 0 for each query, (episode, query), over draws of the latent."""
@@ -224,7 +232,7 @@ class BeliefAgent(Agent):
         seen = torch.cat([state["seen"][None], segment.observation[:-1]])
         before = segment.previous_action
         steps = torch.cat([seen, before, segment.previous_reward[..., None], segment.observation], -1)
-        mean, logvar, hidden, after = self.encoder(steps, before.sum(-1) > 0, state)
+        mean, logvar, hidden, after = self.encoder(steps, (before != 0).any(-1), state)
         record = {"latent_mean": mean, "latent_logvar": logvar, "hidden": hidden}
         after |= {"seen": segment.observation[-1], "time": state["time"] + len(segment.action)}
         if self.sample_every:

@@ -246,6 +246,11 @@ class Belief(Network):
             hint = nearest(str(self.encoder), list(ENCODERS))
             raise InputError(f"encoder is {self.encoder!r}; allowed are {list(ENCODERS)}.{hint}")
 
+    @property
+    def continuous(self) -> bool:
+        """It can answer with a continuous action."""
+        return True
+
     def check(self, observation_shape: tuple[int, ...]) -> None:
         """Raise unless observations are vectors."""
         if len(observation_shape) != 1:
@@ -261,12 +266,14 @@ class Belief(Network):
         *,
         reward_levels: tuple[float, ...] = (),
         discount: float,
+        n_axes: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`."""
+        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
         return BeliefAgent(
             math.prod(observation_shape),
             n_actions,
             self.n_queries or n_actions,
+            n_axes=n_axes,
             product=self.encoder == "product",
             n_latent=self.n_latent,
             n_units=self.n_units,

@@ -8,7 +8,7 @@ import xarray as xr
 
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
-from neurometa.dataset import played, require, task_settings
+from neurometa.dataset import played, require, task_settings, valid
 from neurometa.errors import InputError, nearest
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
@@ -41,17 +41,19 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
         There is no such variable, it has a dim that cannot be told apart by ``arm``, categories come with others, or
         the task is not one whose statistics are counts.
     """
-    require(trials, choice=("episode", "trial"))
-    made = played(trials)
+    without = "choice" not in trials and not set(names) & {*STATISTICS, "posterior-volatility"}
+    like = "reward" if without else "choice"  # of tasks without a choice step any trial counts that is no padding
+    require(trials, **{like: ("episode", "trial")})
+    made = valid(trials, "reward") if without else played(trials)
     if any(_category(trials, name) for name in names):
         if len(names) > 1:
             raise InputError(f"The targets are {list(names)}; a category is read on its own.")
-        variable = _variable(trials, names[0]).broadcast_like(trials.choice)
+        variable = _variable(trials, names[0]).broadcast_like(trials[like])
         text = variable.astype(str).astype(object).where(made, "")
         return text.expand_dims(target=np.array([names[0]], dtype=object))
     parts: dict[str, xr.DataArray] = {}
     for name in names:
-        parts |= _parts(trials, name)
+        parts |= _parts(trials, name, like)
     together = xr.concat([part.astype(float) for part in parts.values()], "target", join="exact", coords="minimal")
     return together.assign_coords(target=np.array(list(parts), dtype=object)).where(made).rename("target")
 
@@ -87,7 +89,7 @@ def world(trials: xr.Dataset) -> Prior:
     )
 
 
-def _parts(trials: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
+def _parts(trials: xr.Dataset, name: str, like: str) -> dict[str, xr.DataArray]:
     if name == "posterior-mean":
         return _by_arm("posterior mean", posterior_mean(trials, **world(trials)))
     if name == "wins-losses":
@@ -97,7 +99,7 @@ def _parts(trials: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
         return {"log odds": log_odds(trials, **world(trials))}
     if name == "posterior-volatility":
         return {"posterior volatility": posterior_volatility(trials)}
-    return _by_arm(name.replace("_", " ").replace("-", " "), _variable(trials, name).broadcast_like(trials.choice))
+    return _by_arm(name.replace("_", " ").replace("-", " "), _variable(trials, name).broadcast_like(trials[like]))
 
 
 def _by_arm(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -114,7 +116,7 @@ def _variable(trials: xr.Dataset, name: str) -> xr.DataArray:
     variable = trials[known]
     if "step" in variable.dims and variable.sizes["step"] == 1:
         variable = variable.isel(step=0, drop=True)
-    if odd := [dim for dim in variable.dims if dim in ("step", "unit", "option", "feature")]:
+    if odd := [dim for dim in variable.dims if dim in ("step", "unit", "latent", "query", "option", "feature")]:
         raise InputError(f"{name!r} spans {variable.dims}; a target has no {odd[0]!r}. Select a value in a notebook.")
     if "episode" not in variable.dims:
         raise InputError(f"{name!r} spans {variable.dims}; a target must span 'episode'.")

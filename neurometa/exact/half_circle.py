@@ -12,6 +12,9 @@ from neurometa.errors import InputError
 
 HORIZON, STEP_SIZE, RADIUS = 20, 0.1, 0.2
 N_GOALS = 300  # places of the goal by which its angle is approximated
+CELL, LEFT, LOWEST = 0.2, -1.4, -0.4  # side and origin of cells, into which places are put where they must be counted
+N_COLUMNS, N_ROWS = 14, 9
+N_CELLS = N_COLUMNS * N_ROWS + 1  # the last is everywhere else
 
 
 def runs(angle: np.ndarray) -> np.ndarray:

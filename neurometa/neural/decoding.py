@@ -20,7 +20,8 @@ def hidden_state(trials: xr.Dataset, name: str = "hidden", *, step: str | None =
     trials : Dataset
         A run.
     name : str
-        ``"hidden"``, ``"cell"`` or another variable over ``trial`` and ``unit``.
+        ``"hidden"``, ``"cell"`` or another variable over ``trial`` and ``unit``; or what an agent believes, such as
+        ``"latent_mean"`` over ``latent`` or ``"predicted_reward"`` over ``query``, whose numbers are then its units.
     step : str, optional
         Which step; needed only where trials have several.
 
@@ -39,8 +40,10 @@ def hidden_state(trials: xr.Dataset, name: str = "hidden", *, step: str | None =
             f"The trials hold no {name!r}, so that nothing can be read from it; log it with: neurometa rollout RUN "
             "(in a notebook, rollout.play(..., log=('hidden', 'cell')))."
         )
-    require(trials, **{name: ("trial", "unit")})
     activity = trials[name]
+    if believed := [dim for dim in ("latent", "query") if dim in activity.dims]:
+        activity = activity.rename({believed[0]: "unit"})
+    require(activity.to_dataset(name=name), **{name: ("trial", "unit")})
     if "step" not in activity.dims:
         return activity
     steps = [str(each) for each in activity.step.values] if "step" in activity.coords else []

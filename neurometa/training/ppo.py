@@ -141,6 +141,7 @@ def learn(
     log: tuple[str, ...] = (),
     answers: tuple[str, ...] = (),
     beside: Beside | None = None,
+    learns_from: str = "reward",
 ) -> Row:
     """Play a batch, learn from it for some epochs, and return what there is for the learning curve.
 
@@ -152,10 +153,12 @@ def learn(
         What of the agent's record is kept of what is played, and what it is to answer again.
     beside : callable, optional
         Another loss of each minibatch, which is added, and its terms.
+    learns_from : str
+        ``"reward"``, or the latent of the task at every step by which actions are judged in its place.
     """
     told, length, log = config.returns.of != "reward", config.segment_length, (*log, *agent.kept)
     played = list(segments(config.task_at(share), agent, config.batch_size, rng, length, log=log, gaps=told))
-    advantage, to_come = _judged(config, played, share)
+    advantage, to_come = _judged(config, played, share, learns_from)
     found, names = [], list(TERMS)
     for _ in range(config.n_epochs):
         order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
@@ -189,10 +192,15 @@ def _playing(played: Sequence[Segment]) -> list[Tensor]:
     return list(here.flip(0).cummax(0).values.flip(0))
 
 
-def _judged(config: Config, played: Sequence[Segment], share: float) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+def _judged(
+    config: Config, played: Sequence[Segment], share: float, learns_from: str
+) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Normalised advantages of what was played, and the returns that values should be, by segment."""
     value, valid = (torch.cat([getattr(part, name) for part in played]) for name in ("value", "valid"))
-    reward = torch.cat([judged_by(config.returns.of, part.action, part.reward, part.gaps) for part in played])
+    paid = [part.reward if learns_from == "reward" else part.latents[learns_from] for part in played]
+    reward = torch.cat(
+        [judged_by(config.returns.of, part.action, x, part.gaps) for part, x in zip(played, paid, strict=True)]
+    )
     reward, value = torch.where(valid, reward, 0.0), torch.where(valid, value, 0.0)
     returns = config.returns
     advantage = advantages(reward, value, at(returns.discount, share), at(returns.gae_lambda, share))

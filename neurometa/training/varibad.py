@@ -49,6 +49,9 @@ class Config(ppo.Config):
     query : str
         What a reward hangs on: ``"action"``, or a latent of the task at every step that counts from 0, such as
         ``"reached_cell"``. The network's `n_queries` says how many there are.
+    learns_from : str
+        What the policy and its values are learned from: ``"reward"``, or a latent of the task at every step that the
+        agent is not shown, such as the ``"dense_reward"`` of a task whose rewards are rare. Beliefs are of rewards.
     decode : {"all", "past", "newest"}
         Whose rewards a belief is to predict: those of all steps of the episode, of those before it, or of the last.
     kl_to : {"previous", "prior"}
@@ -67,6 +70,7 @@ class Config(ppo.Config):
     """
 
     query: str = "action"
+    learns_from: str = "reward"
     decode: str = "all"
     kl_to: str = "previous"
     kl_detached: bool = False
@@ -87,6 +91,14 @@ class Config(ppo.Config):
         per_step = [name for name, latent in declared(self.task).items() if latent.dims == ("step",)]
         if self.query not in (allowed := ["action", *per_step]):
             raise InputError(f"query is {self.query!r}; allowed for {type(self.task).__name__} are {allowed}.")
+        if self.learns_from not in (allowed := ["reward", *per_step]):
+            raise InputError(
+                f"learns_from is {self.learns_from!r}; allowed for {type(self.task).__name__} are {allowed}."
+            )
+        if self.query == "action" and self.task.n_axes:
+            raise InputError(
+                f"query is 'action', and {type(self.task).__name__} asks for continuous ones; allowed are {per_step}."
+            )
         if self.query == "action" and self.network.n_queries not in (None, self.task.n_actions):
             raise InputError(f"n_queries is {self.network.n_queries}, but the task has {self.task.n_actions} actions.")
         if self.query != "action" and self.network.n_queries is None:
@@ -122,7 +134,15 @@ def _update(config: Config, agent: BeliefAgent, optimizer: Optimizer, rng: torch
 
     log = ("sample",) if agent.sample_every else ()
     return ppo.learn(
-        config, agent, optimizer, rng, share, log=log, answers=("latent_mean", "latent_logvar"), beside=beside
+        config,
+        agent,
+        optimizer,
+        rng,
+        share,
+        log=log,
+        answers=("latent_mean", "latent_logvar"),
+        beside=beside,
+        learns_from=config.learns_from,
     )
 
 
@@ -148,6 +168,8 @@ def negative_elbo(
     draw = mu + (logvar / 2).exp() * normal(rng, *mu.shape, axis=1)
     rewarded, unrewarded = agent.decode(draw)
     asked = played.action if config.query == "action" else played.latents[config.query].long()
+    if int(asked.max()) >= rewarded.shape[-1]:
+        raise InputError(f"n_queries is {rewarded.shape[-1]}, but {config.query!r} reached {int(asked.max())}.")
     which = one_hot(asked, rewarded.shape[-1]).to(mu.dtype) * played.valid[..., None]
     paid = (played.reward > 0)[..., None] * which
     counted = decoded(config.decode, len(asked), len(asked)).to(mu)
