@@ -8,11 +8,16 @@ from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.encoders import Encoder, Frozen
+from neurometa.agents.rectified import RectifiedGRUCell
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
 INITIAL = ("uniform", "normal", "xavier")
-CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
+CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {
+    "lstm": nn.LSTMCell,
+    "gru": nn.GRUCell,
+    "rectified-gru": RectifiedGRUCell,
+}
 
 
 class RecurrentAgent(Agent):
@@ -28,7 +33,7 @@ class RecurrentAgent(Agent):
         Length of an observation, or its shape.
     n_actions, n_steps : int
         Number of actions, and steps in an episode.
-    core : {"lstm", "gru"}
+    core : {"lstm", "gru", "rectified-gru"}
         What the layers are made of.
     reward_levels : tuple of float
         The rewards that can occur, if the previous reward is to be given one-hot.
@@ -96,6 +101,8 @@ class RecurrentAgent(Agent):
         for cell in (self.core, *self.above):
             initialise(cell, initial)
             remember(cell, longest_memory)
+            if isinstance(cell, RectifiedGRUCell):
+                cell.normalise()
         self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
         self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
@@ -190,6 +197,8 @@ class RecurrentAgent(Agent):
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The top layer's hidden state after every step, and the core's state after the last."""
         cells = (self.core, *self.above)
+        if isinstance(self.core, RectifiedGRUCell):
+            return self._run_rectified(inputs, state)
         weights = [x for cell in cells for x in (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)]
         layer_first = [
             (state[name][None] if self.n_layers == 1 else state[name].movedim(1, 0)).contiguous()
@@ -202,6 +211,15 @@ class RecurrentAgent(Agent):
             hidden, *last = torch.gru(inputs, layer_first[0], *how)
         after = {n: x[0] if self.n_layers == 1 else x.movedim(0, 1) for n, x in zip(self.carried, last, strict=True)}
         return hidden, after
+
+    def _run_rectified(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """The same of cells that torch has no quicker way for."""
+        last = []
+        for i, cell in enumerate((self.core, *self.above)):
+            begun = state["hidden"] if self.n_layers == 1 else state["hidden"][:, i]
+            inputs = cell.sequence(inputs, begun)
+            last.append(inputs[-1])
+        return inputs, {"hidden": last[0] if self.n_layers == 1 else torch.stack(last, 1)}
 
 
 class LSTMAgent(RecurrentAgent):

@@ -8,17 +8,18 @@ that ends an episode is up at every step.
 import dataclasses
 
 from neurometa import tasks
-from neurometa.agents import GRU
+from neurometa.agents import GRU, Apart, RectifiedGRU
 from neurometa.experiments.experiment import Experiment
-from neurometa.training import GAE, Adam, Linear, a2c, imitation
+from neurometa.training import GAE, Adam, Linear, a2c, imitation, trpo
 
 N_TRIALS, N_ARMS = (10, 100, 500), (5, 10, 50)
+DUAN_MINUTES = 5000  # of the paper's settings, on one core; from two updates of 10,000 steps, 1.2 ms a step
 _TABLE1 = "Duan et al. 2016, section 3.1, Table 1"
 
 
-def _network(n_trials: int) -> GRU:
+def _network(n_trials: int, n_units: int = 64) -> GRU:
     """A network whose first outcomes count: see `agents.recurrent.initialise`; values in units of a third of N."""
-    return GRU(64, inputs=("action", "reward"), initial="normal", value_unit=0.3 * n_trials)
+    return GRU(n_units, inputs=("action", "reward"), initial="normal", value_unit=0.3 * n_trials)
 
 
 def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
@@ -60,7 +61,7 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
     which it has not tried. Over 500 pulls training goes on from the agent of 100 pulls, mostly on the teacher's
     histories: on its own, it is soon asked about more arms than it remembers, and learns to waver.
     """
-    network, long = _network(n_trials), n_trials == 500
+    network, long = _network(n_trials, 128 if n_trials > 10 and n_arms == 50 else 64), n_trials == 500
     return imitation.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         network,
@@ -72,6 +73,19 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
         batch_size=256 if n_trials == 10 else 64,
         value_weight=0.05 / network.value_unit**2,
         start=f"rl2-bandit-100-{n_arms}-gittins/0" if long else "",
+    )
+
+
+def _as_published(n_trials: int, n_arms: int) -> trpo.Config:
+    """The paper's own settings; that values are in units of a third of N is ours, and changes none of them."""
+    actor = RectifiedGRU(256, inputs=("action", "reward"), initial="xavier")
+    return trpo.Config(
+        tasks.IndependentBandit(n_trials, n_arms),
+        Apart(actor, dataclasses.replace(actor, value_unit=0.3 * n_trials)),
+        returns=GAE(0.99, 0.3),
+        kl_bound=0.01,
+        n_updates=1000,
+        batch_size=250_000 // n_trials,
     )
 
 
@@ -99,6 +113,12 @@ def _cell(n: int, k: int) -> dict[str, Experiment]:
             source=_TABLE1,
             about=f"{about}, by imitation of Gittins indices{as_taught}: can a network hold what they do?",
             cpu_minutes=minutes,
+        ),
+        f"{name}-duan": Experiment(
+            _as_published(n, k),
+            source=_TABLE1,
+            about=f"{about}, with the paper's own settings: TRPO, 250 M environment steps at most. For patience.",
+            cpu_minutes=DUAN_MINUTES,
         ),
     }
 
