@@ -20,7 +20,7 @@ class RectifiedGRUCell(nn.GRUCell):
         for name in ("weight_ih", "weight_hh"):
             weight_norm(self, name, dim=0)
 
-    def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
         """State after a step, (episode, unit)."""
         return self._step(linear(inputs, self.weight_ih, self.bias_ih), hidden, self.weight_hh)
 

@@ -17,9 +17,9 @@ DUAN_MINUTES = 5000  # of the paper's settings, on one core; from two updates of
 _TABLE1 = "Duan et al. 2016, section 3.1, Table 1"
 
 
-def _network(n_trials: int, n_units: int = 64) -> GRU:
+def _network(n_trials: int) -> GRU:
     """A network whose first outcomes count: see `agents.recurrent.initialise`; values in units of a third of N."""
-    return GRU(n_units, inputs=("action", "reward"), initial="normal", value_unit=0.3 * n_trials)
+    return GRU(64, inputs=("action", "reward"), initial="normal", value_unit=0.3 * n_trials)
 
 
 def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
@@ -61,7 +61,7 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
     which it has not tried. Over 500 pulls training goes on from the agent of 100 pulls, mostly on the teacher's
     histories: on its own, it is soon asked about more arms than it remembers, and learns to waver.
     """
-    network, long = _network(n_trials, 128 if n_trials > 10 and n_arms == 50 else 64), n_trials == 500
+    network, long = _network(n_trials), n_trials == 500
     return imitation.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         network,
