@@ -26,21 +26,22 @@ def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
     """Advantage actor-critic told by the simulator what every arm loses; values are of regret, in units of a trial.
 
     Over 500 pulls training goes on from the agent of 100 pulls: from initial weights it does not learn. Of 50 arms that
-    one tries too few to do well in 500, so that it goes on from the one that imitates indices.
+    one tries too few to do well in 500, so that it goes on, by small steps, from the one that imitates indices.
     """
     short, long = n_trials == 10, n_trials == 500
+    taught = long and n_arms == 50
     # over ten trials all that comes counts from the start; over more, its noise would drown what there is to learn
     returns = GAE(1.0, 1.0, of="gaps") if short else GAE(Linear(0.8, 1.0, over=0.6), 0.95, of="gaps")
     return a2c.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         dataclasses.replace(_network(n_trials), value_unit=1.0),
-        optimizer=Adam(Linear({10: 1e-2, 100: 5e-3, 500: 2e-3}[n_trials], 0.0)),
+        optimizer=Adam(Linear(4e-4 if taught else {10: 1e-2, 100: 5e-3, 500: 2e-3}[n_trials], 0.0)),
         returns=dataclasses.replace(returns, discount=0.99) if long else returns,
-        n_updates={10: 3000, 100: 6000, 500: 200}[n_trials],
+        n_updates=100 if taught else {10: 3000, 100: 6000, 500: 200}[n_trials],
         batch_size=250 if short else 64,
         value_weight=0.05,
         entropy_weight=Linear(0.005, 0.0) if long else Linear(0.02, 0.0),
-        start=f"rl2-bandit-100-{n_arms}{'-gittins' if n_arms == 50 else ''}/0" if long else "",
+        start=f"rl2-bandit-100-{n_arms}{'-gittins' if taught else ''}/0" if long else "",
     )
 
 
@@ -57,7 +58,7 @@ def _by_reward(n_trials: int, n_arms: int) -> a2c.Config:
 def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
     """Gittins indices, of all trials left where there is a table of them, imitated on mixed histories.
 
-    With many arms the teacher takes the first of tied ones: an agent that tries arms in order need not keep in mind
+    In long episodes the teacher takes the first of tied arms: an agent that tries them in order need not keep in mind
     which it has not tried. Over 500 pulls training goes on from the agent of 100 pulls, mostly on the teacher's
     histories: on its own, it is soon asked about more arms than it remembers, and learns to waver.
     """
@@ -65,7 +66,7 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
     return imitation.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         network,
-        teacher="Gittins, first of ties" if long or n_arms == 50 else "Gittins",
+        teacher="Gittins, first of ties" if long or (n_trials, n_arms) == (100, 50) else "Gittins",
         teacher_share=0.8 if long else Linear(0.5, 0.2),  # many arms are not tried by a beginner's own play
         optimizer=Adam(Linear(3e-3 if long else 2e-2, 0.0)),
         returns=GAE(1.0, 1.0),
