@@ -11,9 +11,8 @@ from neurometa import behaviour, plotting, reference, results
 
 CELLS = [(n, k) for n in (10, 100, 500) for k in (5, 10, 50)]
 TRAINED = {"": "RL², by gaps", "-gittins": "RL², by imitation"}
-WITHOUT = ("rl2-bandit-500-50",)  # no agent of it comes along
 NAMES = [f"rl2-bandit-{n}-{k}{how}" for how in TRAINED for n, k in CELLS]
-NEEDS = {name: ["behaviour.nc"] for name in NAMES if name not in WITHOUT}
+NEEDS = {name: ["behaviour.nc"] for name in NAMES}
 ACTIVITY = False  # hidden states of so many trials would be gigabytes
 LEARNERS = {
     "random": "random",
@@ -58,18 +57,18 @@ def _filled(runs: list[Path]) -> tuple[xr.Dataset, str]:
             filled.ours.loc[{"learner": name, **here}] = cell.recomputed.sel(learner=learner)
         filled.published.loc[{"learner": TRAINED[""], **here}] = cell.reward.sel(learner="RL2")
         for how, name in TRAINED.items():
-            if (experiment := f"rl2-bandit-{n}-{k}{how}") in NEEDS:
-                agents, _ = results.pool(found, experiment, base=runs[0])
-                filled.ours.loc[{"learner": name, **here}] = np.mean([earned(agent) for agent in agents])
-                who.add(results.about_agents(agents))
+            agents, _ = results.pool(found, f"rl2-bandit-{n}-{k}{how}", base=runs[0])
+            rewards = [earned(agent) for agent in agents]
+            filled.ours.loc[{"learner": name, **here}] = np.mean([reward.mean() for reward in rewards])
+            who.add(f"{results.about_agents(agents)} and {rewards[0].size:,} draws")
     return filled, " or ".join(sorted(who))
 
 
-def earned(agent: results.Run) -> float:
-    """Reward of an episode on average, whose luck is that of the choices alone."""
+def earned(agent: results.Run) -> xr.DataArray:
+    """What the best arm earns in expectation less the regret, of each episode: its mean is that of the reward."""
     trials = results.read_result(agent.path, "behaviour.nc", without=results.ACTIVITY)
     n_trials, n_arms = trials.sizes["trial"], trials.sizes["arm"]
-    return n_trials * n_arms / (n_arms + 1) - float(behaviour.regret(trials).sum("trial").mean())
+    return n_trials * n_arms / (n_arms + 1) - behaviour.regret(trials).sum("trial")
 
 
 if __name__ == "__main__":
