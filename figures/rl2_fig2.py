@@ -38,8 +38,8 @@ def draw(runs: list[Path]) -> plt.Figure:
     )
     plotting.foot(
         fig,
-        "Trained by the gaps that a simulator tells; mean reward of episodes trained on, in hundredths of training. 500 "
-        f"pulls go on from agents of 100. Circles: RL² as published, at the end of its training. {told}.",
+        "Trained by the gaps that a simulator tells; mean reward of episodes trained on, in hundredths of training. "
+        f"500 pulls go on from agents of 100. Circles: RL² as published, at the end of its training. {told}.",
     )
     return fig
 

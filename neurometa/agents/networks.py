@@ -149,15 +149,19 @@ class Recurrent(Network):
         reward_levels: tuple[float, ...] = (),
         discount: float,
         n_axes: int = 0,
+        n_readouts: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
+        """Make the untrained agent; see `Network.build`.
+
+        It gives the means of `n_axes` axes, if there are any, and `n_readouts` numbers beside policy and value.
+        """
         check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
         else:
-            own = {"value_unit": self.value_unit} | ({"n_axes": n_axes} if n_axes else {})
+            own = {"value_unit": self.value_unit, "n_axes": n_axes, "n_readouts": n_readouts}
         return kind(
             observation_shape,
             n_actions,

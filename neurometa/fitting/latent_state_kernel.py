@@ -9,10 +9,13 @@ import math
 import numba
 import numpy as np
 
+from neurometa.fitting.kept import unchanged
 from neurometa.models import LatentState
 
-compiled = numba.njit(error_model="numpy", nogil=True)
-learn = compiled(LatentState.learn)
+EQUATIONS = (LatentState.learn,)
+DIGEST = "23f4410db11d"  # of these equations: see `neurometa.fitting.kept`
+compiled = numba.njit(error_model="numpy", nogil=True, cache=unchanged(DIGEST, *EQUATIONS))
+(learn,) = (compiled(each) for each in EQUATIONS)
 STEPS = 60  # of Newton's method for the slope; some five are the rule
 STILL = 1e-9  # nats that another step must promise
 
@@ -80,9 +83,13 @@ def value(points, fresh, chosen, reward):
 
 @compiled
 def scan(points, lower, upper, fresh, chosen, reward):
-    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`; their slopes are begun at."""
+    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`.
+
+    The search for a slope begins at that of the point before, a neighbour of the grid, and at the first one's own.
+    """
     best, total, lead = np.empty(len(points)), np.empty(len(points)), np.empty(len(chosen))
     for i in range(len(points)):
         leads(fresh, chosen, reward, points[i, 0], points[i, 1], points[i, 3], lead)
-        best[i], total[i] = best_slope(lead, points[i, 2], lower, upper)
+        near = points[i, 2] if i == 0 else best[i - 1]
+        best[i], total[i] = best_slope(lead, near, lower, upper)
     return best, total
