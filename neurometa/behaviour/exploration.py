@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 from scipy.special import log_softmax, logsumexp
 
+from neurometa import exact
 from neurometa.behaviour.performance import mean_interval
 from neurometa.dataset import n_options, played, require
 from neurometa.errors import InputError
-from neurometa.exact import gittins
 
 TIED = 1e-6  # indices as near as this are alike: tables are right to 1e-4, and their cells of alike arms the same
 LONG_DISCOUNT = 0.995  # of the index in episodes longer than tables of all trials left go
@@ -99,9 +99,9 @@ LABELS = {
 
 def _table(n_trials: int, discount: float | None) -> np.ndarray:
     """Indices by trials left, wins and losses; with a discount one for all."""
-    if discount is None and n_trials <= gittins.LONGEST:
-        return gittins.finite_horizon(n_trials)
-    return gittins.discounted(n_trials, LONG_DISCOUNT if discount is None else discount)[None]
+    if discount is None and n_trials <= exact.gittins.LONGEST:
+        return exact.gittins.finite_horizon(n_trials)
+    return exact.gittins.discounted(n_trials, LONG_DISCOUNT if discount is None else discount)[None]
 
 
 def _logits(trials: xr.Dataset) -> np.ndarray | None:
