@@ -69,7 +69,9 @@ EXPERIMENTS = {
         cpu_minutes=250,
     ),
     "maze-large": Experiment(
-        dataclasses.replace(_MAZE, task=tasks.Maze(size=9, horizon=1000), network=_SEEING, n_updates=450, batch_size=16),
+        dataclasses.replace(
+            _MAZE, task=tasks.Maze(size=9, horizon=1000), network=_SEEING, n_updates=450, batch_size=16
+        ),
         source=_DUAN,
         about="Mazes of 9 x 9 blocks, for what was learned in small ones: neurometa rollout RUN --on maze-large.",
         cpu_minutes=800,
