@@ -8,11 +8,16 @@ from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.encoders import Encoder, Frozen
+from neurometa.agents.rectified import RectifiedGRUCell
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
 INITIAL = ("uniform", "normal", "xavier")
-CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
+CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {
+    "lstm": nn.LSTMCell,
+    "gru": nn.GRUCell,
+    "rectified-gru": RectifiedGRUCell,
+}
 
 
 class RecurrentAgent(Agent):
@@ -28,7 +33,7 @@ class RecurrentAgent(Agent):
         Length of an observation, or its shape.
     n_actions, n_steps : int
         Number of actions, and steps in an episode.
-    core : {"lstm", "gru"}
+    core : {"lstm", "gru", "rectified-gru"}
         What the layers are made of.
     reward_levels : tuple of float
         The rewards that can occur, if the previous reward is to be given one-hot.
@@ -103,6 +108,8 @@ class RecurrentAgent(Agent):
         for cell in (self.core, *self.above):
             initialise(cell, initial)
             remember(cell, longest_memory)
+            if isinstance(cell, RectifiedGRUCell):
+                cell.normalise()
         self.n_policy, self.n_readouts = n_axes or n_actions, n_readouts
         # rows of policy, value and readouts
         self.head = nn.Linear(self.sizes[-1], self.n_policy + 1 + n_readouts)
@@ -211,6 +218,11 @@ class RecurrentAgent(Agent):
         """The hidden state after every step, and the core's state after the last."""
         hidden, last = [], []
         for cell, parts in zip((self.core, *self.above), self._by_layer(state), strict=True):
+            if isinstance(cell, RectifiedGRUCell):  # for which torch has no quicker way
+                inputs = cell.sequence(inputs, parts[0])
+                hidden.append(inputs)
+                last.append([inputs[-1]])
+                continue
             weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
             how = (weights, True, 1, 0.0, self.training, False, False)
             before = [x[None].contiguous() for x in parts]
