@@ -18,7 +18,8 @@ COLUMNS = ["learner", "n_trials", "published", "ours", "lower", "upper", "n", "a
 
 def table(runs: list[Path]) -> pd.DataFrame:
     """Every row of the table, and those of the same planners told the task's prior; intervals are of 95 %."""
-    found = reference.load("rl2_table2").rename(reward="published", recomputed="ours")
+    found = reference.load("rl2_table2")[["reward", "recomputed", "se", "n"]]
+    found = found.rename(reward="published", recomputed="ours")
     found = found.assign_coords(learner=[NETWORK if x == "RL2" else x for x in found.learner.values])
     found = found.assign(lower=found.ours - 1.96 * found.se, upper=found.ours + 1.96 * found.se)
     rows = found.to_dataframe().reset_index().set_index(["learner", "n_trials"])
