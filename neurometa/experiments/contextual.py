@@ -33,6 +33,20 @@ _GRIDWORLD_VARIBAD = varibad.Config(
     elbo_weight=5.0,
 )
 
+# The same two arms as of "independent": a lifetime of 100 pulls, of which the decoder is asked what each arm pays.
+_INDEPENDENT_VARIBAD = varibad.Config(
+    tasks.IndependentBandit(100),
+    Belief(),
+    optimizer=Adam(Linear(2e-3, 2e-4)),
+    returns=GAE(0.95, 0.95),
+    n_updates=240,
+    batch_size=64,
+    value_weight=0.05,
+    entropy_weight=Linear(0.05, 0.005),
+    kl_weight=0.1,
+    elbo_weight=0.05,
+)
+
 EXPERIMENTS = {
     "gridworld-varibad": Experiment(
         _GRIDWORLD_VARIBAD,
@@ -45,5 +59,11 @@ EXPERIMENTS = {
         source="Zintgraf et al. 2020, section 5.1, the RL² control",
         about="Does a recurrent network search for a goal, and remember it, without being made to infer it?",
         cpu_minutes=1.8,
+    ),
+    "independent-varibad": Experiment(
+        _INDEPENDENT_VARIBAD,
+        source="after Zintgraf et al. 2020, on the arms of Wang et al. 2016",
+        about="Does an agent that infers its arms explore as one does that was never made to infer?",
+        cpu_minutes=1.7,
     ),
 }
