@@ -9,10 +9,10 @@ from neurometa.training import GAE, Adam, Linear, ppo, varibad
 _GRIDWORLD_RL2 = ppo.Config(
     tasks.Gridworld(),
     GRU(64, inputs=("observation", "action", "reward")),
-    optimizer=Adam(Linear(2e-3, 2e-4)),
+    optimizer=Adam(Linear(2e-3, 1e-4)),
     returns=GAE(0.95, 0.95),
-    n_updates=400,
-    batch_size=64,
+    n_updates=440,
+    batch_size=128,
     value_weight=0.05,
     entropy_weight=Linear(0.05, 0.005),
 )
@@ -58,7 +58,7 @@ EXPERIMENTS = {
         _GRIDWORLD_RL2,
         source="Zintgraf et al. 2020, section 5.1, the RL² control",
         about="Does a recurrent network search for a goal, and remember it, without being made to infer it?",
-        cpu_minutes=1.8,
+        cpu_minutes=3.0,
     ),
     "independent-varibad": Experiment(
         _INDEPENDENT_VARIBAD,
