@@ -4,7 +4,10 @@ They are what tasks have in common, and what an analysis asks for by name; a tas
 trials last as long as they take, what spans ``trial`` and ``step`` here spans ``time`` instead.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Variable(NamedTuple):
@@ -79,3 +82,12 @@ BEYOND_PROBABILITY = {  # variables of tasks in which the highest reward probabi
     "magnitude": "arms pay different magnitudes",
     "risky_arm": "arms pay different magnitudes",
 }
+
+
+def describe(trials: "xr.Dataset") -> "xr.Dataset":
+    """Return `trials` with ``long_name`` and ``units`` on every variable of the contract."""
+    trials = trials.copy()
+    for name in trials.variables:
+        if name in VARIABLES:
+            trials[name].attrs = VARIABLES[str(name)].attrs() | trials[name].attrs
+    return trials

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from neurometa.errors import InputError
 
+MEMINFO = Path("/proc/meminfo")  # of Linux
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container, bytes
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def check_memory(what: str, n_bytes: int, lower: str = "") -> None:
-    """Raise unless this machine has as much memory as something needs.
+    """Raise unless as much memory is free on this machine as something needs.
 
     Parameters
     ----------
@@ -26,14 +27,23 @@ def check_memory(what: str, n_bytes: int, lower: str = "") -> None:
     Raises
     ------
     InputError
-        The machine, or the container that this runs in, has less; the message says how much.
+        The machine, or the container that this runs in, has less, or less that is free; the message says how much.
     """
-    there = machine_memory()
-    if n_bytes > there:
+    has, free = machine_memory(), free_memory()
+    if n_bytes > free:
+        there = f"has {in_words(has)}" if n_bytes > has else f"has {in_words(free)} free of its {in_words(has)}"
         raise InputError(
-            f"{what} needs at least {in_words(n_bytes)} of memory, and this machine has {in_words(there)}"
+            f"{what} needs at least {in_words(n_bytes)} of memory, and this machine {there}"
             f"{f'; lower {lower}' if lower else ''}."
         )
+
+
+def free_memory() -> int:
+    """Bytes of memory that programs can still get, where the machine tells, else all it has."""
+    with contextlib.suppress(OSError, ValueError):
+        told = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+        return min(machine_memory(), 1024 * int(told.get("MemAvailable", "").split()[0]))
+    return machine_memory()
 
 
 @functools.cache

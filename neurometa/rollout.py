@@ -3,20 +3,23 @@
 import math
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from neurometa import dataset, timed
+from neurometa import timed
 from neurometa.agents import Agent, Segment
+from neurometa.agents.base import State
 from neurometa.clamping import clamp as clamp
 from neurometa.errors import InputError
+from neurometa.labelled import from_dataset as from_dataset
+from neurometa.labelled import grain_of
+from neurometa.labelled import to_dataset as to_dataset
 from neurometa.memory import check_memory
 from neurometa.policies import draw
 from neurometa.streams import Rng, integers, normal
 from neurometa.tasks import Task
-from neurometa.tasks.base import Perturb, declared
+from neurometa.tasks.base import Perturb
 from neurometa.tasks.timed import EVENT, TimedTask
 
 ACTIVITY = ("hidden", "cell")
@@ -103,7 +106,7 @@ def unroll(
     length = None if observed else UNSEEN
     for part in segments(task, agent, n_episodes, rng, length, log=log, perturb=perturb, progress=progress):
         parts.append({name: getattr(part, name) for name in kept} | part.record | part.latents)
-    grain = {name: _grain(task, name) for name in task.latents} | dict.fromkeys((*kept, *log), "step")
+    grain = {name: grain_of(task, name) for name in task.latents} | dict.fromkeys((*kept, *log), "step")
     found = {name: [part[name] for part in parts if name in part] for name in grain}
     unrolled = {name: x[-1] if grain[name] == "episode" else torch.cat(x) for name, x in found.items()}
     if isinstance(task, TimedTask):
@@ -160,27 +163,16 @@ def segments(
         There are no episodes, a segment has no steps, the agent makes no prediction error that could be perturbed, or
         it answers with a policy over other actions than the task asks for.
     """
-    for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
-        if number < 1:
-            raise InputError(f"{name} is {number}; it must be at least 1.")
-    size = min(task.n_steps, task.n_steps if length is None else length)
-    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
-    state, memory = task.begin(n_episodes, rng), agent.begin(n_episodes)
-    if "luck" in memory:  # what the agent draws, by itself, follows from these numbers
-        memory = memory | {"luck": integers(rng, 2**31 - 1, n_episodes)}
-    memory = {name: x.clone() for name, x in memory.items()}  # of a learned start, which may change before the end
-    if perturb is not None and "perturbation" not in memory:
-        raise InputError(
-            f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
-            "an agent trained with separate=true is."
-        )
+    size = _size(task, n_episodes, length)
+    state = task.begin(n_episodes, rng)
+    memory = _begun(agent, n_episodes, rng, perturbed=perturb is not None)
     action = torch.zeros(n_episodes, task.n_axes or task.n_actions, device=rng.device)
     reward = torch.zeros(n_episodes, device=rng.device)
     one_hot = torch.eye(task.n_actions, device=rng.device)
     nothing = torch.empty(n_episodes, 0, device=rng.device)
     n_parameters = 2 * task.n_axes or task.n_actions
     names, in_time = task.schedule, isinstance(task, TimedTask)
-    grain = {name: _grain(task, name) for name in task.latents}
+    grain = {name: grain_of(task, name) for name in task.latents}
     for first in range(0, task.n_steps, size):
         here = names[first : first + size]
         before = (memory, action, reward)
@@ -231,6 +223,29 @@ def segments(
         )
 
 
+def _size(task: Task, n_episodes: int, length: int | None) -> int:
+    """Steps of a segment, once it is sure that they can be played."""
+    for name, number in (("n_episodes", n_episodes), ("length", 1 if length is None else length)):
+        if number < 1:
+            raise InputError(f"{name} is {number}; it must be at least 1.")
+    size = min(task.n_steps, task.n_steps if length is None else length)
+    check_batch(f"A batch of {n_episodes} episodes", task, n_episodes, size)
+    return size
+
+
+def _begun(agent: Agent, n_episodes: int, rng: Rng, *, perturbed: bool) -> State:
+    """The agent's state before the first step; a copy, as a learned start may change before the end."""
+    memory = agent.begin(n_episodes)
+    if perturbed and "perturbation" not in memory:
+        raise InputError(
+            f"{type(agent).__name__} is not told of rewards by prediction errors, so there is nothing to perturb; "
+            "an agent trained with separate=true is."
+        )
+    if "luck" in memory:  # what the agent draws, by itself, follows from these numbers
+        memory = memory | {"luck": integers(rng, 2**31 - 1, n_episodes)}
+    return {name: x.clone() for name, x in memory.items()}
+
+
 def _misfit(task: Task, agent: Agent, policy: Tensor) -> InputError:
     asked, form = f"one of {task.n_actions} actions", "their logits"
     if task.n_axes:
@@ -255,14 +270,6 @@ class _Rows:
             self.views = {name: x.unbind() for name, x in self.arrays.items()}
         for name, x in now.items():
             self.views[name][t].copy_(x)
-
-
-def _grain(task: Task, name: str) -> str:
-    """What there is one value of a latent for: "episode", "trial" or "step"."""
-    dims = declared(task)[name].dims
-    if isinstance(task, TimedTask):
-        return "step" if dims[:1] == ("time",) else "episode"
-    return dims[0] if dims[:1] in (("episode",), ("step",)) else "trial"
 
 
 def segment(played: dict[str, Tensor], agent: Agent) -> Segment:
@@ -301,105 +308,3 @@ def check_batch(
     of_feature = 4 if len(task.observation_shape) == 1 else 1  # frames are bytes
     of_step = 16 + 4 * (task.n_actions + 3 * task.n_axes) + observed * of_feature * math.prod(task.observation_shape)
     check_memory(what, n_episodes * (n_steps or task.n_steps) * of_step, lower)
-
-
-def to_dataset(
-    task: Task, played: dict[str, Tensor], agent: Agent | None = None, *, observation: bool = False
-) -> xr.Dataset:
-    """Give played episodes the names, dims and units of the data contract.
-
-    Parameters
-    ----------
-    task : Task
-        What was played.
-    played : dict of Tensor
-        What `unroll` returned.
-    agent : Agent, optional
-        Who played, which says over which dims its record is; else the contract does.
-    observation : bool
-        Keep what the agent saw.
-
-    Returns
-    -------
-    Dataset
-        Over ``episode``, ``trial``, ``step`` and the dims of each variable. A task without a choice step has ``action``
-        and no ``choice``. Of a `TimedTask` as of `timed.to_dataset`.
-    """
-    if isinstance(task, TimedTask):
-        return timed.to_dataset(task, played, agent, observation=observation)
-    latents, variables = declared(task), {}
-    for name, x in played.items():
-        if name != "observation" or (observation and task.n_features):
-            about = latents[name].attrs() if name in latents else {}
-            known = "step_reward" if name == "reward" else name
-            variables[known] = (_dims(task, name, agent), x.cpu().numpy(), about)
-    if task.n_axes and "logits" in variables:
-        _, policy, about = variables.pop("logits")
-        dims = _dims(task, "action", agent)
-        variables["action_mean"] = (dims, policy[..., : task.n_axes], about)
-        variables["action_sd"] = (dims, np.exp(policy[..., task.n_axes :]), about)
-    run = xr.Dataset(variables, coords={"step": list(task.steps)})
-    if not task.n_axes:
-        run["action"] = run.action.astype(np.int8)
-    if task.choice_step is not None:
-        chosen = run.action.sel(step=task.choice_step, drop=True)
-        made = chosen < task.n_options
-        if "valid" in run:  # padding is no choice
-            made &= run.valid.sel(step=task.choice_step, drop=True) if "step" in run.valid.dims else run.valid
-        run["choice"] = chosen.where(made, np.int8(-1)).assign_attrs(n_options=task.n_options)
-        run = run.assign_attrs(choice_step=task.choice_step)
-    run["reward"] = run.step_reward.sum("step")
-    return dataset.describe(run.transpose("episode", "trial", "step", *dataset.LAST, ..., missing_dims="ignore"))
-
-
-def from_dataset(task: Task, trials: xr.Dataset) -> dict[str, Tensor]:
-    """Return what was played, as `unroll` does, from the dataset that `to_dataset` made of it.
-
-    Parameters
-    ----------
-    task : Task
-        What was played.
-    trials : Dataset
-        ``action`` and ``step_reward`` over ``episode``, ``trial`` and ``step``, what else was logged of the agent, and
-        the task's latents.
-
-    Returns
-    -------
-    dict of Tensor
-        As of `unroll`.
-
-    Raises
-    ------
-    InputError
-        The trials hold no steps of this task, or a latent of it is absent.
-    """
-    dataset.require(trials, action=("episode", "trial", "step"), step_reward=("episode", "trial", "step"))
-    dataset.require(trials, **{name: _dims(task, name, None) for name in task.latents})
-    if trials.step.values.tolist() != list(task.steps):
-        raise InputError(
-            f"The trials have the steps {trials.step.values.tolist()}; those of the task are {task.steps}."
-        )
-    played = {}
-    for name, x in trials.data_vars.items():
-        if name in ("choice", "reward"):
-            continue  # of the trial: they follow from its steps
-        rest = [dim for dim in x.dims if dim not in ("trial", "step", "episode")]
-        order = [*(dim for dim in ("trial", "step", "episode") if dim in x.dims), *rest]
-        values = torch.from_numpy(np.ascontiguousarray(x.transpose(*order).values))
-        whole = name == "action" and not task.n_axes
-        played[{"step_reward": "reward"}.get(str(name), str(name))] = values.long() if whole else values
-    if task.n_axes:
-        played["logits"] = torch.cat([played.pop("action_mean"), played.pop("action_sd").log()], -1)
-    if not task.n_features:
-        n_steps = played["reward"].shape
-        played["observation"] = played["reward"].new_empty((*n_steps, 0))
-    return played
-
-
-def _dims(task: Task, name: str, agent: Agent | None) -> tuple[str, ...]:
-    """Dims of what was played, time first."""
-    if name in task.latents:
-        dims = declared(task)[name].dims
-        before = {"episode": (), "trial": ("trial",), "step": ("trial", "step")}[_grain(task, name)]
-        return (*before, "episode", *(dim for dim in dims if dim not in ("step", "episode")))
-    return ("trial", "step", "episode", *timed.dims_of_step(task, name, agent))

@@ -3,10 +3,7 @@
 import contextlib
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +13,10 @@ import xarray as xr
 from torch import nn
 
 from neurometa import agents, dataset, rollout, settings
-from neurometa._version import __version__
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.experiments import find
+from neurometa.machine import check_device, provenance
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, Task
@@ -190,8 +187,8 @@ def evaluate(
         Let the agent play as it was before training: a control for what is read from its state.
     perturbation : str
         Of the prediction errors given to the actor, by a name that the task knows: see `Task.perturbation`.
-    lesion : {"", "reset", "silence"}
-        Of the recurrent state: see `agents.Lesioned`.
+    lesion : {"", "reset", "silence", "freeze", "no-reward"}
+        Of what the agent learns with in an episode: see `agents.Lesioned`.
     assignments : tuple of str
         ``field=value`` for the test task, e.g. ``"n_trials=50"``.
     log : tuple of str
@@ -362,40 +359,6 @@ def compare(
             progress(name)
     together = xr.concat(list(found.values()), "learner", join="override", coords="minimal", compat="override")
     return together.assign_coords(learner=list(found)).to_dataset(name="regret")
-
-
-def check_device(device: str) -> None:
-    """Raise unless tensors can be put on `device`."""
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"device is {device!r}; allowed are 'cpu' and 'cuda'.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is 'cuda', but torch sees no CUDA device here; use device='cpu'.")
-
-
-def provenance(device: str) -> dict[str, Any]:
-    """What made a file: versions, commit, machine, time."""
-    return {
-        "neurometa": __version__,
-        "commit": _commit(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _commit() -> str:
-    """Commit of the source this runs from, or an empty string outside a checkout."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return ""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--match="]
-        return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()
-    return ""
 
 
 def _actions(task: Task) -> str:

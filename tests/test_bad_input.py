@@ -56,6 +56,10 @@ def signed(x):
     return 2 * x - 1
 
 
+def turned(x):
+    return x * xr.DataArray(np.resize([1, -1], x.sizes["trial"]), dims="trial")
+
+
 SAID = {  # what is wrong: the trials, what is asked of them, what the sentence says
     "transitions missing": (without("common"), stay_probability, "'common'.*derive it with behaviour.common_trans"),
     "states missing too": (without("common", "second_state"), stay_regression, "no variable 'common'.*add it, true"),
@@ -63,13 +67,13 @@ SAID = {  # what is wrong: the trials, what is asked of them, what the sentence 
     "transitions 1/2": (recoded("common", one_more), stay_probability, "'common' is 1, 2 .*coded 1 and 2: recode it"),
     "states 1/2": (recoded("second_state", one_more), lambda t: fit(Hybrid, t), "coded 1/2; code it 0/1"),
     "choices 1/2": (recoded("choice", one_more), dataset.check, "'choice' is 2 .* it looks coded 1 to 2: subtract 1"),
-    "rewards -1/1, stay": (recoded("reward", signed), stay_probability, "'reward' is -1, 1, .*recode it"),
+    "rewards -1/0/1, stay": (recoded("reward", turned), stay_probability, "'reward' is -1, 0, 1, .*recode it"),
     "rewards -1/1, fit": (recoded("reward", signed), lambda t: fit(Hybrid, t), "recode -1/1 as 0/1"),
     "rewards -1/1, belief": (recoded("reward", signed), lambda t: fit(LatentState, t), "'reward' is -1 somewhere"),
-    "rewards -1/1, history": (
-        recoded("reward", signed),
+    "rewards -1/0/1, history": (
+        recoded("reward", turned),
         lambda t: history_regression(t, "miller"),
-        "'reward' is -1, 1, where the encoding 'miller' needs 1",
+        "'reward' is -1, 0, 1, where the encoding 'miller' needs 1",
     ),
     "fewer trials than lags": (
         lambda t: t.isel(trial=slice(4)),
@@ -103,7 +107,7 @@ def test_one_sentence_says_what_to_do(trials, what):
     [
         ("transitions missing", ("stay",)),
         ("states 1/2", ("fit", "--model", "hybrid")),
-        ("rewards -1/1, history", ("history", "--encoding", "miller")),
+        ("rewards -1/0/1, history", ("history", "--encoding", "miller")),
         ("choices 1/2", ("history",)),
         ("fewer trials than lags", ("history",)),
         ("fewer episodes than folds", ("decode", "--folds", "5", "--target", "reward")),

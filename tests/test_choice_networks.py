@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurometa import behaviour, models
+from neurometa import behaviour, models, neural
 from neurometa.errors import InputError
 from neurometa.fitting import folds, held_out
 from neurometa.training import choices
@@ -83,6 +83,20 @@ def test_two_folds_are_too_few_for_a_network_and_strangers_have_no_embedding():
     strangers = folds.split(sessions(6, 20).assign_coords(subject=("episode", list("abcabc"))), 3, unseen="subject")
     with pytest.raises(InputError, match="cannot predict one that it has not seen"):
         choices.fit_networks(choices.ChoiceNetwork(n_embedding=2), strangers)
+
+
+@pytest.mark.parametrize("n_embedding", [0, 2])
+def test_networks_that_are_sure_generate_the_choices_that_they_prefer_after_their_own_past(n_embedding):
+    trials = sessions(6, 25).assign_coords(subject=("episode", list("ababab")))
+    held = folds.split(trials, 3)
+    networks = choices.fit_networks(choices.ChoiceNetwork(2, n_embedding, n_steps=10, n_starts=1), held).networks
+    networks["head"] = 1e6 * networks["head"]
+    pays = xr.DataArray(np.full((6, 25, 2), 0.5), dims=("episode", "trial", "arm"))
+    played = choices.play_networks(networks, held, pays, np.random.default_rng(0))
+    for i, (who, fold) in enumerate(zip(held.subject.values, held.fold.values, strict=True)):
+        network = neural.of_choices(networks, str(who), int(fold))
+        log_odds = network.log_odds(neural.replay(network, played.isel(episode=[i])).values[0])
+        np.testing.assert_array_equal(played.choice[i], log_odds[: played.sizes["trial"]] > 0)
 
 
 @pytest.mark.parametrize("wrong", [{"n_units": 0}, {"step_size": 0.0}, {"l1": -1.0}, {"n_starts": 0}])

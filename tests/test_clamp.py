@@ -1,5 +1,6 @@
 """An agent that is given recorded trials answers as it would have, had they been its own."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from shell import neurometa
 
 from neurometa import agents, behaviour, dataset, fitting, models, neural, pretrained, rollout, runs, tasks
 from neurometa.errors import InputError
@@ -129,3 +131,27 @@ def test_two_step_agents_err_like_the_planner_on_peoples_trials(tmp_path):
         of_person[untrained] = (xr.corr(x, y, dim=["trial", "event"]) ** 2).values
     assert len(of_person[False]) == 197 and np.median(of_person[False]) > 0.95 and of_person[False].min() > 0.85
     assert np.median(of_person[True]) < 0.6
+
+
+def test_the_command_clamps_people_and_tells_whose_errors_the_agents_are_like(tmp_path):
+    pretrained.unpack("two-step", tmp_path / "run", 0)
+    rng = np.random.default_rng(0)
+    prob = xr.DataArray(
+        np.where(rng.random((4, 60, 1)) < 0.5, [0.8, 0.2], [0.2, 0.8]), dims=("episode", "trial", "state")
+    )
+    people = behaviour.simulate(models.ModelBased(4.0, 1.0, 0.5, 0.1), prob, rng)
+    dataset.save_run(people, tmp_path / "people.nc")
+    out = tmp_path / "clamped.nc"
+    code, told, err = neurometa("clamp", tmp_path / "run", tmp_path / "people.nc", "--out", out)
+    assert (code, err) == (0, "") and "240 trials" in told and f"neurometa rpe {out}" in told
+    clamped = dataset.read(out)
+    np.testing.assert_array_equal(clamped.choice, people.choice)
+    code, told, _ = neurometa("rpe", out, "--json")
+    found = json.loads(told)["each"]["model-based"]
+    each = dataset.read(tmp_path / "clamped_rpe.nc").r_squared_each.sel(reference="model-based")
+    assert code == 0 and found == pytest.approx([float(x) for x in (each.min(), each.median(), each.max())])
+    assert found[0] > 0.9  # the planner's, person by person
+    code, _, err = neurometa("clamp", tmp_path / "run", tmp_path / "people.nc", "--out", out)
+    assert code == 2 and "--replace" in err
+    code, _, err = neurometa("clamp", tmp_path / "run", tmp_path / "people.nc", "--out", tmp_path / "clamped")
+    assert code == 2 and "must end in .nc" in err

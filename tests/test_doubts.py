@@ -443,6 +443,171 @@ def test_a_header_that_is_missing_or_comes_twice_is_said(tmp_path):
     assert "line 122: it repeats the header" in refusal(path)
 
 
+# More ways to write the same, found by trying them
+
+
+@pytest.mark.parametrize(("names", "code"), [((1, 2), 3), ((0, 1), 2), ((1, 2, 3), 4)])
+def test_a_miss_that_is_coded_as_the_next_option_is_warned_of_with_the_line(names, code):
+    choice, reward, missed = learner(20, (0.8, 0.2, 0.4)[: len(names)])
+    frame = table(choice, reward, names, missed, code)
+    _, report = read_trials(frame)
+    assert f"choice {code} is rare" in report.warnings[0] and f"{code}=missed" in report.warnings[0]
+    coded = {name: k for k, name in enumerate(names)} | {code: "missed"}
+    np.testing.assert_array_equal(read_trials(frame, choice_coding=coded)[0].choice[0], np.where(missed, -1, choice))
+
+
+@pytest.mark.parametrize("word", ["-", "#N/A", "missed", "#VALUE!", "no response"])
+def test_words_for_none_among_the_rewards_of_missed_trials_are_empty_cells(word):
+    choice, reward, missed = learner(21)
+    frame = table(choice, reward, ("left", "right"), missed, "")
+    paid = frame.reward.astype(object)
+    trials, report = read_trials(frame.assign(reward=paid.where(~missed, word)))
+    np.testing.assert_array_equal(trials.reward.values[0], np.where(missed, 0, reward))
+    assert "read as empty" in " ".join(report.recoded)
+    paid[np.flatnonzero(~missed)[3]] = word
+    assert "not a finite number" in refusal(frame.assign(reward=paid))
+
+
+@pytest.mark.parametrize(
+    ("write", "line"),
+    [
+        ({0: "0%", 1: "100%"}, "--reward-coding 0%=0,100%=1"),
+        ({0: "0", 1: "$0.10"}, "'0=0,$0.10=0.1'"),
+        ({0: "no", 1: "3 ul"}, "no=0,3 ul=3"),
+        ({0: "0", 1: "1,250"}, "commas part thousands or decimals"),
+        ({0: "0", 1: "0,5"}, "decimal=','"),
+        ({0: "0", 1: "juice"}, "juice=0"),
+    ],
+)
+def test_rewards_with_units_and_separators_get_what_they_are_worth(write, line):
+    choice, reward, _ = learner(22)
+    frame = table(choice, reward, (0, 1))
+    assert line in refusal(frame.assign(reward=frame.reward.map(write)))
+
+
+def test_a_reward_that_stands_for_none_and_a_running_total_are_told():
+    choice, reward, _ = learner(23)
+    frame = table(choice, reward, (0, 1))
+    frame.loc[7, "reward"] = -999
+    assert "the reward -999 (1 of 120) is far from all others" in " ".join(read_trials(frame)[1].warnings)
+    total = table(choice, reward.cumsum(), (0, 1))
+    assert "as a running total does" in " ".join(read_trials(total)[1].warnings)
+    points = table(choice, 5 * reward, (0, 1))
+    assert "running total" not in " ".join(read_trials(points)[1].warnings)
+
+
+def test_sessions_with_other_names_for_the_same_options_are_refused_with_the_line():
+    (one, paid, _), (two, also, _) = learner(24), learner(25)
+    frames = [table(one, paid, ("left", "right")), table(two, also, ("L", "R"))]
+    both = pd.concat([frame.assign(session=k) for k, frame in enumerate(frames)])
+    told = refusal(both)
+    assert "none among all 4" in told and "left=0,right=1,L=0,R=1" in told and "--options 4" in told
+    trials, _ = read_trials(both, choice_coding={"left": 0, "right": 1, "L": 0, "R": 1})
+    np.testing.assert_array_equal(trials.choice, [one, two])
+    shifted = [table(one, paid, (1, 2)), table(two, also, (0, 1))]
+    shifted = pd.concat([frame.assign(session=k) for k, frame in enumerate(shifted)])
+    assert "import these sessions apart" in refusal(shifted)
+    assert read_trials(shifted, n_options=3)[0].choice.n_options == 3
+
+
+def test_dates_are_sessions_and_numbers_that_count_anew_name_the_column_that_tells():
+    choice, reward, _ = learner(26)
+    days = np.repeat(["2024-01-03", "2024-01-04"], 60)
+    frame = table(choice, reward, (0, 1)).assign(trial=np.tile(np.arange(60), 2))
+    _, report = read_trials(frame.drop(columns="subject").assign(id=days))
+    assert (report.n_subjects, report.n_episodes) == (1, 2) and "holds dates" in report.recoded[0]
+    assert read_trials(frame.assign(subject=days), subject="subject", episode="")[1].n_subjects == 2
+    assert "type episode='day' (--episode day)" in refusal(frame.assign(day=days))
+    nested = frame.assign(session=np.repeat([1, 2], 60), trial=np.tile(np.arange(30), 4), rn=np.tile([1, 2], 60) * 0)
+    nested["part"] = np.tile(np.repeat([1, 2], 30), 2)
+    assert "'part' tells them apart within 'session'" in refusal(nested)
+
+
+def test_rows_that_are_there_twice_are_refused_or_told():
+    choice, reward, _ = learner(27)
+    frame = table(choice, reward, (0, 1))
+    assert "to the last cell; delete the rows" in refusal(pd.concat([frame, frame.iloc[50:60]]))
+    bare = frame.drop(columns="trial")
+    told = read_trials(pd.concat([bare, bare]))[1].warnings
+    assert "the second half of the 240 rows repeats the first" in " ".join(told)
+    timed = bare.assign(rt=0.3 + 0.001 * np.arange(120))
+    told = read_trials(pd.concat([timed, timed.iloc[50:60]]))[1].warnings
+    assert "10 of 130 rows are copies" in " ".join(told)
+    assert not read_trials(timed)[1].warnings and not read_trials(bare)[1].warnings
+
+
+def test_trials_that_a_table_sets_apart_are_told_with_the_line_that_leaves_them_out():
+    choice, reward, _ = learner(28)
+    frame, some = table(choice, reward, (0, 1)), np.arange(120) % 5 == 0
+    for name, entries, told in (
+        ("phase", np.where(some, "Practice", "main"), "--where phase=main"),
+        ("valid", np.where(some, 0, 1), "--where valid=1"),
+        ("excluded", np.where(some, "TRUE", "FALSE"), "--where excluded=FALSE"),
+        ("forced", np.where(some, 1, 0), "whose choices are read as free"),
+    ):
+        warned = " ".join(read_trials(frame.assign(**{name: entries}))[1].warnings)
+        assert told in warned and "24 rows" in warned, name
+    assert not read_trials(frame, where=None)[1].warnings
+    assert not read_trials(frame.assign(valid=np.where(some, 0, 1)), where={"valid": 1})[1].warnings
+    groups = frame.assign(genotype=np.where(some, "ko", "KO"))
+    assert "'genotype' has 'ko' (24 rows) and 'KO'" in " ".join(read_trials(groups)[1].warnings)
+
+
+def test_a_second_choice_without_a_state_is_told_and_four_numbers_in_a_row_say_it():
+    rows = planner(6)
+    state, second = rows.state2.map({2: 0, 3: 1}) if set(rows.state2) == {2, 3} else rows.state2, rows.choice2
+    low, high = min(set(state)), min(set(second))
+    bare = rows.drop(columns=["state2", "transition"], errors="ignore")
+    trials, _ = read_trials(bare.assign(choice2=3 + 2 * (state - low) + (second - high)))
+    np.testing.assert_array_equal(trials.second_state.values[0], state - low)
+    np.testing.assert_array_equal(trials.second_choice.values[0], second - high)
+    assert "no column says in which state" in " ".join(read_trials(bare)[1].warnings)
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda text: "# rig 3\n# day 2\n" + text, "2 lines of notes"),
+        (
+            lambda text: "\n".join(
+                f"|{row.replace(',', '|')}|" for row in text.replace("\n", "\n--,--,--,--\n", 1).split("\n")
+            ),
+            "the line of dashes",
+        ),
+    ],
+)
+def test_notes_and_dashes_are_left_out_and_told(tmp_path, write, told):
+    choice, reward, _ = learner(29)
+    path = tmp_path / "trials.txt"
+    path.write_text(write(table(choice, reward, ("left", "right")).to_csv(index=False).rstrip("\n")))
+    trials, report = read_trials(path)
+    np.testing.assert_array_equal(trials.choice.values[0], choice)
+    assert told in " ".join(report.recoded)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda frame: "My experiment, 2024\n\n" + frame.to_csv(index=False), "stands above the header"),
+        (lambda frame: "My experiment\n" + frame.to_csv(index=False), "'My experiment' stands above the header"),
+        (lambda frame: frame.to_html(), "is HTML or XML"),
+        (lambda frame: frame.to_json(orient="records"), "pandas.read_json"),
+        (lambda frame: frame.assign(trial=[f"{k:,}" for k in 900 + frame.trial]).to_csv(index=False), "without commas"),
+        (
+            lambda frame: frame.assign(trial=[f"{k:,}".replace(",", ".") for k in 900 + frame.trial]).to_csv(
+                index=False
+            ),
+            "points part thousands",
+        ),
+    ],
+)
+def test_what_is_no_table_and_numbers_in_thousands_are_refused_with_the_cure(tmp_path, write, said):
+    choice, reward, _ = learner(30)
+    path = tmp_path / "trials.csv"
+    path.write_text(write(table(choice, reward, (0, 1))))
+    assert said in refusal(path)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -9,6 +9,8 @@ import xarray as xr
 from shell import neurometa
 
 from neurometa import behaviour, dataset, models, neural, report
+from neurometa.agents.restless import WalkFilter
+from neurometa.criteria import measures
 from neurometa.errors import InputError
 from neurometa.fitting import folds
 from neurometa.neural.cells import GRU, LSTM, Learner
@@ -186,6 +188,49 @@ def test_the_attractors_of_the_reversal_agent_follow_the_role_of_the_cues():
         ends = found.isel(point=np.flatnonzero((found.input == name) & found.stable & (found.kind == "fixed")))
         assert ends.sizes["point"] >= 1, name
         assert (np.sign(ends.readout) == 2 * role - 1).all(), name
+
+
+def test_the_volatility_of_a_walk_is_that_of_the_ideal_observers_filter():
+    trials = dataset.example(n_episodes=3).isel(trial=slice(60))
+    found = behaviour.walk_volatility(trials)
+    observer = WalkFilter([(k + 0.5) * 0.02 for k in range(10)])
+    belief, expected = observer.begin(3), []
+    for t in range(60):
+        expected.append((belief.sum(2) @ observer.volatility).numpy())
+        action = torch.eye(2)[trials.choice.values[:, t].astype(int)]
+        belief = observer.update(belief, action, torch.tensor(trials.reward.values[:, t]).float())
+    np.testing.assert_allclose(found, np.stack(expected, 1), atol=1e-6)
+    told = behaviour.walk_volatility(trials.assign(choice=trials.choice * 0 - 1), volatility=[0.02, 0.1])
+    np.testing.assert_allclose(told, 0.06)  # nothing seen
+    with pytest.raises(InputError, match="all above 0"):
+        behaviour.walk_volatility(trials, volatility=[0.0])
+
+
+def test_measures_of_the_effective_learning_rate_are_those_worked_out_by_hand():
+    trials = dataset.example(n_episodes=4)
+    believed = behaviour.walk_volatility(trials)
+    odds = xr.DataArray(np.random.default_rng(0).normal(size=believed.shape), dims=("episode", "trial"))
+    result = xr.Dataset({"learning_rate": 2 * believed + 0.3, "log_odds": odds})
+    window = [21, 150]
+
+    def played():
+        return trials
+
+    np.testing.assert_allclose(measures.rate_with_volatility(result, trials=window, played=played), 1)
+    hidden = result.assign(learning_rate=believed - 5 * odds**3)
+    assert (measures.rate_with_volatility(hidden, trials=window, played=played) < 0.5).all()
+    partial = measures.rate_with_volatility(hidden, trials=window, played=played, given="log_odds")
+    np.testing.assert_allclose(partial, 1, atol=1e-6)
+    drift = result.assign(learning_rate=xr.zeros_like(believed) - trials.drift_sd.values)
+    assert float(measures.rate_with_drift(drift, trials=window, played=played)) == pytest.approx(-1)
+    points = xr.Dataset(
+        {
+            "input": ("point", np.array(["a", "a", "b"], dtype=object)),
+            "stable": ("point", [True, False, True]),
+            "readout": ("point", [1.0, 9.0, 3.0]),
+        }
+    )
+    assert float(measures.attractor(points, inputs=["a", "b"])) == 2
 
 
 def test_files_that_are_no_network_are_refused_in_a_sentence(tmp_path):

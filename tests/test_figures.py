@@ -23,6 +23,7 @@ TRIALS = {  # how long their episodes are; the others' 12 trials
     "w18-fig2": ("n_trials=60",),  # twice 15 trials back are in their last two thirds
     "w18-fig3": ("n_trials=40",),
     "w18-fig6": (),
+    "families": ("n_trials=24",),  # longer than the trials before an inner step
 }
 
 

@@ -71,6 +71,11 @@ def test_the_bayes_optimal_agent_earns_what_the_sweep_does_on_every_goal():
     np.testing.assert_allclose(by_goal, exact.bayes_optimal(), atol=1e-5)
 
 
+def test_a_random_walk_earns_what_the_chain_of_its_cells_says():
+    earned = play(agents.RandomChoice(5), 4000).reward.values.astype(float)
+    assert abs(earned.mean() - exact.random_walk()) < 4 * earned.mean(1).std() / 4000**0.5
+
+
 def test_posterior_sampling_plays_as_it_is_simulated():
     simulated = exact.posterior_sampling(8)
     played = play(agents.GridworldSampling(), 2000, n_trials=8).reward

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from neurometa import dataset, runs
 from neurometa.agents import LSTM, LSTMAgent, RandomChoice
-from neurometa.cli.modules import import_all
 from neurometa.errors import InputError
+from neurometa.modules import import_all
 from neurometa.rollout import to_dataset, unroll
 from neurometa.settings import from_json, to_json
 from neurometa.storage import read_lines
@@ -328,7 +328,7 @@ def test_a_module_of_ones_own_is_imported_when_it_is_asked_for(module, monkeypat
     assert (task.env, task.n_trials) == ("LabPole-v0", 6) and from_json([GymnasiumTask], to_json(task)) == task
     with pytest.raises(InputError, match="'no_such_module' of no_such_module:X-v0 cannot be imported"):
         from_gymnasium("no_such_module:X-v0")
-    with pytest.raises(InputError, match="--import is no_such_module, which could not be imported"):
+    with pytest.raises(InputError, match="The module no_such_module could not be imported"):
         import_all(["no_such_module"])
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from neurometa import agents, behaviour, dataset, rollout, runs
 from neurometa.agents import LSTM, Conv, Frozen
@@ -139,6 +140,22 @@ def test_a_frozen_encoder_gives_uncorrelated_numbers_of_one_variance_and_learns_
     before = {name: x.clone() for name, x in agent.encoder.state_dict().items()}
     after = a2c.train(config).encoder.state_dict()
     assert all(after[name].equal(x) for name, x in before.items())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(9, 40), st.integers(9, 40), st.integers(1, 5), st.integers(1, 5), st.integers(1, 3))
+def test_every_pixel_of_a_frame_is_read_whatever_the_strides(height, width, kernel, stride, above):
+    encoder = Conv(((3, kernel, min(stride, kernel)), (2, above, 1)), 5)
+    layers = encoder.build((3, height, width)).layers
+    convolutions = [part.requires_grad_(False) for part in layers if isinstance(part, (nn.Conv2d, nn.ZeroPad2d))]
+    for part in convolutions:
+        for weight in part.parameters():
+            weight.fill_(1.0)
+    frame = torch.zeros(1, 3, height, width, requires_grad=True)
+    read = nn.Sequential(*convolutions)(frame)
+    assert read.shape[-2:] == encoder.sizes((3, height, width))[-1]
+    read.sum().backward()
+    assert (frame.grad > 0).all()
 
 
 def test_what_a_frozen_encoder_saw_is_kept_and_answers_as_if_seen_again():

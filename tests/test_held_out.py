@@ -46,7 +46,7 @@ def test_blocks_of_one_session_and_all_sessions_of_an_unseen_subject_are_held_ou
 def test_a_model_is_scored_as_a_fit_of_the_other_folds_says(unseen):
     trials = sessions(4, 2)
     held = folds.split(trials, 2, unseen=unseen)
-    found = held_out.scores(held_out.of_model(models.RescorlaWagner, held), held)
+    found = held_out.scores(held_out.of_model(models.RescorlaWagner, held).prob, held)
     bare = trials.drop_vars("subject")
     for fold, who in ((0, "m0"), (1, "m1")):
         others = (held.fold != fold) if unseen else (held.fold != fold) & (held.subject == who)
@@ -62,7 +62,7 @@ def test_what_is_predicted_of_a_session_does_not_depend_on_its_last_choice(predi
     trials = sessions(1, 4, missed=0.0)
     turned = trials.choice.copy()
     turned[0, -1] = 1 - turned[0, -1]
-    first, second = (predict(folds.split(each, 4)) for each in (trials, trials.assign(choice=turned)))
+    first, second = (predict(folds.split(each, 4)).prob for each in (trials, trials.assign(choice=turned)))
     np.testing.assert_allclose(first[0], second[0], atol=1e-12)
     assert not np.allclose(first[1], second[1], atol=1e-12)
 
@@ -70,7 +70,7 @@ def test_what_is_predicted_of_a_session_does_not_depend_on_its_last_choice(predi
 def test_the_history_regression_is_a_ridge_regression_of_the_other_folds():
     trials = sessions(1, 3, missed=0.0)
     held = folds.split(trials, 3)
-    prob = of_history(held, n_lags=(2,)).isel(arm=1).values
+    prob = of_history(held, n_lags=(2,)).prob.isel(arm=1).values
     side = 2.0 * trials.choice.values - 1
     past = np.stack([side * trials.reward.values, side], -1)
     first, second = (np.concatenate([np.zeros((3, k, 2)), past[:, :-k]], 1) for k in (1, 2))
@@ -92,7 +92,7 @@ def test_lags_are_chosen_without_the_fold_that_is_predicted():
         choice[:, t] = np.where(rng.random(6) < 0.9, choice[:, t - 2], 1 - choice[:, t - 2])
     paid = rng.integers(0, 2, (6, 200)).astype(float)
     trials = xr.Dataset({"choice": (("episode", "trial"), choice), "reward": (("episode", "trial"), paid)})
-    assert min(of_history(folds.split(trials, 3)).attrs["n_lags"]) >= 2
+    assert min(of_history(folds.split(trials, 3)).prob.attrs["n_lags"]) >= 2
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_what_cannot_be_estimated_is_nan_and_says_why():
         ({"penalty": "ridge", "ridge": 0}, {}, "ridge is 0"),
         ({"burn_in": 1.0}, {}, "burn_in is 1"),
         ({"by": "mouse"}, {}, "by is 'mouse'"),
-        ({"encoding": "su"}, {"reward": lambda x: 2 * x - 1}, "'reward' is -1, 1, where the encoding 'su' needs"),
+        ({"encoding": "su"}, {"reward": lambda x: x - 1}, "'reward' is -1, 0, where the encoding 'su' needs"),
         ({}, {"choice": lambda x: x + 1}, "'choice' has 3 options"),
     ],
 )

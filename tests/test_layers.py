@@ -1,12 +1,13 @@
 """Imports point down only, and what reads never loads what trains."""
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
@@ -17,13 +18,15 @@ import neurometa
 PACKAGE = Path(neurometa.__file__).parent
 LAYERS = (  # lowest first; a module imports from lower layers or from its own package, never from beside it
     ("_version", "errors"),
-    ("contract", "memory", "render"),
+    ("contract", "machine", "memory", "modules"),
     ("provenance", "storage", "settings", "share", "models"),
+    ("netcdf",),
     ("dataset", "exact", "learning", "reference", "render", "streams"),
     ("evidence", "policies"),
     ("fitting",),
     ("tables", "behaviour", "expected", "tasks", "agents"),
     ("neural", "timed", "clamping"),
+    ("labelled",),
     ("plotting", "rollout"),
     ("analysis",),
     ("results",),
@@ -38,12 +41,13 @@ LAYERS = (  # lowest first; a module imports from lower layers or from its own p
 LAYER = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 READERS = (
     *("errors", "provenance", "storage", "settings", "share", "models", "exact"),
-    *("dataset", "evidence", "tables", "fitting", "behaviour", "plotting", "reference", "compare", "learning"),
+    *("contract", "netcdf", "dataset", "evidence", "tables", "fitting", "behaviour", "plotting"),
+    *("reference", "compare", "learning"),
     *("analysis", "results", "expected", "criteria", "neural", "report"),
 )
 WRITERS = (
     *("streams", "policies", "render", "tasks", "agents", "timed", "rollout", "film", "baselines"),
-    "clamping",
+    *("clamping", "labelled", "machine", "modules"),
     *("training", "experiments", "runs", "sweep", "pretrained", "reproduction"),
 )
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
@@ -54,9 +58,15 @@ def module_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path, package: str) -> Iterator[str]:
     """Full name of everything a file of `package` imports, at its top or inside a function."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,11 +96,26 @@ def test_every_module_has_a_layer():
     assert {module_of(path) for path in FILES} <= LAYER.keys(), "say in LAYERS where the new module stands"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    height = LAYER[module_of(path)]
-    wrong = {name for name in used(path) if LAYER.get(name, -1) >= height}
-    assert not wrong, f"{path.name} is in layer {height}: {LAYERS[height]}"
+def offenders(wrong: Callable[[Path], object]) -> dict[str, object]:
+    """What is wrong in each file in which something is."""
+    found = {str(path.relative_to(PACKAGE)): wrong(path) for path in FILES}
+    return {name: odd for name, odd in found.items() if odd}
+
+
+def test_imports_point_down():
+    heights = {path: LAYER[module_of(path)] for path in FILES}
+    assert not offenders(lambda path: {name for name in used(path) if LAYER.get(name, -1) >= heights[path]})
+
+
+def test_a_module_has_at_most_400_lines_and_a_function_60():
+    def long(path):
+        lines = path.read_text().count("\n")
+        functions = [node for node in parsed(path) if isinstance(node, ast.FunctionDef)]
+        bodies = {node.name: node.body[bool(ast.get_docstring(node)) :] for node in functions}
+        sizes = {name: body[-1].end_lineno - body[0].lineno + 1 for name, body in bodies.items() if body}
+        return ({"the module": lines} if lines > 400 else {}) | {name: n for name, n in sizes.items() if n > 60}
+
+    assert not offenders(long), "split a module where it does two things, and give a part of a function a name"
 
 
 def test_no_module_imports_itself_by_way_of_others():
@@ -111,10 +136,9 @@ def test_no_module_imports_itself_by_way_of_others():
     order.prepare()  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_what_reads_names_nothing_that_trains(path):
-    if module_of(path) in READERS:
-        assert not used(path) & {"torch", "safetensors", "tensorboard", *WRITERS}
+def test_what_reads_names_nothing_that_trains():
+    training = {"torch", "safetensors", "tensorboard", *WRITERS}
+    assert not offenders(lambda path: used(path) & training if module_of(path) in READERS else None)
 
 
 def test_what_reads_loads_neither_torch_nor_what_trains():

@@ -298,6 +298,14 @@ def test_what_cannot_be_is_told_in_a_sentence(make, message):
         make()
 
 
+def test_the_sd_of_an_action_stays_above_its_floor():
+    agent = build(point(network=dataclasses.replace(POINT, least_sd=0.3)))
+    with torch.no_grad():
+        agent.start["log_sd"].copy_(torch.tensor([-5.0, 0.5]))
+    policy, _ = agent.policy(agent.fresh(2), torch.zeros(2, 3, 2))
+    assert policy[..., 2:].exp().unique().tolist() == pytest.approx([0.3, math.exp(0.5)])
+
+
 def test_an_inner_step_that_is_too_large_names_its_size():
     network = dataclasses.replace(POINT, step_sizes=(1e37,))
     with pytest.raises(InputError, match=r"Inner step 1 of size 1e\+37 made weights that are not finite; lower"):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurometa.behaviour import fit, log_likelihood
+from neurometa.behaviour import fit, log_likelihood, simulate
 from neurometa.models import (
     MODELS,
     ChoiceKernel,
+    CompareToThreshold,
     Forgetting,
     ForgettingChoiceKernel,
     RescorlaWagner,
@@ -27,6 +28,7 @@ EXAMPLES = [
     ChoiceKernel(0.3, -1.5),
     RescorlaWagnerChoiceKernel(0.3, 0.2, 4.0, 1.5),
     ForgettingChoiceKernel(0.5, 0.2, 0.3, 4.0, 1.0),
+    CompareToThreshold(0.3, 0.4, 5.0),
 ]
 
 
@@ -140,3 +142,28 @@ def test_single_value_keeps_its_two_arms_summing_to_one():
 def test_forgetting_decays_what_was_not_chosen():
     (value,) = Forgetting(0.5, 0.2, 3.0).update((np.array([0.5, 0.5]),), np.array([1.0, 0.0]), np.array([0.0]))
     np.testing.assert_allclose(value, [0.25, 0.4])
+
+
+def test_comparing_to_a_threshold_is_staying_by_the_value_in_hand_which_a_switch_begins_anew():
+    alpha, rho, beta = 0.3, 0.4, 5.0
+    choice, reward = random_trials(80)
+    value, last, total = rho, None, 0.0
+    for chose, earned in zip(choice, reward, strict=True):
+        if chose < 0:
+            continue
+        stay = 1 / (1 + np.exp(-beta * (value - rho)))
+        total += np.log(0.5 if last is None else stay if chose == last else 1 - stay)
+        begun = value if chose == last else rho
+        value, last = begun + alpha * (earned - begun), chose
+    trials = as_dataset(choice, reward)
+    assert log_likelihood(CompareToThreshold(alpha, rho, beta), trials).item() == pytest.approx(total, abs=1e-10)
+
+
+def test_a_threshold_is_recovered():
+    rng = np.random.default_rng(5)
+    prob = np.where((rng.random((16, 250)) < 0.02).cumsum(1)[..., None] % 2 == [0, 1], 0.8, 0.2)
+    prob = xr.DataArray(prob, dims=("episode", "trial", "arm"))
+    for truth in ((0.3, 0.5, 6.0), (0.6, 0.3, 4.0)):
+        fitted = fit(CompareToThreshold, simulate(CompareToThreshold(*truth), prob, rng), pool="episode")
+        for name, true in zip(CompareToThreshold.parameters(), truth, strict=True):
+            assert abs(fitted[name] - true) < 3 * fitted[f"{name}_se"] < 0.3 * true, name

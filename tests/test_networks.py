@@ -61,10 +61,28 @@ def test_a_core_is_torchs_own(core, n_layers):
     time = torch.arange(9.0)[:, None].expand(-1, 4)
     inputs = agent.encode(here.observation, here.previous_action, here.previous_reward, time)
     begin = [agent.begin(4)[name] for name in agent.carried]
-    begin = [x[None] if n_layers == 1 else x.movedim(1, 0) for x in begin]
-    hidden, _ = own(inputs, tuple(x.contiguous() for x in begin) if core == "lstm" else begin[0].contiguous())
-    mine = played["hidden"][:, 0]
-    torch.testing.assert_close(mine if n_layers == 1 else mine[:, :, -1], hidden, rtol=0, atol=1e-6)
+    begin = [torch.stack(x.split(5, -1)) for x in begin]
+    hidden, _ = own(inputs, tuple(begin) if core == "lstm" else begin[0])
+    torch.testing.assert_close(played["hidden"][:, 0, :, -5:], hidden, rtol=0, atol=1e-6)
+
+
+def test_layers_of_different_sizes_are_torchs_own_one_upon_the_other():
+    task = RestlessBandit(9)
+    agent = make(task, "lstm", 2, top_units=3)
+    played = unroll(task, agent, 4, generator(), log=agent.carried)
+    here = segment(played, agent)
+    x = agent.encode(
+        here.observation, here.previous_action, here.previous_reward, torch.arange(9.0)[:, None].expand(-1, 4)
+    )
+    begin = [agent.begin(4)[name][None].split([5, 3], -1) for name in ("hidden", "cell")]
+    for i, cell in enumerate((agent.core, *agent.above)):
+        own = nn.LSTM(cell.input_size, cell.hidden_size)
+        own.load_state_dict({f"{name}_l0": weight for name, weight in cell.state_dict().items()})
+        x, _ = own(x, (begin[0][i].contiguous(), begin[1][i].contiguous()))
+    torch.testing.assert_close(played["hidden"][:, 0, :, 5:], x, rtol=0, atol=1e-6)
+    answered = agent.sequence(here, agent.begin(4), ("hidden",))
+    torch.testing.assert_close(answered.record["hidden"], played["hidden"][:, 0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(answered.logits, here.logits, rtol=0, atol=1e-6)
 
 
 @CORES
@@ -105,7 +123,7 @@ def test_a_segment_cut_in_two_is_answered_as_the_whole_and_the_record_with_it(co
         torch.testing.assert_close(together, whole.record[name], rtol=0, atol=1e-6)
 
 
-def test_the_top_layers_hidden_state_comes_with_the_one_call():
+def test_the_hidden_state_comes_with_the_one_call():
     task = RestlessBandit(6)
     agent = make(task)
     (whole,) = rollout.segments(task, agent, 3, generator(), log=("hidden",))
@@ -118,7 +136,7 @@ def test_the_top_layers_hidden_state_comes_with_the_one_call():
     [
         (LSTM(4), {"hidden": ("unit",), "cell": ("unit",)}),
         (GRU(4), {"hidden": ("unit",)}),
-        (LSTM(4, n_layers=2), {"hidden": ("layer", "unit"), "cell": ("layer", "unit")}),
+        (LSTM(4, n_layers=2, top_units=3), {"hidden": ("unit",), "cell": ("unit",)}),
         (GRU(4, separate=True), {"hidden": ("unit",), "rpe_input": ()}),
     ],
 )

@@ -72,6 +72,11 @@ def test_a_latent_state_learner_is_recovered():
     np.testing.assert_allclose(log_likelihood(LatentState.of(fitted), trials), fitted.log_likelihood, atol=1e-8)
 
 
+def test_a_single_start_is_climbed_from():
+    fitted = fit(PearceHall, random_trials(30), n_starts=1)
+    assert fitted.n_reached == 1 and np.isfinite(fitted.log_likelihood)
+
+
 def test_the_fit_of_pearce_hall_is_at_least_that_of_rescorla_wagner():
     trials = simulate(RescorlaWagner(0.4, 4.0), reversing(2, 120), np.random.default_rng(2))
     wide = fit(PearceHall, trials, n_starts=8, bounds={"initial_associability": (1, 1)})

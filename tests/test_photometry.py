@@ -1,6 +1,8 @@
 """Signals around events: read, cut, explained by mixed models; every fit against an independent one."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -355,6 +357,46 @@ def test_nwb_series_are_cut_around_times_of_the_trials(tmp_path, name):
     assert found.subject.values.tolist() == ["m1"] * 4
     with pytest.raises(InputError, match=r"have the times .*start_time"):
         read_signals(path, signal="ramp:1", event="go", window=(-0.5, 0.5))
+
+
+def fiber_file(path, n_series=1):
+    """A session of fibre photometry: a ramp at 20 Hz for 10 s, and three trials."""
+    import datetime
+
+    import pynwb
+    from ndx_fiber_photometry import FiberPhotometryResponseSeries
+
+    file = pynwb.NWBFile("a session", "id", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), session_id="s7")
+    file.subject = pynwb.file.Subject(subject_id="m1")
+    file.add_trial_column("outcome_time", "when it was paid, or not")
+    for start in (0.0, 2.0, 5.0):
+        file.add_trial(start_time=start, stop_time=start + 1, outcome_time=start + 0.5)
+    for k in range(n_series):
+        ramp = np.arange(200.0)[:, None] * [1, 10][: k + 1]
+        file.add_acquisition(FiberPhotometryResponseSeries(name=f"dff{k}", data=ramp.squeeze(), unit="a.u.", rate=20.0))
+    file.add_acquisition(pynwb.TimeSeries(name="wheel", data=np.zeros(200), unit="m/s", rate=20.0))
+    with pynwb.NWBHDF5IO(path, "w") as io:
+        io.write(file)
+    return path
+
+
+def test_fibre_photometry_is_found_beside_other_series_and_read_by_who_lacks_its_extension(tmp_path):
+    pytest.importorskip("ndx_fiber_photometry", reason="needs the extension ndx-fiber-photometry")
+    one, two = fiber_file(tmp_path / "one.nwb"), fiber_file(tmp_path / "two.nwb", 2)
+    found = read_signals(one, event="outcome_time", window=(-0.2, 0.4))
+    np.testing.assert_allclose(found.signal.sel(time=0), [10, 50, 110])
+    assert found.subject.values.tolist() == ["m1"] * 3 and found.attrs["rate"] == 20
+    with pytest.raises(InputError, match=r"holds the signals \['dff0', 'dff1'\]; name one"):
+        read_signals(two, event="outcome_time", window=(-0.2, 0.4))
+    with pytest.raises(InputError, match="2 channels; say which"):
+        read_signals(two, signal="dff1", event="outcome_time", window=(-0.2, 0.4))
+    code = (
+        "import sys; sys.modules['ndx_fiber_photometry'] = None\n"
+        "from neurometa.tables import read_signals\n"
+        f"print(float(read_signals({str(one)!r}, event='outcome_time', window=(-.2, .4)).signal.sel(time=0).sum()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["170.0"], done.stderr
 
 
 def test_the_shipped_table_is_small():

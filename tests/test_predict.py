@@ -88,6 +88,25 @@ def test_choices_that_are_sure_switch_as_they_were_made(trials):
         behaviour.switch_curve(trials, longest=0)
 
 
+def test_what_made_the_choices_generates_curves_like_theirs_and_a_coin_does_not(found):
+    often = found.n_switch.values >= 40
+    observed = found.p_switch_generated.sel(switcher="observed").values[often]
+    np.testing.assert_array_equal(observed, found.p_switch.sel(switcher="observed").values[often])
+    error = np.sqrt(0.25 / found.n_switch.values[often])
+    for name in ("forgetting", "history"):
+        assert (abs(found.p_switch_generated.sel(switcher=name).values[often] - observed) < 3 * error).all()
+    coin = found.p_switch_generated.sel(switcher="bias").values[often]
+    assert (abs(coin - observed) > 3 * error).any()
+
+
+def test_curves_are_generated_only_in_worlds_that_are_known(trials):
+    unknown = behaviour.predict(trials.drop_vars("reward_prob"), ["bias"], n_folds=3)
+    assert unknown.p_switch_generated.sel(switcher="bias").isnull().all()
+    assert "hold no reward_prob" in unknown.attrs["generated"]
+    points = behaviour.predict(trials.assign(reward=5 * trials.reward), ["bias"], n_folds=3)
+    assert "rewards are not 0 and 1" in points.attrs["generated"]
+
+
 def test_the_command_saves_prints_and_is_drawn_and_models_shows_what_was_held_out(trials, tmp_path, monkeypatch):
     short = choices.ChoiceNetwork(1, n_steps=20, n_starts=1)
     monkeypatch.setattr("neurometa.cli.predict._settings", lambda name, seed: short)

@@ -1,5 +1,6 @@
 """Staying: published numbers of people, limits, pairs that are none, and the regressions on it."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from scipy.special import expit, logsumexp
 from shell import neurometa
 
 from neurometa import dataset
-from neurometa.behaviour import common_transition, stay_mixed, stay_probability, stay_regression
+from neurometa.behaviour import common_transition, history_regression, stay_mixed, stay_probability, stay_regression
 from neurometa.errors import InputError
 from neurometa.tables import read_trials
 
 KOOL = Path(__file__).parents[2] / "shared" / "datasets" / "kool2016_twostep"
+ODD = xr.DataArray(np.arange(20) % 2, dims="trial")
 CELLS = [(o, t) for o in ("rewarded", "unrewarded") for t in ("common", "rare")]
 
 
@@ -200,11 +202,26 @@ def test_the_common_transition_is_derived_from_choice_and_state():
         common_transition(bare.assign(second_state=state + 1))
 
 
+@pytest.mark.parametrize("points", [(-1, 1), (0, 25), (-0.5, 3)])
+def test_of_two_other_rewards_the_one_above_0_counts_and_this_is_said(points, tmp_path):
+    trials = two_step(3, 30)
+    coded = trials.assign(reward=xr.where(trials.reward > 0, points[1], points[0]))
+    said = f"{points[1]} counts as rewarded, {points[0]} as unrewarded"
+    for ask in (stay_probability, stay_regression, functools.partial(history_regression, encoding="miller", n_lags=2)):
+        with pytest.warns(UserWarning, match=said):
+            found = ask(coded)
+        xr.testing.assert_identical(found, ask(trials))
+    dataset.save_run(coded, tmp_path)
+    code, _, err = neurometa("stay", tmp_path)
+    assert code == 0 and err.count("\n") == 1 and said in err
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({"reward": lambda x: 2 * x - 1}, {}, "'reward' is -1, 1, where a stay probability needs 1"),
-        ({"reward": lambda x: 3 * x}, {}, "'reward' is 3 somewhere"),
+        ({"reward": lambda x: x - ODD}, {}, "'reward' is -1, 0, 1, where a stay probability needs 1"),
+        ({"reward": lambda x: x - 1}, {}, "'reward' is -1, 0, where a stay probability needs 1"),
+        ({"reward": lambda x: x * (2 + ODD)}, {}, "'reward' is 2 somewhere"),
         ({"common": lambda x: x + 1}, {}, "'common' is 1, 2 where a choice was made; .* coded 1 and 2"),
         ({"choice": lambda x: 2 * x}, {}, "'choice' has 3 options"),
         ({}, {"by": "mouse"}, "by is 'mouse'; it must be one of"),

@@ -113,12 +113,26 @@ def test_a_longer_sweep_keeps_the_rows_it_has(done, tmp_path):
     assert weights(folder) == {row: x for row, x in weights(done).items() if row in ("000", "001")}
 
 
+OWN = "import os, pathlib; pathlib.Path(f'imported-{os.getpid()}').touch()"  # a module that says who imports it
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """The table of a sweep of three rows, and their weights when they are trained one after another."""
+    table = sweep.make_table("independent", settings.replace(SMALL, ["n_updates=150"]), n_draws=3, n_episodes=4)
+    alone = tmp_path_factory.mktemp("sweeps") / "alone"
+    sweep.begin(alone, table)
+    sweep.train(alone, backend="serial")
+    return table, weights(alone)
+
+
 @pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(backend, tmp_path):
-    longer = settings.replace(SMALL, ["n_updates=150"])
-    folder, alone = tmp_path / backend, tmp_path / "alone"
-    for place in (folder, alone):
-        sweep.begin(place, sweep.make_table("independent", longer, n_draws=3, n_episodes=4))
+def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(longer, backend, tmp_path, monkeypatch):
+    told, alone = longer
+    folder = tmp_path / backend
+    sweep.begin(folder, told)
+    (tmp_path / "own_rows.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
     killed = []
 
     def kill():
@@ -134,15 +148,14 @@ def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(backe
     thread = threading.Thread(target=kill)
     thread.start()
     ticks = []
-    sweep.train(folder, backend=backend, n_jobs=2, progress=ticks.append)
+    sweep.train(folder, backend=backend, n_jobs=2, modules=["own_rows"], progress=ticks.append)
     thread.join()
-    assert killed
+    assert killed and {int(path.name.split("-")[1]) for path in tmp_path.glob("imported-*")} >= set(killed)
     assert set(ticks) <= {0, 1, 2} and len(ticks) == len(set(ticks))
     assert sweep.unfinished(folder) == []
     for row in range(3):
         assert [x["update"] for x in curve.read(sweep.row_folder(folder, row))] == list(range(1, 151))
-    sweep.train(alone, backend="serial")
-    assert weights(folder) == weights(alone)
+    assert weights(folder) == alone
 
 
 def children(backend):
@@ -253,18 +266,21 @@ def test_the_shell_trains_tells_the_best_and_lets_them_play(tmp_path):
     assert {dataset.open_run(file).sizes["episode"] for file in files} == {5}
 
 
-def test_slurm_gets_a_script_that_trains_one_row_per_task(tmp_path):
+def test_slurm_gets_a_script_that_trains_one_row_per_task_after_what_is_to_be_imported(tmp_path, monkeypatch):
     out = tmp_path / "a folder"
+    (tmp_path / "own_tasks.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
     small = [f"--set={x}" for x in ("n_updates=4", "batch_size=4", "n_units=6", "task.n_trials=10")]
     asked = ["sweep", "independent", "--out", out, "--draws", 5, "--episodes", 8, *small]
     neurometa(*asked, "--row", 2)
-    code, told, _ = neurometa(*asked, "--slurm", "--hours", "1.5")
+    code, told, _ = neurometa("--import", "own_tasks", *asked, "--slurm", "--hours", "1.5")
     script = out / "sweep.sbatch"
-    assert code == 0 and f"sbatch {script}" in told.replace("\n", " ")
+    assert code == 0 and f"sbatch {script}" in told.replace("\n", " ") and "neurometa --import own_tasks" in told
     lines = script.read_text().splitlines()
     assert "#SBATCH --array=0-1,3-4%100" in lines and "#SBATCH --time=01:30:00" in lines
     subprocess.run(["bash", script], env={**os.environ, "SLURM_ARRAY_TASK_ID": "4"}, check=True, capture_output=True)
     assert sweep.unfinished(out) == [0, 1, 3]
+    assert len(list(tmp_path.glob("imported-*"))) == 2, "by this process and by the script's"
 
 
 @pytest.mark.parametrize(

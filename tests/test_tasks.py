@@ -29,6 +29,7 @@ from neurometa.tasks import (
     RestlessBandit,
     Reversal,
     RiskySafe,
+    ScarceBandit,
     TabularMDP,
     TwoStep,
     Volatility,
@@ -40,6 +41,7 @@ RECORDING = torch.rand((2000, 7, 3), generator=torch.Generator().manual_seed(0))
 TASKS = [
     IndependentBandit(n_trials=7),
     IndependentBandit(n_trials=7, n_arms=5),
+    ScarceBandit(n_trials=7),
     DependentBandit(n_trials=7),
     DependentBandit(n_trials=7, n_arms=4, difficulty="hard"),
     InformativeBandit(n_trials=7),
@@ -227,12 +229,12 @@ def test_a_latent_is_the_value_that_produced_the_reward(task):
         assert abs(here.mean()) <= 4.5 * here.std() / len(here) ** 0.5 + 1e-6
 
 
-@pytest.mark.parametrize("task", [*TASKS[:4], *TASKS[5:12]], ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize("task", [*TASKS[:5], *TASKS[6:13]], ids=lambda task: type(task).__name__)
 def test_a_bandit_pays_one_or_nothing(task):
     assert set(np.unique(play(task, 50).reward)) == {0, 1}
 
 
-@pytest.mark.parametrize("task", TASKS[:5], ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize("task", TASKS[:6], ids=lambda task: type(task).__name__)
 def test_what_is_drawn_for_an_episode_lasts_for_it(task):
     assert all((x == x[:, :1]).all() for x in latents(task, 50).values())
 
@@ -241,6 +243,7 @@ def test_arms_of_the_independent_bandit_are_independent_and_uniform():
     prob = latents(IndependentBandit(1, n_arms=4), 4000)["reward_prob"][:, 0]
     assert all(follows(arm) for arm in prob.T)
     assert np.abs(np.corrcoef(prob.T)[np.triu_indices(4, 1)]).max() < 4 / 4000**0.5
+    np.testing.assert_allclose(latents(ScarceBandit(1, n_arms=4), 4000)["reward_prob"][:, 0], 0.2 * prob)
 
 
 @pytest.mark.parametrize(("difficulty", "p"), [("easy", 0.9), ("medium", 0.75), ("hard", 0.6)])
@@ -382,6 +385,7 @@ def test_a_recorded_bandit_can_be_shorter_than_its_recording():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
+        (lambda: ScarceBandit(highest_prob=0.0), "highest_prob is 0.0; it must be above 0 and at most 1"),
         (lambda: IndependentBandit(0), "n_trials is 0; it must be at least 1"),
         (lambda: IndependentBandit(5, n_arms=1), "n_arms is 1; there is nothing to choose below 2"),
         (lambda: DependentBandit(5, n_arms=-2), "n_arms is -2"),

@@ -115,7 +115,7 @@ def test_an_agent_logs_its_activity_over_time():
     task = TASKS[1]
     agent = LSTM(4, n_layers=2).build(task.observation_shape, 3, task.n_steps, discount=0.9)
     run = play(task, agent, 3, generator(), log=("hidden", "cell"))
-    assert run.hidden.dims == run.cell.dims == ("episode", "time", "layer", "unit")
+    assert run.hidden.dims == run.cell.dims == ("episode", "time", "unit")
     assert run.logits.dims == ("episode", "time", "option")
     dataset.check(run)
 

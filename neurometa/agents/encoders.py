@@ -14,6 +14,8 @@ from neurometa.errors import InputError
 class Encoder(abc.ABC):
     """Settings from which an encoder is made for observations of a shape.
 
+    Every pixel is read: where the strides of a layer leave a remainder, zeros are added at the right and at the bottom.
+
     Parameters
     ----------
     layers : tuple of (n_channels, kernel, stride)
@@ -45,8 +47,8 @@ class Encoder(abc.ABC):
                 f"The task shows observations of shape {observation_shape}; convolutions read frames, "
                 "(channel, height, width): leave out the encoder."
             )
-        height, width = self.sizes(observation_shape)[-1]
-        if min(height, width) < 1:
+        given = [observation_shape[1:], *self.sizes(observation_shape)]
+        if any(min(size) < kernel for (_, kernel, _), size in zip(self.layers, given, strict=False)):
             raise InputError(
                 f"Frames of {observation_shape[1]} x {observation_shape[2]} are too small for the layers "
                 f"{self.layers}; give smaller kernels or strides."
@@ -56,9 +58,21 @@ class Encoder(abc.ABC):
         """Height and width of what each layer gives."""
         found, (height, width) = [], observation_shape[1:]
         for _, kernel, stride in self.layers:
-            height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            height, width = math.ceil((height - kernel) / stride) + 1, math.ceil((width - kernel) / stride) + 1
             found.append((height, width))
         return found
+
+    def convolutions(self, observation_shape: tuple[int, ...], *, bias: bool) -> list[nn.Module]:
+        """Make the untrained layers for frames of a shape: padding where strides leave a remainder, filters, ReLU."""
+        parts: list[nn.Module] = []
+        n_channels, (height, width) = observation_shape[0], observation_shape[1:]
+        for (n_out, kernel, stride), size in zip(self.layers, self.sizes(observation_shape), strict=True):
+            beyond = [(n - 1) * stride + kernel - there for n, there in zip(size, (height, width), strict=True)]
+            if any(beyond):
+                parts.append(nn.ZeroPad2d((0, beyond[1], 0, beyond[0])))
+            parts += [nn.Conv2d(n_channels, n_out, kernel, stride, bias=bias), nn.ReLU()]
+            n_channels, (height, width) = n_out, size
+        return parts
 
     def n_flat(self, observation_shape: tuple[int, ...]) -> int:
         """How many numbers the last convolution gives."""
@@ -117,10 +131,7 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, settings: Conv, observation_shape: tuple[int, ...]) -> None:
         super().__init__()
-        n_channels, parts = observation_shape[0], []
-        for n_out, kernel, stride in settings.layers:
-            parts += [nn.Conv2d(n_channels, n_out, kernel, stride), nn.ReLU()]
-            n_channels = n_out
+        parts = settings.convolutions(observation_shape, bias=True)
         n_flat = settings.n_flat(observation_shape)
         self.layers = nn.Sequential(*parts, nn.Flatten(), nn.Linear(n_flat, settings.n_features), nn.ReLU())
 
@@ -137,12 +148,10 @@ class FrozenEncoder(nn.Module):
 
     def __init__(self, settings: Frozen, observation_shape: tuple[int, ...]) -> None:
         super().__init__()
-        n_channels, parts = observation_shape[0], []
-        for n_out, kernel, stride in settings.layers:
-            conv = nn.Conv2d(n_channels, n_out, kernel, stride, bias=False)
-            nn.init.orthogonal_(conv.weight)
-            parts += [conv, nn.ReLU()]
-            n_channels = n_out
+        parts = settings.convolutions(observation_shape, bias=False)
+        for part in parts:
+            if isinstance(part, nn.Conv2d):
+                nn.init.orthogonal_(part.weight)
         n_flat = settings.n_flat(observation_shape)
         self.layers = nn.Sequential(*parts, nn.Flatten()).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(n_flat))

@@ -69,6 +69,8 @@ class Recurrent(Network):
         with which training ends.
     n_layers : int
         Layers of the core, of which each reads the one below it.
+    top_units : int or None
+        Units of the last layer, which the head reads; None for `n_units`.
     encoder : Conv or Frozen or None
         What reads observations before the core, for frames; None gives them to the core as they are.
     initial : {"uniform", "normal", "xavier"}
@@ -92,6 +94,7 @@ class Recurrent(Network):
     recurrent: bool = True
     separate: bool = False
     n_layers: int = 1
+    top_units: int | None = None
     encoder: Conv | Frozen | None = None
     initial: str = "uniform"
     longest_memory: float = 1.0
@@ -103,9 +106,11 @@ class Recurrent(Network):
         """What the layers are made of, as `RecurrentAgent` has it."""
 
     def __post_init__(self) -> None:
-        for name in ("n_units", "n_layers"):
-            if getattr(self, name) < 1:
+        for name in ("n_units", "n_layers", "top_units"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.top_units is not None and self.n_layers == 1:
+            raise InputError(f"top_units is {self.top_units} and n_layers 1; give the one layer's size as n_units.")
         if self.initial not in INITIAL:
             hint = nearest(str(self.initial), list(INITIAL))
             raise InputError(f"initial is {self.initial!r}; allowed are {list(INITIAL)}.{hint}")
@@ -161,6 +166,7 @@ class Recurrent(Network):
             reward_levels=reward_levels,
             n_units=self.n_units,
             n_layers=self.n_layers,
+            top_units=self.top_units,
             inputs=self.inputs,
             learned_start=self.learned_start,
             recurrent=self.recurrent,

@@ -8,6 +8,7 @@ REINFORCE with advantages :math:`A`, the discounted return minus a baseline fitt
 part of the agent's state: each episode begins with the trained :math:`\theta` and has fast weights of its own.
 """
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -68,6 +69,10 @@ class Plastic(Network):
     n_context : int
         0: all weights are fast. Above: only so many inputs beside the observation, which begin as 0 in each episode
         (CAVIA: Zintgraf et al. 2019).
+    least_sd : float
+        What the SD of a continuous action never falls below; 0 for no such floor. An inner step is the larger the
+        smaller the SD, and gradients of first order do not know it: without a floor the SD shrinks until steps
+        overshoot. (``min_std`` in rllab, where it is 1e-6.)
 
     Raises
     ------
@@ -84,6 +89,7 @@ class Plastic(Network):
     discount: float = 0.99
     baseline: str = "linear"
     n_context: int = 0
+    least_sd: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("adapt_after", 1), ("n_adaptations", 0), ("trial_steps", 1), ("n_context", 0)):
@@ -93,6 +99,8 @@ class Plastic(Network):
             raise InputError(f"layers is {self.layers}; each has at least 1 unit.")
         if not self.step_sizes or any(not (size > 0 and math.isfinite(size)) for size in self.step_sizes):
             raise InputError(f"step_sizes is {self.step_sizes}; there is one at least, each above 0 and finite.")
+        if not (self.least_sd >= 0 and math.isfinite(self.least_sd)):
+            raise InputError(f"least_sd is {self.least_sd}; it must be at least 0 and finite.")
         if not 0 <= self.discount <= 1:
             raise InputError(f"discount is {self.discount}; it must be at least 0 and at most 1.")
         if self.baseline not in BASELINES:
@@ -148,7 +156,9 @@ class PlasticAgent(Agent):
             last = i == len(settings.layers)
             scale = (0.1 if last else 1.0) / math.sqrt(max(n_in, 1))  # near-uniform choice to begin with
             self.start[f"weight_{i}"] = nn.Parameter(scale * torch.randn(n_in, n_out))
-            self.start[f"bias_{i}"] = nn.Parameter(torch.zeros(n_out))
+            # units of one sign and size at the origin would leave an inner step little to work on there
+            bias = torch.zeros(n_out) if last else (2 * torch.rand(n_out) - 1) / math.sqrt(max(n_in, 1))
+            self.start[f"bias_{i}"] = nn.Parameter(bias)
         if n_axes:
             self.start["log_sd"] = nn.Parameter(torch.zeros(n_axes))
         sizes = torch.tensor(settings.step_sizes).log()
@@ -173,7 +183,10 @@ class PlasticAgent(Agent):
         last = len(self.settings.layers)
         out = torch.baddbmm(weights[f"bias_{last}"][:, None], x, weights[f"weight_{last}"])
         if self.n_axes:
-            out = torch.cat([out, weights["log_sd"][:, None].expand_as(out)], -1)
+            log_sd = weights["log_sd"]
+            if self.settings.least_sd:
+                log_sd = log_sd.clamp(min=math.log(self.settings.least_sd))
+            out = torch.cat([out, log_sd[:, None].expand_as(out)], -1)
         return out, x
 
     def adapted(self, weights: Weights, lived: Lived, n_before: int, *, order: int = 1) -> Weights:
@@ -236,6 +249,12 @@ class PlasticAgent(Agent):
         weights = {f"fast_{name}": x.detach() for name, x in self.fresh(n_episodes).items()}
         none = self.log_step_size.new_zeros(n_episodes, dtype=torch.int64)
         return weights | self._room(n_episodes) | {"time": none}
+
+    def frozen(self) -> "PlasticAgent":
+        """The same agent, sharing its trained weights, which takes no inner steps."""
+        other = copy.copy(self)
+        other.settings = dataclasses.replace(self.settings, n_adaptations=0)
+        return other
 
     def _room(self, n_episodes: int) -> State:
         n = self.settings.adapt_after * self.settings.trial_steps

@@ -34,6 +34,8 @@ class RecurrentAgent(Agent):
         The rewards that can occur, if the previous reward is to be given one-hot.
     n_units, n_layers : int
         Units of each layer, and layers, of which each reads the one below it.
+    top_units : int, optional
+        Units of the last layer, if they are not as many.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What the network is given; leaving out ``"reward"`` is the no-reward ablation.
     learned_start : bool
@@ -64,6 +66,7 @@ class RecurrentAgent(Agent):
         reward_levels: tuple[float, ...] = (),
         n_units: int = 48,
         n_layers: int = 1,
+        top_units: int | None = None,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
@@ -80,7 +83,7 @@ class RecurrentAgent(Agent):
         check_inputs(inputs, n_features)
         self.recurrent, self.kind = recurrent, core
         self.n_actions, self.n_steps, self.inputs = n_actions, n_steps, tuple(inputs)
-        self.n_units, self.n_layers = n_units, n_layers
+        self.n_units, self.sizes = n_units, [*[n_units] * (n_layers - 1), top_units or n_units]
         self.encoder = encoder.build(shape) if encoder else None
         self.kept = ("inputs",) if isinstance(encoder, Frozen) else ()
         n_features = encoder.n_features if encoder else n_features
@@ -91,25 +94,24 @@ class RecurrentAgent(Agent):
             "time": 1,
         }
         self.n_inputs = sum(widths[name] for name in self.inputs)
-        self.core = CELLS[core](self.n_inputs, n_units)
-        self.above = nn.ModuleList(CELLS[core](n_units, n_units) for _ in range(n_layers - 1))
+        self.core = CELLS[core](self.n_inputs, self.sizes[0])
+        self.above = nn.ModuleList(CELLS[core](n_units, size) for size in self.sizes[1:])
         for cell in (self.core, *self.above):
             initialise(cell, initial)
             remember(cell, longest_memory)
-        self.head = nn.Linear(n_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
+        self.head = nn.Linear(self.sizes[-1], (n_axes or n_actions) + 1)  # the policy's rows, then the value's
         self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
-        layers = (n_layers,) if n_layers > 1 else ()
         self.carried = ("hidden", "cell") if core == "lstm" else ("hidden",)
-        self.start = nn.Parameter(torch.zeros(len(self.carried), *layers, n_units), requires_grad=learned_start)
-        self.records = dict.fromkeys(self.carried, ("layer", "unit") if layers else ("unit",))
+        self.start = nn.Parameter(torch.zeros(len(self.carried), sum(self.sizes)), requires_grad=learned_start)
+        self.records = dict.fromkeys(self.carried, ("unit",))
         self.register_buffer("reward_levels", torch.tensor(reward_levels), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
-        """State of the core at the start of an episode, (episode, unit), or (episode, layer, unit); steps passed."""
-        start = self.start[:, None].expand(-1, n_episodes, *self.start.shape[1:])
+        """State at the start of an episode: of the core (episode, unit), first layer first; and steps passed."""
+        start = self.start[:, None].expand(-1, n_episodes, -1)
         return dict(zip(self.carried, start, strict=True)) | {"time": start.new_zeros(n_episodes)}
 
     def encode(self, observation: Tensor, action: Tensor, reward: Tensor, time: Tensor) -> Tensor:
@@ -146,13 +148,18 @@ class RecurrentAgent(Agent):
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
-        if self.n_layers == 1:
+        if not self.above:
             return self._of(self.core(inputs, self._into([state[name] for name in self.carried])))
-        layers = []
-        for i, cell in enumerate((self.core, *self.above)):
-            layers.append(self._of(cell(inputs, self._into([state[name][:, i] for name in self.carried]))))
+        before, layers = self._by_layer(state), []
+        for cell, parts in zip((self.core, *self.above), before, strict=True):
+            layers.append(self._of(cell(inputs, self._into(parts))))
             inputs = layers[-1]["hidden"]
-        return {name: torch.stack([layer[name] for layer in layers], 1) for name in self.carried}
+        return {name: torch.cat([layer[name] for layer in layers], -1) for name in self.carried}
+
+    def _by_layer(self, state: State) -> list[list[Tensor]]:
+        """What is carried, layer by layer."""
+        parts = [state[name].split(self.sizes, -1) for name in self.carried]
+        return [list(layer) for layer in zip(*parts, strict=True)]
 
     def _into(self, parts: list[Tensor]) -> tuple[Tensor, ...] | Tensor:
         return tuple(parts) if self.kind == "lstm" else parts[0]
@@ -162,14 +169,14 @@ class RecurrentAgent(Agent):
 
     def _top(self, hidden: Tensor) -> Tensor:
         """The hidden state that the head reads, (..., unit)."""
-        return hidden if self.n_layers == 1 else hidden[..., -1, :]
+        return hidden[..., -self.sizes[-1] :]
 
     def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
         """Answer a segment in one call of torch's own LSTM or GRU; see `Agent.sequence`.
 
-        What is to be recorded beyond the top layer's hidden state is not among what torch returns, and takes the loop.
+        What is to be recorded beyond the hidden state is not among what torch returns, and takes the loop.
         """
-        if set(log) - {"hidden"} or (log and self.n_layers > 1):
+        if set(log) - {"hidden"}:
             return super().sequence(segment, state, log)
         n_steps, n_episodes = segment.reward.shape
         passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
@@ -182,26 +189,26 @@ class RecurrentAgent(Agent):
         else:  # every step is the first of its episode
             each = self._step(inputs.flatten(0, 1), self.begin(n_steps * n_episodes))
             steps = {name: x.unflatten(0, (n_steps, n_episodes)) for name, x in each.items()}
-            hidden, after = self._top(steps["hidden"]), {name: x[-1] for name, x in steps.items()}
-        out = self.head(hidden)
+            hidden, after = steps["hidden"], {name: x[-1] for name, x in steps.items()}
+        out = self.head(self._top(hidden))
         after["time"] = state["time"] + n_steps
         return Output(self._policy(out), self._value(out), after, {"hidden": hidden} if log else {})
 
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """The top layer's hidden state after every step, and the core's state after the last."""
-        cells = (self.core, *self.above)
-        weights = [x for cell in cells for x in (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)]
-        layer_first = [
-            (state[name][None] if self.n_layers == 1 else state[name].movedim(1, 0)).contiguous()
-            for name in self.carried
-        ]
-        how = (weights, True, self.n_layers, 0.0, self.training, False, False)
-        if self.kind == "lstm":
-            hidden, *last = torch.lstm(inputs, layer_first, *how)
-        else:
-            hidden, *last = torch.gru(inputs, layer_first[0], *how)
-        after = {n: x[0] if self.n_layers == 1 else x.movedim(0, 1) for n, x in zip(self.carried, last, strict=True)}
-        return hidden, after
+        """The hidden state after every step, and the core's state after the last."""
+        hidden, last = [], []
+        for cell, parts in zip((self.core, *self.above), self._by_layer(state), strict=True):
+            weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+            how = (weights, True, 1, 0.0, self.training, False, False)
+            before = [x[None].contiguous() for x in parts]
+            if self.kind == "lstm":
+                inputs, *after = torch.lstm(inputs, before, *how)
+            else:
+                inputs, *after = torch.gru(inputs, before[0], *how)
+            hidden.append(inputs)
+            last.append([x[0] for x in after])
+        joined = [torch.cat(parts, -1) for parts in zip(*last, strict=True)]
+        return torch.cat(hidden, -1), dict(zip(self.carried, joined, strict=True))
 
 
 class LSTMAgent(RecurrentAgent):

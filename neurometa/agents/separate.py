@@ -26,8 +26,8 @@ class SeparateActorCritic(Agent):
 
     Parameters
     ----------
-    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, learned_start, recurrent, encoder,
-    initial, longest_memory
+    observation_shape, n_actions, n_steps, core, reward_levels, n_units, n_layers, top_units, learned_start, recurrent,
+    encoder, initial, longest_memory
         As for `RecurrentAgent`, for each of the two; reward levels are the critic's alone.
     inputs : tuple of {"observation", "action", "reward", "time"}
         What both are given; to the actor ``"reward"`` is the prediction error.
@@ -45,6 +45,7 @@ class SeparateActorCritic(Agent):
         reward_levels: tuple[float, ...] = (),
         n_units: int = 48,
         n_layers: int = 1,
+        top_units: int | None = None,
         inputs: tuple[str, ...] = INPUTS,
         learned_start: bool = False,
         recurrent: bool = True,
@@ -65,6 +66,7 @@ class SeparateActorCritic(Agent):
                 reward_levels=levels,
                 n_units=n_units,
                 n_layers=n_layers,
+                top_units=top_units,
                 inputs=inputs,
                 learned_start=learned_start,
                 recurrent=recurrent,

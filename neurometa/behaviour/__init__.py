@@ -22,6 +22,7 @@ from neurometa.behaviour.switching import switch_curve
 from neurometa.behaviour.targets import targets
 from neurometa.behaviour.two_step_rpe import reference_rpes
 from neurometa.behaviour.volatility import block_learning_rate, sliding_learning_rate
+from neurometa.behaviour.walk_volatility import walk_volatility
 from neurometa.fitting import (
     aic,
     bic,
@@ -87,5 +88,6 @@ __all__ = [
     "targets",
     "value_before_goal",
     "volatility_regression",
+    "walk_volatility",
     "win_stay_lose_shift",
 ]

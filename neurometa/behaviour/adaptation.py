@@ -93,7 +93,7 @@ def known_world(trials: xr.Dataset) -> xr.DataArray:
         goal = trials.goal_cell.isel(trial=0, drop=True) if "trial" in trials.goal_cell.dims else trials.goal_cell
         away = gridworld.DISTANCE[goal.values.astype(int)]
         worth = gridworld.GOAL_REWARD * (gridworld.HORIZON - away + 1) + gridworld.STEP_REWARD * (away - 1)
-        return xr.DataArray(worth.astype(float), dims="episode")
+        return xr.DataArray(worth.astype(float), dims=goal.dims)
     if "reward_prob" in trials and not set(BEYOND_PROBABILITY) & set(trials.data_vars):
         return trials.reward_prob.max("arm")
     raise InputError(

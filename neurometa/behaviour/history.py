@@ -8,7 +8,7 @@ from scipy import special
 
 from neurometa.behaviour import logistic
 from neurometa.behaviour.encodings import ENCODINGS, INDICES, TERMS, encode
-from neurometa.behaviour.sessions import Sessions, arrange, refuse_other_rewards
+from neurometa.behaviour.sessions import Sessions, arrange, rewarded_or_not
 from neurometa.errors import InputError, nearest
 
 PENALTIES = (None, "ridge", "firth")
@@ -109,7 +109,7 @@ def history_regression(
             "predicted choice needs so many before it."
         )
     if encoding != "lau-glimcher":
-        refuse_other_rewards(sessions, f"the encoding {encoding!r}")
+        sessions = rewarded_or_not(sessions, f"the encoding {encoding!r}")
     fits, n_predicted, names = _fit(sessions, encoding, n_lags, burn_in, penalty, ridge)
     return _describe(sessions, fits, n_predicted, names, encoding, n_lags, penalty, ridge, burn_in)
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
+from neurometa import dataset
 from neurometa.behaviour.held_out_history import of_history
 from neurometa.behaviour.performance import mean_interval
 from neurometa.behaviour.switching import switch_curve
@@ -15,6 +16,7 @@ from neurometa.fitting.folds import split
 from neurometa.models import (
     TWO_STEP_MODELS,
     ChoiceKernel,
+    CompareToThreshold,
     Equations,
     Forgetting,
     ForgettingChoiceKernel,
@@ -27,7 +29,7 @@ from neurometa.models import (
     TwoLearningRates,
 )
 
-Predictor = Callable[[xr.Dataset], xr.DataArray]  # what `split` returned -> probability of each option
+Predictor = Callable[[xr.Dataset], held_out.Predicted]  # from what `split` returned
 
 LEARNERS: Mapping[str, type[Equations]] = {
     "rescorla-wagner": RescorlaWagner,
@@ -39,6 +41,7 @@ LEARNERS: Mapping[str, type[Equations]] = {
     "choice-kernel": ChoiceKernel,
     "rescorla-wagner-choice-kernel": RescorlaWagnerChoiceKernel,
     "forgetting-choice-kernel": ForgettingChoiceKernel,
+    "compare-to-threshold": CompareToThreshold,
     "latent-state": LatentState,
     "kalman-filter": KalmanFilter,
     **{kind.__name__: kind for kind in TWO_STEP_MODELS},
@@ -46,6 +49,7 @@ LEARNERS: Mapping[str, type[Equations]] = {
 SLOW = ("latent-state", "kalman-filter")  # climbed without a compiled loop: minutes where a subject has many trials
 OTHERS: Mapping[str, Predictor] = {"bias": held_out.of_bias, "history": of_history}
 KNOWN = [*OTHERS, *LEARNERS]
+N_PLAYS = 5  # times that each model plays all sessions, for its generated curve
 OWN = "own policy"  # of the agent that made the choices
 CLASSICAL, NETWORK, CEILING = "classical", "network", "ceiling"
 
@@ -59,6 +63,7 @@ def predict(
     unseen: str | None = None,
     beside: Mapping[str, Predictor] | None = None,
     level: float = 0.95,
+    seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> xr.Dataset:
     """Predict each session's choices by models fitted to the others, and set the models side by side.
@@ -73,9 +78,11 @@ def predict(
     n_folds, cluster, unseen
         As of `neurometa.fitting.folds.split`.
     beside : mapping of str to callable, optional
-        Other predictors by name, such as networks: from what `split` returned to the probability of each option.
+        Other predictors by name, such as networks: from what `split` returned to `held_out.Predicted`.
     level : float
         Coverage of the intervals, in (0, 1).
+    seed : int
+        Fixes the choices that are generated.
     progress : callable, optional
         Is told the name of each model before it is fitted.
 
@@ -89,7 +96,10 @@ def predict(
           by subject, or by session where there is one subject (the attribute ``unit`` says which), with Student's
           interval;
         - ``log_likelihood`` (nats, summed) and ``n_trials``; ``p_switch`` over ``model``, ``outcome`` and
-          ``run_length``, that of the model ``observed`` being of the choices themselves, the others' one step ahead;
+          ``run_length``, that of ``observed`` being of the choices themselves, the others' one step ahead;
+        - ``p_switch_generated`` likewise, of choices that each model generates by itself in the same worlds, where
+          the trials hold ``reward_prob`` of every arm and rewards of 0 and 1 (the attribute ``generated`` says why
+          not); NaN for what cannot play;
         - the coordinates ``kind`` (classical, network, or ceiling: the agent's own policy where it was logged) and
           ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
           ``left_out`` (models that the trials do not allow, and why).
@@ -108,14 +118,16 @@ def predict(
     own = held_out.own_policy(trials)
     everyone: dict[str, Predictor] = {**chosen, **(beside or {})}
     if own is not None:
-        everyone[OWN], kinds[OWN] = (lambda held: own), CEILING
-    scored, curves = {}, {"observed": switch_curve(held)}
+        everyone[OWN], kinds[OWN] = (lambda held: held_out.Predicted(own)), CEILING
+    world, why_not = _world(trials, held)
+    scored, curves, anew = {}, {"observed": switch_curve(held)}, {"observed": switch_curve(held)}
     for name, predictor in everyone.items():
         if progress is not None:
             progress(name)
-        prob = predictor(held)
+        prob, play = predictor(held)
         scored[name] = held_out.scores(prob, held)
         curves[name] = switch_curve(held, prob)
+        anew[name] = _generated(play, world, seed) if play and world is not None else 0 * anew["observed"] + np.nan
     index = xr.DataArray(np.array(list(scored), dtype=object), dims="model", name="model")
     found = _compared(xr.concat(list(scored.values()), index), [kinds[name] for name in scored], level)
     names = xr.DataArray(np.array(list(curves), dtype=object), dims="switcher", name="switcher")
@@ -125,9 +137,38 @@ def predict(
     ]
     found = found.assign_coords(learner=("model", np.array(learner, dtype=object)))
     found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
+    found["p_switch_generated"] = xr.concat(list(anew.values()), names).p_switch
     about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
     told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-    return found.assign_attrs(about, left_out=told, verdict=verdict(found))
+    return found.assign_attrs(about, left_out=told, verdict=verdict(found), generated=why_not or f"{N_PLAYS} times")
+
+
+def _world(trials: xr.Dataset, held: xr.Dataset) -> tuple[xr.Dataset | None, str]:
+    """``reward_prob`` of the trials that were played, one after the other, and ``valid``; or why it is not known."""
+    if "reward_prob" not in trials or not {"trial", "arm"} <= set(trials.reward_prob.dims):
+        return None, "not known: the trials hold no reward_prob of every arm"
+    for name, why in dataset.BEYOND_PROBABILITY.items():
+        if name in trials:
+            return None, f"not known: {why}"
+    made = dataset.played(held).transpose("episode", "trial").values
+    if not np.isin(held.reward.broadcast_like(held.choice).transpose("episode", "trial").values[made], (0, 1)).all():
+        return None, "not known: rewards are not 0 and 1"
+    pays = trials.reward_prob if "episode" in trials.reward_prob.dims else trials.reward_prob.expand_dims(episode=1)
+    pays = pays.transpose("episode", "trial", "arm").values
+    order = np.argsort(~made, axis=1, kind="stable")  # as networks and curves see them: missed trials taken out
+    pays = np.where(np.isfinite(pays), pays, 0.0)
+    packed = np.take_along_axis(np.broadcast_to(pays, (*made.shape, pays.shape[-1])), order[..., None], 1)
+    valid = np.take_along_axis(made, order, 1)
+    return xr.Dataset(
+        {"reward_prob": (("episode", "trial", "arm"), packed), "valid": (("episode", "trial"), valid)}
+    ), ""
+
+
+def _generated(play: held_out.Play, world: xr.Dataset, seed: int) -> xr.Dataset:
+    """The curve of choices that a model makes by itself."""
+    rng = np.random.default_rng(seed)
+    every = [play(world.reward_prob, rng) for _ in range(N_PLAYS)]
+    return switch_curve(xr.concat(every, "play").assign(valid=world.valid))
 
 
 def _chosen(models: Sequence[str] | None, held: xr.Dataset) -> tuple[dict[str, Predictor], dict[str, str]]:

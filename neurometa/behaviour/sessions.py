@@ -1,5 +1,6 @@
 """Trials as an analysis of sequences sees them: episodes in groups, with what cannot count taken out."""
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -204,8 +205,10 @@ def _kept(trials: xr.Dataset, transitions: bool) -> xr.Dataset:
     return whole.assign(reward=whole.reward.where(made, 0.0))
 
 
-def refuse_other_rewards(sessions: Sessions, purpose: str) -> None:
-    """Raise unless every trial paid 0 or 1, so that rewarded and unrewarded are plain.
+def rewarded_or_not(sessions: Sessions, purpose: str) -> Sessions:
+    """Return sessions whose rewards are 1 (rewarded) and 0 (unrewarded).
+
+    Where just two values occur, one above 0 and one not, such as -1 and 1, which is which is plain; a warning says it.
 
     Raises
     ------
@@ -214,8 +217,15 @@ def refuse_other_rewards(sessions: Sessions, purpose: str) -> None:
     """
     seen = np.unique(sessions.reward[sessions.choice >= 0])
     if np.isin(seen, (0.0, 1.0)).all():
-        return
-    if set(seen) <= {-1.0, 0.0, 1.0} and -1.0 in seen:
+        return sessions
+    if len(seen) == 2 and seen[0] <= 0 < seen[1]:
+        warnings.warn(
+            f"'reward' is {seen[0]:g} or {seen[1]:g}: {seen[1]:g} counts as rewarded, {seen[0]:g} as unrewarded. "
+            "To say so yourself, recode it, e.g. trials['reward'] = (trials.reward > 0) * 1.0.",
+            stacklevel=3,
+        )
+        return sessions._replace(reward=(sessions.reward > 0).astype(float))
+    if set(seen) <= {-1.0, 0.0, 1.0}:
         shown = ", ".join(f"{x:g}" for x in seen)
         raise InputError(
             f"'reward' is {shown}, where {purpose} needs 1 (rewarded) or 0 (unrewarded); recode it, e.g. "

@@ -8,7 +8,7 @@ simulation 4).
 import numpy as np
 import xarray as xr
 
-from neurometa.behaviour.sessions import Sessions, arrange, refuse_other_rewards
+from neurometa.behaviour.sessions import Sessions, arrange, rewarded_or_not
 from neurometa.errors import InputError
 
 OUTCOMES = ("rewarded", "unrewarded")
@@ -43,7 +43,8 @@ def stay_probability(
     Parameters
     ----------
     trials : Dataset
-        ``choice`` (of the first stage, 0 or 1, -1 where missed), ``reward`` (0 or 1) and
+        ``choice`` (of the first stage, 0 or 1, -1 where missed), ``reward`` (0 or 1; or two other values, one
+        above 0 and one not, which is told by a warning) and
         ``common`` (bool) over ``trial``, perhaps ``episode``, and any other dims; without ``episode``
         they are one. A ``second_choice`` of -1 marks a trial as missed.
     by : str, optional
@@ -96,7 +97,7 @@ def stay_probability(
         raise InputError(f"n_bootstrap is {n_bootstrap}; it must be 1 or more.")
     pool = (cluster,) if cluster in trials.dims and cluster != "episode" else ()
     sessions = arrange(trials, by=by, pool=pool, cluster=cluster, transitions=True)
-    refuse_other_rewards(sessions, "a stay probability")
+    sessions = rewarded_or_not(sessions, "a stay probability")
     n_pairs, n_stays = (by_cluster(each, sessions) for each in count(sessions))
     rng = np.random.default_rng(seed)
     shape = (*n_pairs[0].shape[:1], sessions.n_groups)

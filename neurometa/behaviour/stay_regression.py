@@ -10,7 +10,7 @@ from scipy import optimize, special
 from scipy.special import expit
 
 from neurometa.behaviour import logistic
-from neurometa.behaviour.sessions import Sessions, arrange, refuse_other_rewards
+from neurometa.behaviour.sessions import Sessions, arrange, rewarded_or_not
 from neurometa.behaviour.stay import by_cluster, count
 from neurometa.errors import InputError
 
@@ -68,7 +68,7 @@ def stay_regression(
         raise InputError(f"ridge is {ridge}; it must be above 0.")
     pool = (cluster,) if cluster in trials.dims and cluster != "episode" else ()
     sessions = arrange(trials, by=by, pool=pool, cluster=cluster, transitions=True)
-    refuse_other_rewards(sessions, "a stay regression")
+    sessions = rewarded_or_not(sessions, "a stay regression")
     n_pairs, n_stays = (by_cluster(each, sessions) for each in count(sessions))
     parts = [_robust(pairs, stays, penalty, ridge) for pairs, stays in zip(n_pairs, n_stays, strict=True)]
     found = {name: np.stack([part[name] for part in parts], 1) for name in parts[0]}
@@ -137,7 +137,7 @@ def stay_mixed(trials: xr.Dataset, *, group: str = "subject") -> xr.Dataset:
     """
     pool = (group,) if group in trials.dims and group != "episode" else ()
     sessions = arrange(trials, by=None, pool=pool, cluster=group, transitions=True)
-    refuse_other_rewards(sessions, "a stay regression")
+    sessions = rewarded_or_not(sessions, "a stay regression")
     (pairs,), (stays,) = (by_cluster(each, sessions) for each in count(sessions))
     parts = [_mixed(n.reshape(-1, 4), k.reshape(-1, 4)) for n, k in zip(pairs, stays, strict=True)]
     found = {name: np.stack([part[name] for part in parts])[:, None] for name in parts[0]}

@@ -18,15 +18,16 @@ import typer
 from neurometa import analysis
 from neurometa.analysis.record import ACTIVITY, BEHAVIOUR, FIT
 from neurometa.cli import plain, process
-from neurometa.cli.modules import MODULES, import_all, named_first
+from neurometa.cli.modules import MODULES, named_first
 from neurometa.cli.process import Interrupted
 from neurometa.errors import InputError
+from neurometa.modules import import_all
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 COMMANDS = {  # by what one wants to do; analyses join by their records
     "Make runs": ("list", "train", "sweep", "rollout", "baselines"),
-    "Bring data": ("import", "export"),
+    "Bring data": ("import", "export", "clamp"),
     FIT: ("fit", "groups", "models"),
     BEHAVIOUR: (),
     ACTIVITY: (),
@@ -58,7 +59,7 @@ def make_app() -> typer.Typer:
 
 def _before(modules: MODULES = None) -> None:
     """Do what every command needs before it runs."""
-    import_all(modules)
+    import_all(modules or ())
 
 
 def _find(name: str, one: analysis.Analysis | None) -> tuple[Callable[..., None], str]:

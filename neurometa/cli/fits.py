@@ -32,7 +32,7 @@ def start_of(text: str | None) -> Any:
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
-    """Print what a fit warns of as a line on stderr, once."""
+    """Print what an analysis warns of as a line on stderr, once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         yield

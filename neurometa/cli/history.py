@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fits import noted
 from neurometa.cli.options import JSON, By, Penalty, Trials
 from neurometa.cli.printing import number, reasons, say, say_json, table, tell_reasons
 from neurometa.cli.saving import save_beside
@@ -35,16 +36,17 @@ def history(
 
     trials = dataset.open_run(run)
     alone = by == "episode"
-    result = behaviour.history_regression(
-        trials,
-        encoding,
-        n_lags=lags,
-        by=None if alone else by,
-        pool=() if alone else "episode",
-        penalty=penalty,
-        ridge=ridge,
-        burn_in=burn_in,
-    )
+    with noted():
+        result = behaviour.history_regression(
+            trials,
+            encoding,
+            n_lags=lags,
+            by=None if alone else by,
+            pool=() if alone else "episode",
+            penalty=penalty,
+            ridge=ridge,
+            burn_in=burn_in,
+        )
     file = save_beside(result, trials, run, "history.nc")
     _tell(result, file, as_json=as_json)
 

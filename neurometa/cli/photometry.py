@@ -145,7 +145,7 @@ def _draw(found: Any, path: Path) -> Path:
         fig, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names), 2.1), squeeze=False, layout="constrained")
         for ax, name in zip(axes[0], names, strict=True):
             plotting.coefficient_bands(ax, found, name)
-        axes[0][-1].legend(loc="upper right")
+        fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
         with replacing(path) as temporary:
             fig.savefig(temporary, format="png", dpi=200)
         plt.close(fig)

@@ -31,7 +31,7 @@ def predict(
     unseen: Annotated[
         str | None, typer.Option(help="subject: hold out whole subjects.", show_default="sessions")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Fixes the weights that networks begin with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Fixes the first weights of networks, and generated choices.")] = 0,
     as_json: JSON = False,
 ) -> None:
     """Predict choices that no model has seen.
@@ -58,6 +58,7 @@ def predict(
             n_folds=folds,
             cluster=cluster,
             unseen=unseen,
+            seed=seed,
             beside={name: partial(_predict, settings, name, found_networks) for name, settings in networks.items()},
             progress=lambda name: show(next(count), name),
         )
@@ -82,10 +83,11 @@ def _settings(name: str, seed: int) -> Any:
 
 def _predict(settings: Any, name: str, kept: dict[str, Any], held: Any) -> Any:
     """Predict by networks, and keep them."""
-    from neurometa.training.choices import fit_networks
+    from neurometa.fitting.held_out import Predicted
+    from neurometa.training.choices import fit_networks, play_networks
 
     prob, kept[name] = fit_networks(settings, held)
-    return prob
+    return Predicted(prob, partial(play_networks, kept[name], held))
 
 
 def _tell(found: Any, file: Path, networks: dict[str, tuple[int, int]], as_json: bool) -> None:

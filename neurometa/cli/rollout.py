@@ -35,9 +35,7 @@ def rollout(
     perturbation: Annotated[
         str, typer.Option(metavar="NAME", help="Perturb the actor's prediction errors, e.g. block-risky-reward.")
     ] = "",
-    lesion: Annotated[
-        str, typer.Option(metavar="HOW", help="Reset the recurrent state every trial, or silence it every step.")
-    ] = "",
+    lesion: Annotated[str, typer.Option(metavar="HOW", help="What is cut: reset, silence, freeze or no-reward.")] = "",
     film: Annotated[int, typer.Option(help="How many episodes to film, as film-0.gif and so on.")] = 0,
     activity: Annotated[bool, typer.Option(help="Log hidden and cell state, most of the file.")] = True,
     assignments: Assignments = None,

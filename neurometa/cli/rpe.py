@@ -48,6 +48,10 @@ def _tell(found: Any, file: Path, *, as_json: bool) -> None:
             x = found[f"{name}{ending}"].sel(where)
             told[name] = {str(which): float(x.sel(regressor=which).mean()) for which in found.regressor.values}
         record[part] = told
+    each = found.r_squared_each.sel(reference=["model-based", "model-free"])
+    record["each"] = {
+        str(name): [float(x) for x in each.sel(reference=name).quantile([0, 0.5, 1])] for name in each.reference.values
+    }
     if as_json:
         say_json(record)
         return
@@ -63,6 +67,8 @@ def _tell(found: Any, file: Path, *, as_json: bool) -> None:
         x = record[part]
         both = ", ".join(f"{name} {number(x['coef'][name])} ± {number(x['se'][name], 2)}" for name in ROWS)
         say(f"Regression on both, {part}: {both}; the two share r² {x['r_squared_between']:.2f}.")
+    shown = ", ".join(f"{name} {x[1]:.3f} ({x[0]:.3f} to {x[2]:.3f})" for name, x in record["each"].items())
+    say(f"r² of each episode by itself, median and range: {shown}.")
     for note in {record[part]["note"] for part in parts} - {""}:
         say(f"No estimate where {note}.")
     x = record["both events"]

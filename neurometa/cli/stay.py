@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.fits import noted
 from neurometa.cli.options import JSON, By, Penalty, Trials
 from neurometa.cli.printing import interval, number, reasons, say, say_json, table, tell_reasons
 from neurometa.cli.saving import save_beside
@@ -28,8 +29,9 @@ def stay(
     from neurometa import behaviour, dataset
 
     trials = dataset.open_run(run)
-    result = behaviour.stay_probability(trials, by=by, cluster=cluster)
-    found = behaviour.stay_regression(trials, by=by, cluster=cluster, penalty=penalty)
+    with noted():
+        result = behaviour.stay_probability(trials, by=by, cluster=cluster)
+        found = behaviour.stay_regression(trials, by=by, cluster=cluster, penalty=penalty)
     result = result.merge(found.rename({name: f"regression_{name}" for name in found.data_vars}))
     result.attrs["penalty"] = found.attrs["penalty"]
     file = save_beside(result, trials, run, "stay.nc")

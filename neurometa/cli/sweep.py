@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurometa.cli.modules import asked_for
 from neurometa.cli.options import JSON, Assignments
 from neurometa.cli.printing import bar, interval, number, say, say_json, table
 from neurometa.cli.process import Interrupted
@@ -60,20 +61,21 @@ def sweep(
     folder = out or Path("sweeps") / experiment
     given = (draws, draw, seeds, seed, assignments, episodes)
     _table(folder, experiment, given)
-    again = f"neurometa sweep {experiment} --out {folder}"
+    own = asked_for()
+    again = " ".join(["neurometa", *(f"--import {name}" for name in own), f"sweep {experiment} --out {folder}"])
     if row is not None:
         sweeps.train_row(folder, row)
         _say(as_json, {"row": row, "run": str(sweeps.row_folder(folder, row))}, f"Row {row} is done.")
         return
     left = sweeps.unfinished(folder)
     if slurm and left:
-        _write_script(folder, sweeps.slurm_script(folder, hours=hours), len(left), again, as_json=as_json)
+        _write_script(folder, sweeps.slurm_script(folder, hours=hours, modules=own), len(left), again, as_json=as_json)
         return
     started = time.monotonic()
     try:
         with _watched(folder, quiet=as_json):
             where = backend or ("dask" if scheduler else "loky")
-            sweeps.train(folder, backend=where, n_jobs=jobs, scheduler=scheduler)
+            sweeps.train(folder, backend=where, n_jobs=jobs, scheduler=scheduler, modules=own)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(f"Go on with: {again}") from interrupt
     result = sweeps.collect(folder, top=top)

@@ -100,6 +100,39 @@ def readout(
     return _within(known, trials).mean("trial")
 
 
+def rate_with_volatility(
+    result: xr.Dataset, *, trials: Sequence[int], played: Callable[[], xr.Dataset], given: str | None = None
+) -> xr.DataArray:
+    """Within each episode, correlation of the effective learning rate with the ideal observer's volatility.
+
+    With `given`, what a polynomial of degree 4 of that variable explains over all trials is taken out of both first.
+    """
+    rate, believed = (_within(x, trials) for x in (result.learning_rate, behaviour.walk_volatility(played())))
+    rate, believed = xr.broadcast(rate, believed.transpose(*rate.dims))
+    known = rate.notnull() & believed.notnull()
+    both = [np.where(known, each.values, np.nan) for each in (rate, believed)]
+    if given is not None:
+        at = _within(result[given], trials).transpose(*rate.dims).values[known.values]
+        powers = np.vander((at - at.mean()) / at.std(), 5)
+        for each in both:
+            own = each[known.values]
+            each[known.values] = own - powers @ np.linalg.lstsq(powers, own, rcond=None)[0]
+    first, second = (xr.DataArray(each, dims=rate.dims) for each in both)
+    return xr.corr(first, second, "trial")
+
+
+def rate_with_drift(result: xr.Dataset, *, trials: Sequence[int], played: Callable[[], xr.Dataset]) -> xr.DataArray:
+    """Rank correlation, over episodes, of the mean effective learning rate of some trials with the drift's SD."""
+    mean = _within(result.learning_rate, trials).mean("trial")
+    return geometry.rank_order(mean, played().drift_sd.isel(trial=0))
+
+
+def attractor(result: xr.Dataset, *, inputs: Sequence[str]) -> xr.DataArray:
+    """Readout where the state stays under some inputs: the mean of the stable points."""
+    there = result.stable.astype(bool) & result.input.isin(list(inputs))
+    return result.readout.where(there).mean("point")
+
+
 def value(result: xr.Dataset, *, of: str, at: Labels | None = None) -> xr.DataArray:
     """One number of a result, at labels of its dims; the mean where several remain."""
     return result[of].sel(at).astype(float).mean()
@@ -131,6 +164,7 @@ MEASURES: dict[str, Callable[..., xr.DataArray]] = {
     for each in (
         *(regret, regret_per_trial, regret_end, suboptimal, reward, reward_per_trial, right, takes, risky, stay),
         *(end_point_order, readout, value, least, most, coding, coded),
+        *(rate_with_volatility, rate_with_drift, attractor),
     )
 }
 SHARES = ("suboptimal", "right", "takes", "risky", "stay", "readout", "coded")

@@ -11,6 +11,7 @@ Cells that cannot occur are not read.
 
 from collections.abc import Callable
 from functools import cache
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ Policy = list[np.ndarray]
 
 
 class Counts(NamedTuple):
-    """Wins and losses of both arms, arrays that broadcast to (n, w0, w1)."""
+    """Wins and losses of both arms, in every cell that can occur, or as arrays that broadcast to (n, w0, w1)."""
 
     wins0: np.ndarray
     losses0: np.ndarray
@@ -105,14 +106,13 @@ def bayes_optimal(prior: Prior, n_trials: int) -> tuple[Policy, float]:
     value : float
         Expected reward of the whole episode.
     """
+    from neurometa.exact.counts import backward, occurring  # numba: half a second to load, of which fits have no need
+
     worth = np.zeros((n_trials + 1,) * 3)  # of what is to come, after the last trial
     policy = []
     for trial in reversed(range(n_trials)):
-        mean0, mean1 = prior.predict(_counts(trial))
-        choose0 = mean0 * (1 + worth[1:, 1:, :-1]) + (1 - mean0) * worth[1:, :-1, :-1]
-        choose1 = mean1 * (1 + worth[:-1, :-1, 1:]) + (1 - mean1) * worth[:-1, :-1, :-1]
-        policy.append(_prefer(choose0, choose1))
-        worth = np.maximum(choose0, choose1)
+        choose0, worth = backward(worth, *prior.predict(Counts(*occurring(trial))))
+        policy.append(choose0)
     return policy[::-1], float(worth.item())
 
 
@@ -148,15 +148,18 @@ def optimistic_thompson(n_trials: int, *, n_samples: int = 20) -> Policy:
     """
     if n_samples < 1:
         raise InputError(f"n_samples is {n_samples}; it must be at least 1.")
-    from scipy.stats import binom  # a second to load, of which fits have no need
+    need = (n_samples + 1) // 2  # an even number of votes, of which a tie goes either way, decides like one vote less
+    return [_first_to(need, prob.astype(float)).astype(np.float32) for prob in thompson(n_trials)]
 
-    half = n_samples / 2
-    votes = np.arange(n_samples + 1)
-    wins = np.where(votes == half, 0.5, votes > half)  # of arm 0, with so many votes
-    return [
-        sum(won * binom.pmf(k, n_samples, prob) for k, won in enumerate(wins) if won).astype(np.float32)
-        for prob in thompson(n_trials)
-    ]
+
+def _first_to(need: int, prob: np.ndarray) -> np.ndarray:
+    """Probability of `need` successes before as many failures, each with `prob`: a sum over the failures until then."""
+    failed = 1 - prob
+    total = np.zeros_like(prob)
+    for failures in reversed(range(need)):
+        total *= failed
+        total += comb(need - 1 + failures, failures)
+    return prob**need * total
 
 
 def ucb(n_trials: int, *, bonus: float = 1.0, prior: float = 0.0) -> Policy:
@@ -239,19 +242,14 @@ def evaluate(policy: Policy, prior: Prior) -> xr.DataArray:
     InputError
         An array of the policy has another shape.
     """
+    from neurometa.exact.counts import forward, occurring  # numba, as above
+
     prob, regret = np.ones((1, 1, 1)), []
     for trial, choose0 in enumerate(policy):
         check_shape(trial, choose0)
-        mean0, mean1 = prior.predict(_counts(trial))
-        first = prob * choose0
-        second = prob - first
-        won0, won1 = first * mean0, second * mean1
-        regret.append(prior.best - float(won0.sum() + won1.sum()))
-        prob = np.zeros((trial + 2,) * 3)
-        prob[1:, 1:, :-1] += won0
-        prob[1:, :-1, :-1] += first - won0
-        prob[:-1, :-1, 1:] += won1
-        prob[:-1, :-1, :-1] += second - won1
+        means = prior.predict(Counts(*occurring(trial)))
+        prob, earned = forward(prob, np.ascontiguousarray(choose0, dtype=float), *means)
+        regret.append(prior.best - earned)
     attrs = {"long_name": "cumulative regret", "units": "reward"}
     return xr.DataArray(np.cumsum(regret), dims="trial", name="regret", attrs=attrs)
 

@@ -45,6 +45,15 @@ def known_goal(distance: int | None = None) -> float:
     return float(_met_on(distance))
 
 
+def random_walk() -> float:
+    """Return of a trial, as a mean over goals, to who takes each of the five actions equally often."""
+    here, earned = np.eye(N_CELLS)[0], 0.0
+    for _ in range(HORIZON):
+        here = np.bincount(AFTER.ravel(), np.repeat(here, AFTER.shape[1]), N_CELLS) / AFTER.shape[1]
+        earned += STEP_REWARD + (GOAL_REWARD - STEP_REWARD) * here[FAR].mean()
+    return float(earned)
+
+
 def _met_on(step):
     """Return of a trial in which the goal is first met on a step, from 1 on; one beyond the last is never."""
     return GOAL_REWARD * (HORIZON + 1 - step) + STEP_REWARD * (step - 1)

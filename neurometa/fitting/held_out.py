@@ -1,7 +1,8 @@
 """How well choices are predicted that no model has seen: each fold by what was fitted to the others."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
@@ -11,14 +12,33 @@ from neurometa.errors import InputError
 from neurometa.fitting.fit import fit
 from neurometa.fitting.folds import train
 from neurometa.fitting.latents import latents, playable
+from neurometa.fitting.simulation import simulate
 from neurometa.models import Equations, Softmax
 
 N_STARTS = 4  # of the models that are climbed: many sessions leave few hills
 LEAST = 1e-12  # of a probability, so that one sure prediction that fails costs 28 nats and not all
 
+Play = Callable[[xr.DataArray, np.random.Generator], xr.Dataset]
 
-def of_model(model: type[Equations], held: xr.Dataset) -> xr.DataArray:
-    """Probability of each option before each trial, by a learning model fitted to the other folds.
+
+class Predicted(NamedTuple):
+    """What was fitted to the other folds makes of each fold.
+
+    Attributes
+    ----------
+    prob : DataArray
+        Probability of each option before each trial, in [0, 1], over ``episode``, ``trial`` and ``arm``.
+    play : callable or None
+        From reward probabilities (``episode``, ``trial``, ``arm``) and a generator to ``choice`` and ``reward`` that it
+        generates itself; None where it cannot.
+    """
+
+    prob: xr.DataArray
+    play: Play | None = None
+
+
+def of_model(model: type[Equations], held: xr.Dataset) -> Predicted:
+    """Predict each fold by a learning model fitted to the others.
 
     Each subject has parameters of its own, shared by all its sessions; where whole subjects are held out, all others
     share theirs. Values start anew in each episode.
@@ -32,8 +52,8 @@ def of_model(model: type[Equations], held: xr.Dataset) -> xr.DataArray:
 
     Returns
     -------
-    DataArray
-        In [0, 1], over ``episode``, ``trial`` and ``arm``.
+    Predicted
+        Its learners play where the model is one of arms.
 
     Raises
     ------
@@ -41,7 +61,7 @@ def of_model(model: type[Equations], held: xr.Dataset) -> xr.DataArray:
         The model does not allow such trials, or the other folds do not tell its parameters.
     """
     bare = held.drop_vars(["cluster", "fold"])
-    found = []
+    found, learners = [], []
     for fold in np.unique(held.fold):
         apart = train(held, fold).drop_vars(["cluster", "fold"])
         per, pool = (None, "episode") if held.attrs["unseen"] else ("subject", ())
@@ -54,8 +74,19 @@ def of_model(model: type[Equations], held: xr.Dataset) -> xr.DataArray:
         kind = model.of(cast(Mapping[str, Any], _told(fitted, model)))
         prob = latents(kind, test.drop_vars("subject")).choice_prob
         found.append(prob.rename(option="arm") if "option" in prob.dims else prob)
-    order = np.argsort(np.concatenate([np.flatnonzero(held.fold == fold) for fold in np.unique(held.fold)]))
-    return xr.concat(found, "episode").isel(episode=order).transpose("episode", "trial", "arm")
+        learners.append((out, kind))
+    order = np.argsort(np.concatenate([out for out, _ in learners]))
+    prob = xr.concat(found, "episode").isel(episode=order).transpose("episode", "trial", "arm")
+    return Predicted(prob, partial(_play, learners) if issubclass(model, Softmax) else None)
+
+
+def _play(
+    learners: list[tuple[np.ndarray, Equations]], reward_prob: xr.DataArray, rng: np.random.Generator
+) -> xr.Dataset:
+    """Let the learner of each fold play its episodes."""
+    played = [simulate(kind, reward_prob.isel(episode=rows), rng)[["choice", "reward"]] for rows, kind in learners]
+    order = np.argsort(np.concatenate([rows for rows, _ in learners]))
+    return xr.concat(played, "episode").isel(episode=order)
 
 
 def _told(fitted: xr.Dataset, model: type[Equations]) -> xr.Dataset:
@@ -68,8 +99,8 @@ def _told(fitted: xr.Dataset, model: type[Equations]) -> xr.Dataset:
     return fitted.assign(filled)
 
 
-def of_bias(held: xr.Dataset) -> xr.DataArray:
-    """Probability of each option by its count in the other folds plus one half; otherwise as `of_model`."""
+def of_bias(held: xr.Dataset) -> Predicted:
+    """Predict each option by its count in the other folds plus one half; otherwise as `of_model`."""
     made, choice = dataset.played(held).values, held.choice.values
     arms = np.arange(held.choice.attrs["n_options"])
     count = ((choice[..., None] == arms) & made[..., None]).sum(1)
@@ -80,7 +111,46 @@ def of_bias(held: xr.Dataset) -> xr.DataArray:
             others &= held.subject.values == held.subject.values[row]
         total = count[others].sum(0) + 0.5
         prob[row] = total / total.sum()
-    return xr.DataArray(prob, dims=("episode", "trial", "arm"))
+    return Predicted(xr.DataArray(prob, dims=("episode", "trial", "arm")), partial(_play_bias, prob[:, 0]))
+
+
+def _play_bias(prob: np.ndarray, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:
+    """Choose with the same probabilities (episode, arm) on every trial."""
+
+    def policy(t: int, choice: np.ndarray, reward: np.ndarray) -> np.ndarray:
+        return prob
+
+    return play(policy, reward_prob, rng)
+
+
+def play(
+    policy: Callable[[int, np.ndarray, np.ndarray], np.ndarray], reward_prob: xr.DataArray, rng: np.random.Generator
+) -> xr.Dataset:
+    """Generate choices among arms that pay 1 with given probabilities and else 0.
+
+    Parameters
+    ----------
+    policy : callable
+        From the trial (from 0), all ``choice`` and all ``reward`` (episode, trial), of which only those before it are
+        there yet, to the probability of each option (episode, arm).
+    reward_prob : DataArray
+        In [0, 1], over ``episode``, ``trial`` and ``arm``.
+    rng : Generator
+        Makes the choices and rewards.
+
+    Returns
+    -------
+    Dataset
+        ``choice`` and ``reward`` over ``episode`` and ``trial``.
+    """
+    pays = reward_prob.transpose("episode", "trial", "arm").values
+    choice, reward = np.zeros(pays.shape[:2], np.int8), np.zeros(pays.shape[:2])
+    for t in range(pays.shape[1]):
+        share = policy(t, choice, reward).cumsum(-1)
+        choice[:, t] = (rng.random((len(pays), 1)) > share[:, :-1]).sum(-1)
+        reward[:, t] = rng.random(len(pays)) < pays[np.arange(len(pays)), t, choice[:, t]]
+    grain = ("episode", "trial")
+    return xr.Dataset({"choice": (grain, choice, {"n_options": pays.shape[-1]}), "reward": (grain, reward)})
 
 
 def own_policy(trials: xr.Dataset) -> xr.DataArray | None:

@@ -80,9 +80,13 @@ def value(points, fresh, chosen, reward):
 
 @compiled
 def scan(points, lower, upper, fresh, chosen, reward):
-    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`; their slopes are begun at."""
+    """Best slopes (point,) and log-likelihoods there, at `points` as for `value`.
+
+    The search for a slope begins at that of the point before, a neighbour of the grid, and at the first one's own.
+    """
     best, total, lead = np.empty(len(points)), np.empty(len(points)), np.empty(len(chosen))
     for i in range(len(points)):
         leads(fresh, chosen, reward, points[i, 0], points[i, 1], points[i, 3], lead)
-        best[i], total[i] = best_slope(lead, points[i, 2], lower, upper)
+        near = points[i, 2] if i == 0 else best[i - 1]
+        best[i], total[i] = best_slope(lead, near, lower, upper)
     return best, total

@@ -113,6 +113,8 @@ def starts(target: Target, n_starts: int, rng: np.random.Generator) -> np.ndarra
     if target.propose is not None:
         proposed = target.propose(target.lower, target.upper, (n_starts + 1) // 2)
     n_drawn = n_starts - len(proposed)
+    if not n_drawn:
+        return proposed
     points = draw(target, n_drawn * DRAWS, rng)
     best = target.density(points).reshape(n_drawn, DRAWS).argmax(1)
     drawn = points.reshape(n_drawn, DRAWS, len(target.lower))[np.arange(n_drawn), best]

@@ -15,6 +15,7 @@ from neurometa.models.base import Array, Equations, Model, Observer, Softmax, ch
 from neurometa.models.behrens import Behrens
 from neurometa.models.kalman import KalmanFilter, KalmanSoftmax
 from neurometa.models.latent_state import LatentState
+from neurometa.models.threshold import CompareToThreshold
 from neurometa.models.two_step import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, TwoStepModel
 
 MODELS: tuple[type[Model], ...] = (
@@ -25,6 +26,7 @@ MODELS: tuple[type[Model], ...] = (
     ChoiceKernel,
     RescorlaWagnerChoiceKernel,
     ForgettingChoiceKernel,
+    CompareToThreshold,
 )
 OBSERVERS: tuple[type[Observer], ...] = (Behrens,)
 FITTED_FROM_STARTS: tuple[type[Equations], ...] = (
@@ -43,6 +45,7 @@ __all__ = [
     "Array",
     "Behrens",
     "ChoiceKernel",
+    "CompareToThreshold",
     "Equations",
     "Forgetting",
     "ForgettingChoiceKernel",

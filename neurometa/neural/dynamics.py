@@ -37,8 +37,9 @@ def dynamics(
         What `fixed_points` returns, with ``score`` of each point in the plane of the two principal ``component`` of the
         states; ``path`` (``sample``, ``component``), states in it, and ``path_readout``; ``variance_explained``. For a
         network that chooses between two options also ``learning_rate`` (``episode``, ``trial``, see
-        `effective_learning_rate`), its mean ``binned_rate`` by ``binned_log_odds`` of the option chosen, and
-        ``reward_saliency`` and ``choice_saliency`` over ``lag``.
+        `effective_learning_rate`), before each trial the ``log_odds`` of the option chosen (nats), the rate's mean
+        ``binned_rate`` by ``binned_log_odds`` of that option, and ``reward_saliency`` and ``choice_saliency`` over
+        ``lag``.
 
     Raises
     ------
@@ -69,7 +70,10 @@ def dynamics(
         return found
     moved = effective_learning_rate(exported, trials)
     past = saliency(exported, trials, n_lags=n_lags)
-    found = found.assign(learning_rate=moved.learning_rate, reward_saliency=past.reward, choice_saliency=past.choice)
+    sign = 2 * np.asarray(trials.choice.values).reshape(moved.log_odds.shape) - 1
+    own = (moved.log_odds * sign).assign_attrs(long_name="log odds of the option chosen", units="nats")
+    found = found.assign(learning_rate=moved.learning_rate, log_odds=own)
+    found = found.assign(reward_saliency=past.reward, choice_saliency=past.choice)
     return found.assign(_by_log_odds(moved, trials))
 
 

@@ -69,9 +69,9 @@ def _descend(exported: Exported, steps: np.ndarray, states: np.ndarray, n_steps:
         if not len(active):
             break
         slope = exported.trial_jacobian(at[active], steps) - one
-        gradient = np.einsum("pij,pi->pj", slope, gap[active])
-        matrix = np.einsum("pij,pik->pjk", slope, slope) + damping[active, None, None] * one
-        new = at[active] - np.linalg.solve(matrix, gradient[..., None])[..., 0]
+        turned = slope.swapaxes(1, 2)
+        matrix = turned @ slope + damping[active, None, None] * one
+        new = at[active] - np.linalg.solve(matrix, turned @ gap[active][..., None])[..., 0]
         new_gap = exported.trial(new, steps) - new
         new_speed = 0.5 * (new_gap**2).sum(1)
         better = new_speed < speed[active]

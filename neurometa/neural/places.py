@@ -26,7 +26,7 @@ def places(
         A run in a maze: ``position`` and ``trial_index`` over ``episode`` and ``time``, ``goal`` over ``trial``, and
         the activity, which was logged over ``time``, too.
     name : str
-        ``"hidden"``, ``"cell"`` or another variable over ``time`` and ``unit``; several layers are read together.
+        ``"hidden"``, ``"cell"`` or another variable over ``time`` and ``unit``.
     every : int
         One step in so many is read: neighbouring steps are alike.
     n_folds, n_permutations, seed
@@ -51,9 +51,6 @@ def places(
     require(trials, **{name: (*grain, "unit")}, position=(*grain, "axis"), goal=("episode", "trial", "axis"))
     some = trials.isel(time=slice(None, None, every))
     activity = some[name]
-    if "layer" in activity.dims:
-        layers = range(activity.sizes["layer"])
-        activity = xr.concat([activity.isel(layer=i, drop=True) for i in layers], "unit")
     index = some.trial_index.astype(int)
     goal = some.goal.isel(trial=index)
     x, y = 0, 1

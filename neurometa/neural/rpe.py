@@ -129,7 +129,8 @@ def rpe_beside_references(
     -------
     Dataset
         ``rpe`` over ``event`` (NaN in the references where they have none), ``model_based`` and ``model_free``, and
-        all of `compare_rpes`; the settings are in the attrs.
+        all of `compare_rpes`; ``r_squared_each`` over ``episode`` and ``reference`` (model-based, model-free), of each
+        episode by itself, such as a person's; the settings are in the attrs.
 
     Raises
     ------
@@ -140,9 +141,23 @@ def rpe_beside_references(
     references = reference_rpes(trials, agent.attrs["discount"], learning_rate=learning_rate)
     found = compare_rpes(agent, references)
     whole = references.reindex(event=agent.event.values).merge(found.reindex(event=agent.event.values))
+    both = xr.concat([references.model_based, references.model_free], "reference")
+    each = _each(agent, both.sel(event=list(EVENTS))).assign_coords(reference=["model-based", "model-free"])
+    whole = whole.assign(r_squared_each=each.reindex(reference=whole.reference))
     return whole.assign(rpe=agent.drop_vars("step")).assign_attrs(
         references.attrs | {"terminal": agent.attrs["terminal"]}
     )
+
+
+def _each(agent: xr.DataArray, references: xr.DataArray) -> xr.DataArray:
+    """Squared correlation with each reference within each episode, both events pooled, without the last outcome."""
+    own = agent.sel(event=list(EVENTS)).reset_coords(drop=True)
+    references = references.reset_coords(drop=True)
+    played = (own.notnull() | references.notnull().any("reference")).any("event")
+    trial = xr.DataArray(np.arange(own.sizes["trial"]), dims="trial")
+    own = own.where((trial < trial.where(played).max("trial")) | (own.event != OUTCOME))
+    dims = ["trial", "event"]
+    return xr.corr(own, references, dims) ** 2
 
 
 def compare_rpes(agent: xr.DataArray, references: xr.Dataset, *, dim: str = "episode", seed: int = 0) -> xr.Dataset:

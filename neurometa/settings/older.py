@@ -33,6 +33,7 @@ _NETWORK = {
     "recurrent": True,
     "separate": False,
     "n_layers": 1,
+    "top_units": None,
     "encoder": None,
     "initial": "uniform",
     "value_unit": 1.0,

@@ -1,6 +1,7 @@
 """Rows of a sweep: train them unless that is done, play their evaluation episodes, and say how it went."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 
 from neurometa import behaviour, dataset, runs
 from neurometa.errors import InputError
+from neurometa.modules import import_all
 from neurometa.rollout import play
 from neurometa.storage import only_writer
 from neurometa.sweep.table import open_table, row_config, row_folder
@@ -24,7 +26,7 @@ def train_row(folder: Path, row: int) -> int:
     return train_rows(folder, [row])[0]
 
 
-def train_rows(folder: Path, rows: list[int]) -> list[int]:
+def train_rows(folder: Path, rows: list[int], modules: Sequence[str] = ()) -> list[int]:
     """Train rows of a sweep side by side, score them, and return their numbers; those that are done are left alone.
 
     Killed at any moment they go on where they stopped and end in the same bits, here or on another machine, and
@@ -36,12 +38,15 @@ def train_rows(folder: Path, rows: list[int]) -> list[int]:
         The sweep.
     rows : list of int
         Counted from 0; several must be of one shape: see `a2c.companies`.
+    modules : sequence of str
+        Modules to import first, by name, e.g. those that register environments.
 
     Raises
     ------
     InputError
-        There is no such row, another process is training it, or it cannot be written.
+        There is no such row, another process is training it, it cannot be written, or a module cannot be imported.
     """
+    import_all(modules)
     torch.set_num_threads(1)  # processes are side by side; small networks gain nothing from more
     table = open_table(folder)
     left = [row for row in rows if not (row_folder(folder, row) / SCORE).exists()]

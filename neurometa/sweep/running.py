@@ -4,7 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
@@ -28,6 +28,7 @@ def train(
     backend: str = "loky",
     n_jobs: int | None = None,
     scheduler: str = "",
+    modules: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Train every row of a sweep that is not done.
@@ -46,6 +47,8 @@ def train(
         Processes of this machine; by default one per core.
     scheduler : str
         Address of a Dask scheduler, e.g. ``"tcp://10.0.0.1:8786"``; by default Dask workers of this machine.
+    modules : sequence of str
+        Modules that each worker imports first, by name, e.g. those that register environments.
     progress : callable, optional
         Called with the number of each row that is done.
 
@@ -70,7 +73,8 @@ def train(
     with only_writer(folder), _workers(backend, n_jobs, scheduler) as parallel:
         while left := unfinished(folder):
             try:
-                for rows in parallel(delayed(train_rows)(folder, rows) for rows in _groups(folder, left, n_jobs)):
+                groups = _groups(folder, left, n_jobs)
+                for rows in parallel(delayed(train_rows)(folder, group, tuple(modules)) for group in groups):
                     deaths = 0
                     for row in rows:
                         if progress is not None:

@@ -2,13 +2,14 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from neurometa.sweep.collecting import unfinished
 from neurometa.sweep.table import open_table
 
 
-def slurm_script(folder: Path, *, hours: float = 4.0, at_once: int = 100) -> str:
+def slurm_script(folder: Path, *, hours: float = 4.0, at_once: int = 100, modules: Sequence[str] = ()) -> str:
     """Write the text of an ``sbatch`` script that trains every row which is not done.
 
     Each task is a process of its own, so that nothing needs to stay alive on the login node, and a task that
@@ -22,6 +23,8 @@ def slurm_script(folder: Path, *, hours: float = 4.0, at_once: int = 100) -> str
         Time limit of a row.
     at_once : int
         Rows that may run at the same time.
+    modules : sequence of str
+        Modules that each task imports first, by name; they are also looked for in the folder one stands in now.
 
     Returns
     -------
@@ -30,8 +33,9 @@ def slurm_script(folder: Path, *, hours: float = 4.0, at_once: int = 100) -> str
     """
     table, folder = open_table(folder), Path(folder).absolute()
     minutes = max(1, round(60 * hours))
+    first = [word for name in modules for word in ("--import", name)]
     command = shlex.join(
-        [sys.executable, "-m", "neurometa.cli", "sweep", table["experiment"], "--out", str(folder), "--row"]
+        [sys.executable, "-m", "neurometa.cli", *first, "sweep", table["experiment"], "--out", str(folder), "--row"]
     )
     return f"""#!/bin/bash
 #SBATCH --job-name={shlex.quote("sweep-" + table["experiment"])}
@@ -40,6 +44,7 @@ def slurm_script(folder: Path, *, hours: float = 4.0, at_once: int = 100) -> str
 #SBATCH --mem=2G
 #SBATCH --time={minutes // 60:02}:{minutes % 60:02}:00
 #SBATCH --output={folder / "slurm-%a.log"}
+#SBATCH --chdir={shlex.quote(str(Path.cwd()))}
 set -euo pipefail
 export OMP_NUM_THREADS=1
 exec {command} "$SLURM_ARRAY_TASK_ID"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from neurometa import evidence
 from neurometa.errors import InputError
 from neurometa.tables import cells, lines
 from neurometa.tables.coding import MOST_OPTIONS, canonical
@@ -78,6 +79,38 @@ def by_session(
             return None, [], []
         return said, [f"options by session from {name!r}: {_shown(said)}."], []
     return _from_choices(grid, choice, highest, n_options)
+
+
+def refuse_other_options(table: cells.Table, grid: Grid, choice: np.ndarray, options: list[str]) -> None:
+    """Raise where sessions chose among options of other names or codes, none among all.
+
+    Raises
+    ------
+    InputError
+        They did, beyond chance; if no two sets overlap, with the line that gives them the same numbers.
+    """
+    k, made = len(options), choice >= 0
+    n = np.zeros((len(grid.n_trials), k), int)
+    np.add.at(n, (grid.episode[made], choice[made]), 1)
+    n = n[n.sum(1) > 0]
+    seen = n > 0
+    sets = list(dict.fromkeys(map(tuple, seen.tolist())))
+    size = {sum(each) for each in sets}
+    often = (n.sum(1) >= evidence.ENOUGH).all() and (np.where(seen, n, 2) >= 2).all()
+    if k < 3 or len(sets) < 2 or len(size) > 1 or size == {1} or not often:
+        return
+    shared = n.sum(0) / np.maximum((n.sum(1)[:, None] * seen).sum(0), 1)  # how often it is chosen where it is
+    if ((1 - shared[None]) ** n.sum(1)[:, None] > LEAST)[~seen].any():
+        return
+    named = [[label for label, there in zip(options, each, strict=True) if there] for each in sets]
+    shown = ", others among ".join(" and ".join(each) for each in named[:3])
+    apart = sum(map(len, named)) == k
+    coded = {label: i for each in named for i, label in enumerate(each)}
+    line = f"type {lines.coding('choice', coded)}" if apart else "import these sessions apart (--where)"
+    raise InputError(
+        f"{table.source}: some sessions chose among {shown}, and none among all {k}; if these are the same options "
+        f"under other names, {line}; if all were on offer in each, {lines.options(k)}."
+    )
 
 
 def _from_choices(

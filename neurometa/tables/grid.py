@@ -1,5 +1,6 @@
 """Which episode, and which trial in it, every row is."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from neurometa import dataset
 from neurometa.errors import InputError
-from neurometa.tables import cells
+from neurometa.tables import cells, lines
 
 
 class Grid(NamedTuple):
@@ -131,8 +132,22 @@ def _trial_numbers(table: cells.Table, column: str) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         came = cells.as_text(table.frame[column][row])
-        raise InputError(f"{table.place(row, column)}: {came!r} is no number, so the order of the trials is unknown.")
+        how = "; write it without commas" if re.fullmatch(r"\d{1,3}(,\d{3})+", came) else ""
+        raise InputError(
+            f"{table.place(row, column)}: {came!r} is no number, so the order of the trials is unknown{how}."
+        )
+    parted = np.flatnonzero(number != np.round(number))
+    if parted.size and number.max() > 100 and all(_thousands(table.frame[column].iloc[row]) for row in parted):
+        came = cells.as_text(table.frame[column].iloc[parted[0]])
+        raise InputError(
+            f"{table.place(parted[0], column)}: {came!r} stands among whole numbers, as where points part thousands; "
+            "write trial numbers without."
+        )
     return number
+
+
+def _thousands(cell: object) -> bool:
+    return isinstance(cell, str) and bool(re.fullmatch(r"\d{1,3}(\.\d{3})+", cell.strip()))
 
 
 def _refuse_repeats(
@@ -148,12 +163,30 @@ def _refuse_repeats(
         for role in ("trial", "episode", "subject")
         if role in columns
     )
-    finer = "a finer column" if "episode" in columns else "the column"
+    where = f"{table.source}, {table.unit}s {table.rows[one]} and {table.rows[other]}: {trial} occurs twice"
+    same = bool((table.frame.iloc[before[twice]].to_numpy() == table.frame.iloc[after[twice]].to_numpy()).all())
+    if same:
+        raise InputError(f"{where} ({twice.size:,} such pairs), to the last cell; delete the rows that are copies.")
     raise InputError(
-        f"{table.source}, {table.unit}s {table.rows[one]} and {table.rows[other]}: {trial} occurs twice "
-        f"({twice.size:,} such pairs); if trials count anew in each session, name {finer} that tells sessions apart "
-        "(episode=...)."
+        f"{where} ({twice.size:,} such pairs); if trials count anew in each session, {_told_by(table, columns)}."
     )
+
+
+def _told_by(table: cells.Table, columns: dict[str, str]) -> str:
+    """How the table itself tells apart the rows that share a session and a number, if one of its columns does."""
+    taken = [columns[role] for role in ("subject", "trial") if role in columns]
+    session = columns.get("episode")
+    for name in table.frame.columns:
+        if name in columns.values() or not 2 <= table.frame[name].nunique() <= len(table.frame) / 2:
+            continue
+        if not table.frame.duplicated([*taken, name]).any():
+            return f"{name!r} tells them apart: type {lines.column('episode', name)}"
+        if session and not table.frame.duplicated([*taken, session, name]).any():
+            return (
+                f"{name!r} tells them apart within {session!r}: write both into one column, and name it as the session "
+                "(episode=...)"
+            )
+    return f"name {'a finer column' if session else 'the column'} that tells sessions apart (episode=...)"
 
 
 def _disorder(column: str, number: np.ndarray, episode: np.ndarray, against: str = "") -> list[str]:

@@ -11,13 +11,15 @@ from neurometa.errors import InputError
 from neurometa.tables import cells, lines
 
 ALWAYS = cells.EMPTY | {"-1", "miss", "missed", "missing", "omission", "omitted", "no choice", "no response", "timeout"}
-WORDS = """absent abort aborted didnotrespond early incomplete invalid keineantwort late misses na nan
+WORDS = """absent abort aborted breakfixation brokefixation fixationbreak fixbreak lapse nochoicemade
+    didnotrespond early incomplete invalid keineantwort late misses na nan
     nil noanswer nochoice nodecision nogo noinput nokey nokeypress nolick nonresponse none nopoke noreply noresp
     noresponse nothing notresponded null nr omit omissions omission omitted outoftime premature skip skipped slow
     timeout timedout tooearly toolate toolong tooslow unanswered undefined void withheld abortedtrial
     invalidtrial missedtrial miss missed missing norespond"""
 NORMAL = frozenset(WORDS.split())  # of entries without case, blanks and signs
 SIGNS = frozenset({"-", "--", "---", "?", "[]", "['']", "()", "#n/a", "n.a.", "n.r.", "n/r"})
+ERRORS = frozenset({"#value!", "#ref!", "#div/0!", "#name?", "#num!", "#null!", "inf", "-inf"})  # of spreadsheets
 MOST_OPTIONS = 127  # choices are int8
 SENTINELS = frozenset({-9, -88, -99, -999, -9999, 9, 88, 98, 99, 888, 999, 9999, 99999})
 
@@ -36,7 +38,7 @@ def is_word(text: str) -> bool:
     folded = text.casefold()
     if folded in ALWAYS:
         return True
-    if folded in SIGNS:
+    if folded in SIGNS | ERRORS:
         return True
     return re.sub(r"[\W_]", "", folded) in NORMAL
 
@@ -81,18 +83,24 @@ def rare_words(texts: Mapping[str, str], outcome: Mapping[str, np.ndarray]) -> l
     n = sum(len(outcome[text]) for text in texts if text in outcome)
     if len(texts) < 3 or n < evidence.ENOUGH:
         return []
-    told = []
-    for text in texts:
-        others = [each for each in sorted(texts) if each != text]
-        chance = evidence.chance_of_one_outcome(outcome[text], [outcome[each] for each in others])
-        least = len(outcome[text]) < 0.05 * n and chance < 1
-        if _no_option(outcome[text], n) and (least or chance < 0.1):
-            coded = {each: k for k, each in enumerate(others)} | {text: "missed"}
-            told.append(
-                f"choice {text!r} is rare ({len(outcome[text]):,} of {n:,}) and always has the same outcome; it is "
-                f"read as an option, but if it stands for a missed trial, type {lines.coding('choice', coded)}."
-            )
-    return told
+    return [_rare(text, sorted(texts), outcome, n) for text in texts if _may_be_none(text, sorted(texts), outcome, n)]
+
+
+def _may_be_none(text: str, options: list[str], outcome: Mapping[str, np.ndarray], n: int) -> bool:
+    """Whether an entry is so rare, and its outcome so much the same, that it is no sure option."""
+    mine = outcome[text]
+    chance = evidence.chance_of_one_outcome(mine, [outcome[each] for each in options if each != text])
+    return _no_option(mine, n) and ((len(mine) < 0.05 * n and chance < 1) or chance < 0.1)
+
+
+def _rare(text: str, options: list[str], outcome: Mapping[str, np.ndarray], n: int) -> str:
+    """The warning of such an entry."""
+    coded = {each: k for k, each in enumerate(each for each in options if each != text)} | {text: "missed"}
+    shown = text if cells.as_number(text) is not None else repr(text)
+    return (
+        f"choice {shown} is rare ({len(outcome[text]):,} of {n:,}) and always has the same outcome; it is read as an "
+        f"option, but if it stands for a missed trial, type {lines.coding('choice', coded)}."
+    )
 
 
 def odd_numbers(texts: Mapping[str, str], outcome: Mapping[str, np.ndarray]) -> list[str]:
@@ -147,9 +155,13 @@ def split_codes(
         if rest[-1] - start >= MOST_OPTIONS:
             why = f"beyond the options that are allowed, {start} ... {MOST_OPTIONS - 1 + start}"
         raise InputError(_ask(places, entry, outcome, rest[-1:], rest[:-1], why))
-    if rest and rest[0] == 0 and {1, 2} <= set(rest) and n >= evidence.ENOUGH:
-        return _zero(entry, outcome, places, witness, n)
-    return Reading([], [], [])
+    if len(rest) < 3 or n < evidence.ENOUGH:
+        return Reading([], [], [])
+    zero = rest[0] == 0 and {1, 2} <= set(rest)
+    first = _zero(entry, outcome, places, witness, n) if zero else Reading([], [], [])
+    options = [entry[k] for k in rest if k not in first.missed]
+    rare = [entry[k] for k in rest[zero:] if len(options) > 2 and _may_be_none(entry[k], options, outcome, n)]
+    return first._replace(warnings=[*first.warnings, *(_rare(text, options, outcome, n) for text in rare)])
 
 
 def _zero(
@@ -170,11 +182,7 @@ def _zero(
     if chance < evidence.UNLIKELY:
         raise InputError(_ask(places, entry, outcome, [0], rest, "never with another outcome than one"))
     if chance < 1 and len(mine) < evidence.RARE * n:
-        warning = (
-            f"choice 0 is rare ({len(mine):,} of {n:,}) and always has the same outcome; it is read as an option, but "
-            f"if it stands for a missed trial, type {lines.coding('choice', _shown(entry, rest, [0]))}."
-        )
-        return Reading([], [warning], [])
+        return Reading([], [_rare(entry[0], [entry[k] for k in sorted(entry)], outcome, n)], [])
     return Reading([], [], [])
 
 

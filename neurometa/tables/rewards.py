@@ -9,6 +9,8 @@ from neurometa import evidence
 from neurometa.errors import InputError
 from neurometa.tables import cells, lines
 from neurometa.tables.coding import canonical
+from neurometa.tables.grid import Grid
+from neurometa.tables.missed import SENTINELS, is_word
 
 PAID = frozenset(
     [
@@ -64,6 +66,7 @@ UNPAID = frozenset(
         "nil",
     ]
 )
+UNITS = re.compile(r"[$€£¥%]|[µu]l|ml|cents?|ct|pts?|points?", re.IGNORECASE)  # around a number
 LARGEST = 1e100  # a reward beyond this is a slip, and would overflow sums
 
 
@@ -84,7 +87,7 @@ def read_rewards(
     InputError
         An entry is no finite number, or is empty where a choice was made.
     """
-    reward, recoded = _paid(table, column, coding)
+    reward, recoded = _paid(table, column, coding, choice)
     empty = np.isnan(reward)
     lacking = np.flatnonzero(empty & (choice >= 0))
     if lacking.size:
@@ -98,10 +101,18 @@ def read_rewards(
     return reward, recoded, _odd(reward, choice)
 
 
-def _paid(table: cells.Table, column: str, coding: Mapping | None) -> tuple[np.ndarray, list[str]]:
-    """Rewards as they stand or are coded, NaN where empty."""
+def _paid(table: cells.Table, column: str, coding: Mapping | None, choice: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Rewards as they stand or are coded, NaN where empty, also in other words, on missed trials."""
     codes, texts = cells.labels(table.frame[column])
     filled = [text for text in texts if text.casefold() not in cells.EMPTY]
+    made = np.bincount(codes[choice >= 0], minlength=len(texts))
+    none = [text for text, n in zip(texts, made, strict=True) if text in filled and is_word(text) and not n]
+    if coding is None and none and len(none) < len(filled):
+        table = table._replace(
+            frame=table.frame.assign(**{column: table.frame[column].where(~_is(codes, texts, none))})
+        )
+        reward, recoded = _paid(table, column, None, choice)
+        return reward, [*recoded, f"reward {', '.join(map(repr, none))}, on missed trials alone, read as empty."]
     if coding is None and filled and all(text.casefold() in cells.TRUTH for text in filled):
         coding = {text: cells.TRUTH[text.casefold()] for text in filled}
     if coding is None:
@@ -128,6 +139,11 @@ def _paid(table: cells.Table, column: str, coding: Mapping | None) -> tuple[np.n
     return reward, [f"rewards {', '.join(moved)}."] if moved else []
 
 
+def _is(codes: np.ndarray, texts: list[str], some: list[str]) -> np.ndarray:
+    """Which rows hold one of some entries."""
+    return np.array([text in some for text in texts])[codes]
+
+
 def outcomes(table: cells.Table, column: str) -> np.ndarray:
     """What each row paid, for comparison only: a number, the number of its word, or NaN where empty."""
     reward, wrong = cells.numbers(table.frame[column])
@@ -139,24 +155,31 @@ def outcomes(table: cells.Table, column: str) -> np.ndarray:
 
 
 def _cure(filled: list[str], n_rows: int) -> str:
-    """Say what to type for words, or for decimal commas."""
-    commas = [text for text in filled if re.fullmatch(r"[+-]?\d+,\d+", text)]
-    if len(commas) == len([text for text in filled if not text.removeprefix("-").isdecimal()]) > 0:
+    """Say what to type for words, units, or for decimal commas."""
+    odd = [text for text in filled if cells.as_number(text) is None]
+    if odd and all(re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text) for text in odd):
+        return "; its commas part thousands or decimals: write it without, or read it in pandas and give the DataFrame"
+    if odd and all(re.fullmatch(r"[+-]?\d+,\d+", text) for text in odd):
         return "; its decimals have a comma: read it in pandas with decimal=',', and give the DataFrame"
-    words = list(dict.fromkeys(text for text in filled if cells.as_number(text) is None))
-    if not words or len(filled) > 6 or len(words) == n_rows:
+    if not odd or len(filled) > 6 or len(odd) == n_rows:
         return ""
     worth = {text: _worth(text) for text in filled}
-    if None in worth.values():
+    unknown = [text for text, value in worth.items() if value is None]
+    if not unknown:
+        worth = dict(sorted(worth.items(), key=lambda pair: pair[1] or 0))
+        return f"; type {lines.coding('reward', worth)}"
+    if len(unknown) == len(filled):
         worth = {text: k for k, text in enumerate(sorted(worth))}
         return f"; say what each is worth, e.g. {lines.coding('reward', worth)}"
-    return f"; type {lines.coding('reward', worth)}"
+    said = lines.coding("reward", worth | dict.fromkeys(unknown, 0))
+    return f"; if its row is no trial, delete it; else say what it is worth, e.g. {said}"
 
 
 def _worth(text: str) -> float | int | None:
-    """What a word for an outcome is worth, 1 or 0, if it is known."""
-    number = cells.as_number(text)
+    """What an entry is worth, if it is known: a number, also with its unit, a share for a percentage, or 1 or 0."""
+    number = cells.as_number(UNITS.sub("", text).strip()) if UNITS.search(text) else cells.as_number(text)
     if number is not None:
+        number = number / 100 if "%" in text else number
         return int(number) if number.is_integer() else number
     folded = re.sub(r"[\W_]", "", text.casefold())
     return 1 if folded in PAID else 0 if folded in UNPAID else None
@@ -171,6 +194,8 @@ def _odd(reward: np.ndarray, choice: np.ndarray) -> list[str]:
             "rewards are -1 and 1, but learning models start their values at 0.5, between 0 and 1; "
             f"give {lines.coding('reward', {'-1': 0, '1': 1})} before fitting."
         )
+    elif sentinel := _sentinel(made):
+        told.append(sentinel)
     elif made.size and (made.min() < 0 or made.max() > 1):
         told.append(
             f"rewards run from {made.min():g} to {made.max():g}, but learning models start their values at 0.5, "
@@ -185,3 +210,29 @@ def _odd(reward: np.ndarray, choice: np.ndarray) -> list[str]:
         how = "; if choices were made there, say what their entries mean with choice_coding" if telling else ""
         told.append(f"{n:,} missed trials carry a reward, which is kept{how}.")
     return told
+
+
+def _sentinel(made: np.ndarray) -> str:
+    """Warn of a number that stands for none in many tables, rare and far from all other rewards; else empty."""
+    levels, n = np.unique(made, return_counts=True)
+    for level, count in zip(levels, n, strict=True):
+        others = np.abs(levels[levels != level])
+        if level in SENTINELS and abs(level) > 9 and count < 0.1 * made.size and abs(level) > 5 * others.max(initial=1):
+            return (
+                f"the reward {level:g} ({count:,} of {made.size:,}) is far from all others, as a code for none is, and "
+                "counts as it stands; if it is one, mark the choice of its rows as missed (-1)."
+            )
+    return ""
+
+
+def running_total(reward: np.ndarray, choice: np.ndarray, grid: Grid) -> list[str]:
+    """Warn of rewards that never fall within any session, though they rise: the sum of all so far."""
+    order = np.lexsort((grid.position, grid.episode))
+    order = order[choice[order] >= 0]
+    rise = np.diff(reward[order])[np.diff(grid.episode[order]) == 0]
+    if rise.size < evidence.ENOUGH or (rise < 0).any() or (rise > 0).mean() < 0.1 or np.unique(reward[order]).size < 8:
+        return []
+    return [
+        "rewards never fall from one trial to the next, as a running total does; if they are one, take differences "
+        "within each session."
+    ]

@@ -30,6 +30,9 @@ FIRST = frozenset(
 TIMES = "starttime trialstart trialstarttime trialonset trialonsettime timeelapsed"
 REQUIRED = ("choice", "reward")
 EXACT = {"subject": ("subject", "agent"), "episode": ("session", "episode")}  # what `to_frame` calls these columns
+DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|20\d{6})([ T_]\d{1,2}[:h-]?\d{2}.*)?"
+)
 FEW = 10  # rows below which nothing is said of a column whose entries are all different
 
 
@@ -131,6 +134,8 @@ def settle(
         A subject or session that was named is different in every row.
     """
     recoded, warnings = [], []
+    if "subject" in guessed and "episode" not in columns and named.get("episode") is None:
+        recoded += _dates(table, columns, guessed)
     for role in ("subject", "episode"):
         name = columns.get(role)
         if name is None or not _alone(table, columns, role):
@@ -151,8 +156,22 @@ def settle(
             f"trials count on through {name!r}, so all its blocks are one session; if values should start anew in "
             f"each, type {lines.column('episode', name)}."
         )
-    warnings += [told for role in ("subject", "episode") if role in columns for told in _spelling(table, columns[role])]
+    others = [name for name in table.frame.columns if name not in columns.values() and _names_groups(table, name)]
+    labelled = [columns[role] for role in ("subject", "episode") if role in columns]
+    warnings += [told for name in [*labelled, *others] for told in _spelling(table, name)]
     return recoded, warnings
+
+
+def _dates(table: cells.Table, columns: dict[str, str], guessed: list[str]) -> list[str]:
+    """Take a column of dates that is called like a subject as the session, which it tells."""
+    name = columns["subject"]
+    texts = cells.labels(table.frame[name])[1]
+    if len(texts) < 2 or not all(DATE.fullmatch(text) for text in texts):
+        return []
+    columns["episode"] = columns.pop("subject")
+    guessed[guessed.index("subject")] = "episode"
+    return [f"{name!r} holds dates, so it tells sessions, of one subject; if it names subjects, type "
+            f"{lines.column('subject', name)}."]  # fmt: skip
 
 
 def _alone(table: cells.Table, columns: dict[str, str], role: str) -> bool:
@@ -180,17 +199,27 @@ def _runs_on(table: cells.Table, columns: dict[str, str]) -> bool:
     return bool(same.any() and (step[same] > 0).all() and np.median(step[same]) <= 2)
 
 
+def _names_groups(table: cells.Table, name: str) -> bool:
+    """Whether a column holds a few words, such as genotypes."""
+    some = table.frame[name].iloc[:: max(1, len(table.frame) // 500)].astype(str)
+    return (
+        bool(some.str.contains(r"[^\W\d_]").any()) and some.nunique() <= FEW and 2 <= table.frame[name].nunique() <= FEW
+    )
+
+
 def _spelling(table: cells.Table, name: str) -> list[str]:
-    """Warn of labels that differ only in case or blanks."""
+    """Warn of labels that differ only in case or blanks, or are one number."""
     codes, texts = cells.labels(table.frame[name])
     n, told = np.bincount(codes, minlength=len(texts)), []
     first: dict[str, int] = {}
     for k, text in enumerate(texts):
-        other = first.setdefault(re.sub(r"\s", "", text.casefold()), k)
+        number = cells.as_number(text)
+        other = first.setdefault(re.sub(r"\s", "", text.casefold()) if number is None else str(number), k)
         if other != k:
+            how = "differ only in case or blanks" if number is None else "are the same number"
             told.append(
-                f"{name!r} has {texts[other]!r} ({n[other]:,} rows) and {text!r} ({n[k]:,}), which differ only in case "
-                "or blanks and are read as two; if they are one, write them alike."
+                f"{name!r} has {texts[other]!r} ({n[other]:,} rows) and {text!r} ({n[k]:,}), which {how} and are read "
+                "as two; if they are one, write them alike."
             )
     if len(told) > 3:
         told = [*told[:3], f"{name!r} has {len(told) - 3:,} more such pairs."]

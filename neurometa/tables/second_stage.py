@@ -125,8 +125,8 @@ def _read_second(table: cells.Table, column: str, coding: Mapping | None, stage:
     elif 3 <= len(filled) <= 4 and state is not None:
         value = _within(entries, filled, state)
         second = entries.spread(value)
-    elif state is None and 3 <= len(filled) <= 4 and set(filled) <= {"0", "1", "2", "3", "4"}:
-        first = 0 if "0" in filled else 1
+    elif state is None and 3 <= len(filled) <= 4 and (set(filled) <= {"0", "1", "2", "3", "4"} or _in_a_row(filled)):
+        first = int(filled[0]) if _in_a_row(filled) else 0 if "0" in filled else 1
         if first + 3 < int(filled[-1]):
             raise InputError(_second_line(entries, filled))
         value = {text: (int(text) - first) % 2 for text in filled}
@@ -134,8 +134,12 @@ def _read_second(table: cells.Table, column: str, coding: Mapping | None, stage:
         stage.found["second_state"] = entries.spread({text: (int(text) - first) // 2 for text in filled})
         pairs = f"{first} and {first + 1} as state 0, {first + 2} and {first + 3} as state 1"
         stage.recoded.append(f"second-stage states from {column!r}, {pairs}.")
-    elif guessed:
-        return  # no second stage: nothing says where the first choice led
+    elif guessed:  # no second stage: nothing says where the first choice led
+        stage.warnings.append(
+            f"{column!r} is called like a second-stage choice, but no column says in which state it was made, so it is "
+            "not read; if the task has two stages, name that column with second_state=... (--second-state COLUMN)."
+        )
+        return
     else:
         raise InputError(_second_line(entries, filled))
     second = np.where(state < 0, -1, second).astype(np.int8) if state is not None else second
@@ -145,6 +149,11 @@ def _read_second(table: cells.Table, column: str, coding: Mapping | None, stage:
     none = int(((stage.choice >= 0) & (second < 0)).sum())
     if none:
         stage.recoded.append(f"no second choice on {none:,} trials with a first one, which two-step fits leave out.")
+
+
+def _in_a_row(filled: list[str]) -> bool:
+    """Whether entries are four whole numbers that follow on each other."""
+    return len(filled) == 4 and all(text.isdecimal() for text in filled) and int(filled[3]) - int(filled[0]) == 3
 
 
 def _within(entries: Entries, filled: list[str], state: np.ndarray) -> dict[str, int]:

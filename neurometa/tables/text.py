@@ -13,6 +13,7 @@ from neurometa.tables import cells, formulas
 
 SEPARATORS = ",\t;"
 MARKS = ("\ufeff", "ï»¿")  # byte order marks, the second as a program shows it that took UTF-8 for Latin-1
+NOTES = 50  # lines of notes above a header, at most
 DECIMALS = 10  # rows from which a column whose every fraction has a comma is read so
 
 
@@ -30,7 +31,13 @@ def read(path: Path, raw: bytes) -> cells.Table:
     if stated:
         text, n_above = text.partition("\n")[2].lstrip("\ufeff"), 1
         told.append(f"line 1, {stated.group(0)!r}, says how columns are parted and was left out.")
+    _refuse_markup(path, text)
+    text, n_noted = _without_notes(path, text)
+    n_above += n_noted
+    if n_noted:
+        told.append(f"{n_noted} lines of notes (#) above the header were left out.")
     head = text.lstrip("\n").partition("\n")[0]
+    _refuse_title(path, text, n_above)
     separator = stated.group(1) if stated else max(SEPARATORS, key=head.count)
     if separator not in head and "|" in head:
         separator = "|"
@@ -47,6 +54,9 @@ def read(path: Path, raw: bytes) -> cells.Table:
     frame = _parse(path, text, separator, widths[filled[0]])
     if formulas.MARKED.search(text):
         frame = formulas.plain(frame)
+    if len(filled) > 1 and separator == "|" and frame.iloc[filled[1]].str.fullmatch(r"\s*:?-*:?\s*").all():
+        filled = np.delete(filled, 1)
+        told.append("the line of dashes below the header was left out.")
     names = [_unmarked(name) for name in frame.iloc[filled[0]]]
     body = frame.iloc[filled[1:]].reset_index(drop=True)
     _refuse_header_again(path, body, names, lines[filled[1:]])
@@ -55,6 +65,40 @@ def read(path: Path, raw: bytes) -> cells.Table:
     return cells.Table(
         body.set_axis(names, axis=1), str(path), "line", lines[filled[1:]], len(widths) - len(filled), told=tuple(told)
     )
+
+
+def _refuse_markup(path: Path, text: str) -> None:
+    """Raise where a file is HTML, XML or JSON."""
+    for first, kind, reader in (
+        ("<", "HTML or XML", "read_html"),
+        ("{", "JSON", "read_json"),
+        ("[", "JSON", "read_json"),
+    ):
+        if text.lstrip().startswith(first):
+            raise InputError(f"{path} is {kind}, not a table; read it with pandas.{reader} and give the DataFrame.")
+
+
+def _without_notes(path: Path, text: str) -> tuple[str, int]:
+    """Text without the lines above the header that begin with # and hold no column's name, and how many they are."""
+    rows = text.split("\n", NOTES)
+    n = next((k for k, row in enumerate(rows) if not row.startswith("#")), 0)
+    only = n == 1 and any(row.count(mark) == rows[0].count(mark) > 0 for mark in SEPARATORS for row in rows[1:2])
+    return (text, 0) if not n or only else (text.split("\n", n)[n], n)
+
+
+def _refuse_title(path: Path, text: str, n_above: int) -> None:
+    """Raise where the first lines are no header: they have next to no cells, and all others many."""
+    rows = [row for row in text.split("\n", 30)[:30] if row.strip()]
+    for mark in SEPARATORS:
+        cells_of = [sum(bool(cell.strip()) for cell in row.split(mark)) for row in rows]
+        if len(rows) < 5 or min(cells_of[4:]) < 3:
+            continue
+        k = next(i for i, n in enumerate(cells_of) if n >= 3)
+        if 0 < k < 4 and 2 * max(cells_of[:k]) <= min(cells_of[4:]):
+            raise InputError(
+                f"{path}, line {n_above + 1}: {rows[0].strip(mark + ' ')[:60]!r} stands above the header; delete the "
+                "lines above the names of the columns."
+            )
 
 
 def _decode(path: Path, raw: bytes) -> tuple[str, list[str]]:

@@ -13,12 +13,12 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
-from neurometa.tables import arms, cells, roles, rows
+from neurometa.tables import arms, cells, roles, rows, set_apart
 from neurometa.tables.coding import MOST_OPTIONS, read_choices
 from neurometa.tables.files import FILE, open_table
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
-from neurometa.tables.rewards import outcomes, read_rewards
+from neurometa.tables.rewards import outcomes, read_rewards, running_total
 from neurometa.tables.second_stage import read_stage
 
 LOSSES = frozenset({"loss", "losses", "lose", "punishment", "cost"})
@@ -154,10 +154,13 @@ def read_trials(
         raise
     if found.n_files > 1 and "trial" not in columns:
         _refuse_run_on(found, grid)
-    doubts += rows.no_trials(found, columns, chosen)
+    doubts += rows.no_trials(found, columns, chosen) + set_apart.of_other_kinds(found, columns, where, chosen)
+    odd_rewards += running_total(paid, chosen, grid)
 
     further = _further_columns(found, columns, keep, stated=stated is not None)
     trials = _assemble(found, columns, further, grid, chosen, options, paid)
+    if choice_coding is None and n_options is None and stated is None:
+        arms.refuse_other_options(found, grid, chosen, options)
     each, told_arms, odd_arms = arms.by_session(found, columns, grid, chosen, len(options), given=n_options is not None)
     if each is not None:
         trials = trials.assign_coords(n_options=("episode", each, {"long_name": "options of the session"}))

@@ -1,6 +1,6 @@
 """Tasks: distributions of episodes, as frozen settings and a pure step."""
 
-from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit
+from neurometa.tasks.bandit import DependentBandit, IndependentBandit, InformativeBandit, ScarceBandit
 from neurometa.tasks.base import State, Task
 from neurometa.tasks.fixation import Fixation
 from neurometa.tasks.foraging import Foraging
@@ -42,6 +42,7 @@ __all__ = [
     "RestlessBandit",
     "Reversal",
     "RiskySafe",
+    "ScarceBandit",
     "State",
     "TabularMDP",
     "Task",

@@ -24,16 +24,8 @@ def _pay(prob: Tensor, action: Tensor, rng: Rng) -> Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class IndependentBandit(Task):
-    """Arms whose reward probabilities are drawn independently, uniform on [0, 1].
-
-    Parameters
-    ----------
-    n_trials : int
-        Trials in an episode.
-    n_arms : int
-        Number of arms.
-    """
+class _SteadyBandit(Task):
+    """Arms that keep their reward probabilities for an episode; how they are drawn is the tasks' own."""
 
     n_trials: int = 100
     n_arms: int = 2
@@ -49,10 +41,6 @@ class IndependentBandit(Task):
         """Number of arms."""
         return self.n_arms
 
-    def begin(self, n_episodes, rng):
-        """Draw each arm's reward probability."""
-        return {"reward_prob": uniform(rng, n_episodes, self.n_arms)}
-
     def step(self, state, action, step, rng):
         """Pay 1 with the chosen arm's probability; nothing moves."""
         return _pay(state["reward_prob"], action, rng), state
@@ -63,7 +51,55 @@ class IndependentBandit(Task):
 
 
 @dataclasses.dataclass(frozen=True)
-class DependentBandit(Task):
+class IndependentBandit(_SteadyBandit):
+    """Arms whose reward probabilities are drawn independently, uniform on [0, 1].
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in an episode.
+    n_arms : int
+        Number of arms.
+    """
+
+    def begin(self, n_episodes, rng):
+        """Draw each arm's reward probability."""
+        return {"reward_prob": uniform(rng, n_episodes, self.n_arms)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ScarceBandit(_SteadyBandit):
+    """Arms as those of `IndependentBandit`, but that pay seldom: a test of what was learned where they pay more.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in an episode.
+    n_arms : int
+        Number of arms.
+    highest_prob : float
+        Reward probabilities are uniform on [0, `highest_prob`].
+
+    Raises
+    ------
+    InputError
+        A setting is outside its range.
+    """
+
+    highest_prob: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.highest_prob <= 1:
+            raise InputError(f"highest_prob is {self.highest_prob}; it must be above 0 and at most 1.")
+
+    def begin(self, n_episodes, rng):
+        """Draw each arm's reward probability."""
+        return {"reward_prob": self.highest_prob * uniform(rng, n_episodes, self.n_arms)}
+
+
+@dataclasses.dataclass(frozen=True)
+class DependentBandit(_SteadyBandit):
     """One arm, drawn at random, pays with probability p; every other pays with 1 - p.
 
     With two arms these are the anti-correlated bandits of Wang et al. 2016, p1 = 1 - p2.
@@ -78,25 +114,15 @@ class DependentBandit(Task):
         p ~ U(0, 1), or p = .9, .75, .6.
     """
 
-    n_trials: int = 100
-    n_arms: int = 2
     difficulty: str = "uniform"
 
-    latents = {"reward_prob": ("arm",)}
-    repeats = True
-
     def __post_init__(self) -> None:
-        check_sizes(self.n_trials, self.n_arms)
+        super().__post_init__()
         if self.difficulty not in DIFFICULTIES:
             allowed = list(DIFFICULTIES)
             raise InputError(
                 f"difficulty is {self.difficulty!r}; allowed are {allowed}.{nearest(str(self.difficulty), allowed)}"
             )
-
-    @property
-    def n_actions(self) -> int:
-        """Number of arms."""
-        return self.n_arms
 
     def begin(self, n_episodes, rng):
         """Draw the odd arm and p."""
@@ -105,14 +131,6 @@ class DependentBandit(Task):
         drawn = uniform(rng, n_episodes, 1) if p is None else torch.full((n_episodes, 1), p, device=rng.device)
         prob = (1 - drawn).expand(-1, self.n_arms).clone()
         return {"reward_prob": prob.scatter_(1, odd, drawn)}
-
-    def step(self, state, action, step, rng):
-        """Pay 1 with the chosen arm's probability; nothing moves."""
-        return _pay(state["reward_prob"], action, rng), state
-
-    def gaps(self, state, step):
-        """Reward probabilities less the best arm's."""
-        return state["reward_prob"] - state["reward_prob"].amax(1, keepdim=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,8 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError
+from neurometa.fitting.held_out import play
+from neurometa.neural.exported import of_choices
 from neurometa.training import choice_kernels as kernels
 
 FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8  # of Adam
@@ -126,6 +128,51 @@ def fit_networks(
                 progress(i * n_folds + fold + 1, len(groups) * n_folds)
     prob = xr.DataArray(np.exp(log_p), dims=("episode", "trial", "arm"))
     return Fitted(prob, _described(settings, found, packed.names if alone else [NOBODY], packed.names))
+
+
+def play_networks(
+    networks: xr.Dataset, held: xr.Dataset, reward_prob: xr.DataArray, rng: np.random.Generator
+) -> xr.Dataset:
+    """Let the networks of each fold generate choices in the sessions that they have not seen.
+
+    Parameters
+    ----------
+    networks : Dataset
+        Of `fit_networks`.
+    held : Dataset
+        What they were fitted to.
+    reward_prob : DataArray
+        In [0, 1], over ``episode``, ``trial`` and ``arm``, arms paying 1 or 0.
+    rng : Generator
+        Makes the choices and rewards.
+
+    Returns
+    -------
+    Dataset
+        ``choice`` and ``reward`` over ``episode`` and ``trial``.
+    """
+    known = networks.member if "member" in networks else networks.subject
+    labels = held.subject.values.astype(str)
+    alone = known.values.tolist() == [NOBODY]
+    pairs = [(NOBODY if alone else str(who), int(fold)) for who, fold in zip(labels, held.fold.values, strict=True)]
+    n_options = reward_prob.sizes["arm"]
+    acting = [(of_choices(networks, *pair), [pair == each for each in pairs]) for pair in dict.fromkeys(pairs)]
+    state = np.zeros((len(pairs), networks.sizes["unit"]))
+    for network, own in acting:
+        state[own] = network.start
+
+    def policy(t: int, choice: np.ndarray, reward: np.ndarray) -> np.ndarray:
+        prob = np.empty((len(pairs), n_options))
+        if t:
+            chosen = np.eye(n_options)[choice[:, t - 1]]
+            given = np.concatenate([chosen, chosen * reward[:, t - 1, None]], 1)
+        for network, own in acting:
+            if t:
+                state[own] = network.cell.step(state[own], given[own])
+            prob[own] = np.exp(network.log_policy(state[own]))
+        return prob
+
+    return play(policy, reward_prob, rng)
 
 
 class _Packed(NamedTuple):

@@ -1,0 +1,80 @@
+"""Trials that the table itself sets apart: tried out, left out, forced, or there twice."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurometa import evidence
+from neurometa.tables import cells, lines
+
+TRY_OUTS = frozenset({"practice", "practise", "tutorial", "demo", "warmup", "instruction", "instructions", "example"})
+LEFT_OUT = frozenset(  # columns by which others leave rows out; 0 is the row that is left out, but for the last ones
+    ["valid", "isvalid", "include", "included", "good", "usable", "exclude", "excluded", "bad", "artifact", "discard"]
+)
+AGAINST = frozenset({"exclude", "excluded", "bad", "artifact", "discard"})
+FORCED = frozenset({"forced", "forcedchoice", "isforced", "forcedtrial", "instructed", "guided"})
+TWICE = 0.02  # of the rows are copies of others, to the last digit of what differs nearly everywhere
+FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "0.0": False, "1.0": True}
+
+
+def of_other_kinds(
+    table: cells.Table, columns: Mapping[str, str], where: Mapping | None, choice: np.ndarray
+) -> list[str]:
+    """Warn of trials that the table itself sets apart: tried out, left out, forced, or there twice."""
+    told = [*_copies(table, columns)]
+    for name in table.frame.columns:
+        if name in columns.values() or name in (where or {}):
+            continue
+        plain = re.sub(r"[\W_]", "", name.casefold())
+        codes, texts = _few(table, name)
+        if plain in LEFT_OUT | FORCED and len(texts) == 2 and {text.casefold() for text in texts} <= FLAGS.keys():
+            flagged = plain in AGAINST | FORCED
+            out = next(text for text in texts if FLAGS[text.casefold()] == flagged)
+            kept = next(text for text in texts if text != out)
+            n = int((codes == texts.index(out)).sum())
+            if plain in FORCED:
+                told.append(
+                    f"{name!r} is {out} on {n:,} rows, whose choices are read as free; fits score them like others."
+                )
+            else:
+                told.append(
+                    f"{name!r} is {out} on {n:,} rows, which are read like others; to leave them out, type "
+                    f"{lines.where(name, [kept])}."
+                )
+        elif tried := [text for text in texts if re.sub(r"[\W_]", "", text.casefold()) in TRY_OUTS]:
+            n = int((np.isin(codes, [texts.index(text) for text in tried]) & (choice >= 0)).sum())
+            others = [text for text in texts if text not in tried and text]
+            if others and n:
+                told.append(
+                    f"{name!r} is {tried[0]} on {n:,} rows, which are read like others; to leave them out, type "
+                    f"{lines.where(name, others)}."
+                )
+    return told
+
+
+def _few(table: cells.Table, name: str) -> tuple[np.ndarray, list[str]]:
+    """Entries of a column of few, and which each row holds; none of a column of many."""
+    if table.frame[name].iloc[:2000].nunique() > 12:
+        return np.zeros(0, int), []
+    codes, texts = cells.labels(table.frame[name])
+    return (codes, texts) if len(texts) <= 12 else (codes, [])
+
+
+def _copies(table: cells.Table, columns: Mapping[str, str]) -> list[str]:
+    """Warn of rows that stand twice: of tables in which next to none should, or of one that holds itself again."""
+    frame, n = table.frame, len(table.frame)
+    if "trial" in columns or n < 2 * evidence.ENOUGH:
+        return []  # two rows of one number are refused
+    telling = [name for name in frame.columns if frame[name].nunique() > 0.4 * n]
+    copies = int(frame.duplicated().sum()) if telling else 0
+    if copies > TWICE * n:
+        return [
+            f"{copies:,} of {n:,} rows are copies of others to the last digit of {telling[0]!r}, and count again; if a "
+            "part was pasted twice, delete it."
+        ]
+    half = n // 2
+    first, second = frame.iloc[:half], frame.iloc[half : 2 * half]
+    if n % 2 == 0 and (first.to_numpy() == second.to_numpy()).all() and len(first.drop_duplicates()) > 2:
+        return [f"the second half of the {n:,} rows repeats the first, and counts again; if it was pasted, delete it."]
+    return []
