@@ -456,6 +456,22 @@ def test_a_miss_that_is_coded_as_the_next_option_is_warned_of_with_the_line(name
     np.testing.assert_array_equal(read_trials(frame, choice_coding=coded)[0].choice[0], np.where(missed, -1, choice))
 
 
+def test_lines_to_type_name_every_code_and_never_lose_an_option():
+    choice, reward, _ = learner(31, (0.8, 0.2, 0.4))
+    assert "--choice-coding 37=0,38=1,39=2" in refusal(table(choice, reward, (37, 38, 39)))
+    (one, paid, _), (two, also, _) = learner(32), learner(33)
+    both = pd.concat([table(one, paid, ("L", "R")), table(two, also, (1, 2)).assign(trial=range(200, 320))])
+    assert "--choice-coding 1=0,2=1,L=0,R=1" in refusal(both)
+    told = read_trials(table(one, paid, ("correct", "incorrect")))[1].warnings
+    assert "say how a choice fared" in told[0]
+    signs = table(one, paid, (0, 1))
+    assert "-=0,+=1" in refusal(signs.assign(reward=np.where(signs.reward, "+", "-")))
+    minus = read_trials(signs.assign(reward=np.where(signs.reward, "1", "\u22121")))[0]
+    np.testing.assert_array_equal(minus.reward.values[0], np.where(paid, 1, -1))
+    _, report = read_trials(signs.drop(columns="subject").assign(id=np.repeat(["20991399", "20991400"], 60)))
+    assert report.n_subjects == 2  # eight digits that are no dates
+
+
 @pytest.mark.parametrize("word", ["-", "#N/A", "missed", "#VALUE!", "no response"])
 def test_words_for_none_among_the_rewards_of_missed_trials_are_empty_cells(word):
     choice, reward, missed = learner(21)

@@ -188,3 +188,6 @@ def test_more_frames_than_memory_holds_are_refused_with_the_setting_that_lowers_
     config = ppo.Config(Maze(), GRU(4, encoder=Conv(((4, 4, 2),), 8)), batch_size=10**7)
     with pytest.raises(InputError, match=r"batch_size is 10000000: .* needs at least 1. TiB .*; lower batch_size\.$"):
         ppo.train(config)
+    config = a2c.Config(Maze(), GRU(4, encoder=Conv(((4, 4, 2),), 8)), batch_size=10**7)
+    with pytest.raises(InputError, match=r"A batch of 10000000 episodes needs at least 1. TiB .*; lower batch_size\.$"):
+        a2c.train(config)

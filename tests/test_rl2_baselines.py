@@ -146,7 +146,7 @@ def test_the_command_prints_rewards_beside_regrets_and_writes_them_where_it_is_t
     assert dataset.task_settings(kept)["type"] == "tasks.IndependentBandit" and kept.attrs["evaluation_seed"] == 2
     total = kept.regret.sel(learner="UCB1").sum("trial").mean()
     assert float(total) == pytest.approx(told["regret"]["UCB1"]["mean"], rel=1e-6)
-    code, out, _ = neurometa("baselines", "independent", "--episodes", "20")
+    code, out, _ = neurometa("baselines", "rl2-bandit-10-5", "--episodes", "20")
     assert code == 0 and "reward" in out and not (tmp_path / "baselines.nc").exists()
 
 

@@ -133,12 +133,10 @@ def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(longe
     sweep.begin(folder, told)
     (tmp_path / "own_rows.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    killed = []
+    killed, over = [], threading.Event()
 
     def kill():
-        until = time.monotonic() + 60
-        while not killed and time.monotonic() < until:
-            time.sleep(0.02)
+        while not killed and not over.wait(0.02):
             begun = [run for run in folder.glob("*/curve.jsonl") if len(run.read_text().splitlines()) > 5]
             if begun and not (begun[0].parent / SCORE).exists() and (workers := children(backend)):
                 for worker in workers:
@@ -148,8 +146,11 @@ def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(longe
     thread = threading.Thread(target=kill)
     thread.start()
     ticks = []
-    sweep.train(folder, backend=backend, n_jobs=2, modules=["own_rows"], progress=ticks.append)
-    thread.join()
+    try:
+        sweep.train(folder, backend=backend, n_jobs=2, modules=["own_rows"], progress=ticks.append)
+    finally:
+        over.set()
+        thread.join()
     assert killed and {int(path.name.split("-")[1]) for path in tmp_path.glob("imported-*")} >= set(killed)
     assert set(ticks) <= {0, 1, 2} and len(ticks) == len(set(ticks))
     assert sweep.unfinished(folder) == []

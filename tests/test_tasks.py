@@ -365,9 +365,22 @@ def test_a_network_or_a_batch_that_no_machine_holds_is_told_before_anything_is_a
 def test_memory_is_told_in_the_largest_unit_that_fits():
     told = [memory.in_words(n) for n in (0, 1, 1023, 1024, 3 * 2**30 + 1, 2**60, 10**400)]
     assert told == ["0 bytes", "1 bytes", "1,023 bytes", "1 KiB", "3 GiB", "1 EiB", "over a million EiB"]
-    memory.check_memory("all of it", memory.machine_memory())
+    memory.check_memory("half of what is free", memory.free_memory() // 2)
     with pytest.raises(InputError, match="all of it and more needs at least"):
         memory.check_memory("all of it and more", memory.machine_memory() + 1)
+
+
+def test_what_fits_the_machine_but_not_what_is_free_of_it_is_refused(tmp_path, monkeypatch):
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal:  8388608 kB\nMemAvailable:  2048 kB\n")
+    monkeypatch.setattr(memory, "MEMINFO", told)
+    memory.check_memory("2 MiB", 2 * 2**20)
+    with pytest.raises(
+        InputError, match=r"3 MiB of memory, and this machine has 2 MiB free of its .*; lower batch_size"
+    ):
+        memory.check_memory("It", 3 * 2**20, "batch_size")
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")  # as on a Mac
+    memory.check_memory("all of it", memory.machine_memory())
 
 
 def test_a_recorded_bandit_pays_with_the_recorded_probabilities():

@@ -22,7 +22,7 @@ from neurometa.behaviour import (
     simulate,
 )
 from neurometa.errors import InputError
-from neurometa.fitting import two_step, two_step_score
+from neurometa.fitting import kept, latent_state_kernel, two_step, two_step_kernel, two_step_score
 from neurometa.models import TWO_STEP_MODELS, Hybrid, KoolHybrid, ModelBased, ModelFree, priors
 
 KOOL = Path(__file__).parents[2] / "shared" / "datasets" / "kool2016_twostep"
@@ -97,6 +97,13 @@ def test_published_log_likelihoods_are_met_to_1e_9_by_all_twelve_models():
         found = log_likelihood(KoolHybrid(**given), trials)
         worst = max(worst, np.abs(found.values - rows.loglik.values).max())
     assert worst < 1e-9
+
+
+@pytest.mark.parametrize("kernel", [two_step_kernel, latent_state_kernel], ids=lambda each: each.__name__)
+def test_machine_code_is_kept_only_for_the_equations_that_it_was_made_of(kernel):
+    assert kept.digest(*kernel.EQUATIONS) == kernel.DIGEST, "equations changed: write their digest as DIGEST"
+    assert kept.unchanged(kernel.DIGEST, *kernel.EQUATIONS)
+    assert not kept.unchanged(kernel.DIGEST, *kernel.EQUATIONS[1:], kept.digest)
 
 
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])

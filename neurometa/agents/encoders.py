@@ -180,4 +180,4 @@ class FrozenEncoder(nn.Module):
 def _scaled(observation: Tensor) -> Tensor:
     """Frames (frame, channel, height, width) as numbers, bytes from 0 to 1."""
     frames = observation.flatten(0, -4)
-    return frames.float() / 255 if frames.dtype == torch.uint8 else frames
+    return frames / 255 if frames.dtype == torch.uint8 else frames

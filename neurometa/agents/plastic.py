@@ -73,6 +73,9 @@ class Plastic(Network):
         What the SD of a continuous action never falls below; 0 for no such floor. An inner step is the larger the
         smaller the SD, and gradients of first order do not know it: without a floor the SD shrinks until steps
         overshoot. (``min_std`` in rllab, where it is 1e-6.)
+    ends_unpaid : bool
+        A step that pays exactly 0 comes after the end of its trial, as in `tasks.PointNavigation`: nothing is learned
+        from it.
 
     Raises
     ------
@@ -90,6 +93,7 @@ class Plastic(Network):
     baseline: str = "linear"
     n_context: int = 0
     least_sd: float = 0.0
+    ends_unpaid: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("adapt_after", 1), ("n_adaptations", 0), ("trial_steps", 1), ("n_context", 0)):
@@ -108,6 +112,10 @@ class Plastic(Network):
             raise InputError(f"baseline is {self.baseline!r}; allowed are {list(BASELINES)}.{hint}")
         if self.baseline == "others" and self.adapt_after < 2:
             raise InputError("baseline is 'others' and adapt_after is 1; there are no other trials.")
+        if self.baseline == "others" and self.ends_unpaid:
+            raise InputError(
+                "baseline is 'others' and ends_unpaid is true; other trials may have ended: take 'linear'."
+            )
 
     @property
     def continuous(self) -> bool:
@@ -239,9 +247,12 @@ class PlasticAgent(Agent):
             n = reward.shape[2]
             advantage = (returns - returns.mean(2, keepdim=True)) * n / max(n - 1, 1)
         else:
-            advantage = returns - linear_baseline(observation, returns)
-            advantage = advantage - advantage.mean((0, 2), keepdim=True)
-            advantage = advantage / (advantage.square().mean((0, 2), keepdim=True).sqrt() + 1e-8)
+            lived = (reward != 0).to(reward.dtype) if self.settings.ends_unpaid else torch.ones_like(reward)
+            share = lived.mean((0, 2), keepdim=True).clamp(min=1 / reward[:, 0].numel())
+            advantage = lived * (returns - linear_baseline(observation, returns, lived))
+            advantage = lived * (advantage - advantage.mean((0, 2), keepdim=True) / share)
+            size = (advantage.square().mean((0, 2), keepdim=True) / share).sqrt()
+            advantage = advantage / (size + 1e-8) / share  # a mean over all steps is then one over those lived
         return Lived(*(x.movedim(0, 2).flatten(1, 2) for x in (observation, action, advantage)))
 
     def begin(self, n_episodes: int) -> State:
@@ -295,7 +306,7 @@ class PlasticAgent(Agent):
         return state | {f"fast_{name}": x.detach() for name, x in after.items()}
 
 
-def linear_baseline(observation: Tensor, returns: Tensor) -> Tensor:
+def linear_baseline(observation: Tensor, returns: Tensor, lived: Tensor) -> Tensor:
     """Returns as a linear function of observation, its square, time, its square and cube, and 1; by ridge regression.
 
     Parameters
@@ -303,6 +314,8 @@ def linear_baseline(observation: Tensor, returns: Tensor) -> Tensor:
     observation : Tensor (time, episode, trial, feature)
     returns : Tensor (time, episode, trial)
         Those of each episode are fitted apart from the others'.
+    lived : Tensor (time, episode, trial)
+        1 of steps that are fitted, 0 of others.
 
     Returns
     -------
@@ -313,7 +326,7 @@ def linear_baseline(observation: Tensor, returns: Tensor) -> Tensor:
     time = time.expand(*returns.shape, 1)
     x = torch.cat([seen, seen.square(), time, time.square(), time**3, torch.ones_like(time)], -1)
     x = x.movedim(1, 0).flatten(1, 2)  # (episode, step, regressor)
-    y = returns.double().movedim(1, 0).flatten(1, 2)[..., None]
+    y, counts = (each.double().movedim(1, 0).flatten(1, 2)[..., None] for each in (returns, lived))
     penalty = RIDGE * torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    fitted = x @ torch.linalg.solve(x.mT @ x + penalty, x.mT @ y)
+    fitted = x @ torch.linalg.solve(x.mT @ (counts * x) + penalty, x.mT @ (counts * y))
     return fitted[..., 0].unflatten(1, (len(returns), -1)).movedim(1, 0).to(returns.dtype)

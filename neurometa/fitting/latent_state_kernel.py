@@ -9,10 +9,13 @@ import math
 import numba
 import numpy as np
 
+from neurometa.fitting.kept import unchanged
 from neurometa.models import LatentState
 
-compiled = numba.njit(error_model="numpy", nogil=True)
-learn = compiled(LatentState.learn)
+EQUATIONS = (LatentState.learn,)
+DIGEST = "23f4410db11d"  # of these equations: see `neurometa.fitting.kept`
+compiled = numba.njit(error_model="numpy", nogil=True, cache=unchanged(DIGEST, *EQUATIONS))
+(learn,) = (compiled(each) for each in EQUATIONS)
 STEPS = 60  # of Newton's method for the slope; some five are the rule
 STILL = 1e-9  # nats that another step must promise
 

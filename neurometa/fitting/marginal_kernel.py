@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+@numba.njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def posterior(z, log_weight, mean, sd):
     """Log marginal likelihood of each member, and its posterior means and variances (parameter, member).
 

@@ -9,11 +9,13 @@ import math
 import numba
 import numpy as np
 
+from neurometa.fitting.kept import unchanged
 from neurometa.models import two_step
 
-compiled = numba.njit(error_model="numpy", nogil=True)
-plan, first_logit, second_logit = (compiled(f) for f in (two_step.plan, two_step.first_logit, two_step.second_logit))
-errors, learn = compiled(two_step.errors), compiled(two_step.learn)
+EQUATIONS = (two_step.plan, two_step.first_logit, two_step.second_logit, two_step.errors, two_step.learn)
+DIGEST = "53523090cfb1"  # of these equations: see `neurometa.fitting.kept`
+compiled = numba.njit(error_model="numpy", nogil=True, cache=unchanged(DIGEST, *EQUATIONS))
+plan, first_logit, second_logit, errors, learn = (compiled(each) for each in EQUATIONS)
 START = two_step.START
 STEPS = 30  # of Newton's method for the weights; some six are the rule
 ENOUGH = 1e-3  # nats that another step must promise: starting points need no more

@@ -71,7 +71,8 @@ def as_text(cell: object) -> str:
 
 
 def as_number(text: str) -> float | None:
-    """Return the number that a text writes in ASCII digits, or None."""
+    """Return the number that a text writes in ASCII digits, or None; a typographic minus is one."""
+    text = text.replace("\u2212", "-")
     return float(text) if NUMBER.fullmatch(text) else None
 
 

@@ -8,6 +8,9 @@ from neurometa.errors import InputError
 from neurometa.tables import cells, lines
 from neurometa.tables.missed import ALWAYS, MOST_OPTIONS, Reading, odd_numbers, rare_words, split_codes, split_words
 
+FARED = frozenset(  # of a choice or its outcome
+    ["correct", "incorrect", "error", "wrong", "hit", "win", "lose", "loss", "won", "lost", "rewarded", "unrewarded"]
+)
 MANY_MISSED = 0.25  # more than this share of -1 looks like an option
 
 
@@ -107,8 +110,13 @@ def read_choices(
 def _unlike(
     choice: np.ndarray, option: Mapping[str, int], options: list[str], n: Mapping[str, int], coding: Mapping | None
 ) -> list[str]:
-    """Warn of options that nobody chose, and of many that are missed."""
+    """Warn of options that nobody chose, of many that are missed, and of entries that say how a choice fared."""
     told = []
+    if coding is None and len(options) == 2 and sum(label.casefold() in FARED for label in options) == 2:
+        told.append(
+            f"the choices are {options[0]} and {options[1]}, which say how a choice fared, not which it was; if "
+            "another column says which, name it with choice=... (--choice COLUMN)."
+        )
     never = [label for k, label in enumerate(options) if k not in choice]
     if never and (choice >= 0).any():
         some = {label: k for k, label in enumerate(label for label in options if label not in never)}
@@ -192,7 +200,8 @@ def _counted(
     for text, place in first.items():
         if numbers[text] > most:
             raise InputError(f"{place}: {text!r} is no option; allowed are {start} ... {most}, or -1 if missed.")
-    two = {str(low): 0, str(high if high > low else low + 1): 1}
+    two: dict[str, object] = {str(low): 0, str(high if high > low else low + 1): 1}
+    two = {str(number): k for k, number in enumerate(sorted(numbers.values()))} if len(numbers) > 2 else two
     both = {"-1": 0, "1": 1}
     either = f", or, if -1 is an option, {lines.coding('choice', both)}" if signed and low == high == 1 else ""
     if start and (high != n_options if n_options else low > 1 or high == 1):
@@ -205,9 +214,11 @@ def _counted(
 
 
 def _mixed(first: Mapping[str, str]) -> dict[str, object]:
-    """Numbers as options and words as missed, or the other way round if there are more words."""
+    """Numbers as options and words as missed, or the other way round if there are more words; two of both as one."""
     numeric = sorted((text for text in first if cells.as_number(text) is not None), key=float)
     words = sorted(text for text in first if text not in numeric)
+    if len(numeric) == len(words) >= 2:
+        return {text: k for group in (numeric, words) for k, text in enumerate(group)}
     options, others = (numeric, words) if len(numeric) >= len(words) else (words, numeric)
     coded: dict[str, object] = {text: k for k, text in enumerate(options)}
     return coded | dict.fromkeys(others, "missed")

@@ -181,6 +181,8 @@ def _worth(text: str) -> float | int | None:
     if number is not None:
         number = number / 100 if "%" in text else number
         return int(number) if number.is_integer() else number
+    if text in ("+", "-"):
+        return int(text == "+")
     folded = re.sub(r"[\W_]", "", text.casefold())
     return 1 if folded in PAID else 0 if folded in UNPAID else None
 

@@ -30,9 +30,8 @@ FIRST = frozenset(
 TIMES = "starttime trialstart trialstarttime trialonset trialonsettime timeelapsed"
 REQUIRED = ("choice", "reward")
 EXACT = {"subject": ("subject", "agent"), "episode": ("session", "episode")}  # what `to_frame` calls these columns
-DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|20\d{6})([ T_]\d{1,2}[:h-]?\d{2}.*)?"
-)
+DAYS = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+DATE = re.compile(rf"({DAYS}|20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))([ T_]\d{{1,2}}[:h-]?\d{{2}}.*)?")
 FEW = 10  # rows below which nothing is said of a column whose entries are all different
 
 

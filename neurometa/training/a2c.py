@@ -191,7 +191,8 @@ def train_together(
             "seed and in numbers such as step_size or discount, and must be recurrent."
         )
     first = configs[0]
-    check_batch(f"A batch of {first.batch_size} episodes", first.task, first.batch_size * len(configs))
+    what = f"A batch of {first.batch_size} episodes"
+    check_batch(what, first.task, first.batch_size * len(configs), lower="batch_size")
     agents: Any = [begin(config) for config in configs]
     together = Together(agents, first.batch_size, type(first.optimizer))
     streams = Streams([torch.Generator().manual_seed(config.seed) for config in configs], first.batch_size)
@@ -242,6 +243,7 @@ def _side_by_side(weights: list[Weights], streams: Streams) -> Weights:
 
 def _train_plainly(config: Config, run: Path | None, device: str, progress: loop.Progress | None) -> Agent:
     """Train one agent by autograd, whatever it is made of and on any device."""
+    check_batch(f"A batch of {config.batch_size} episodes", config.task, config.batch_size, lower="batch_size")
     agent = begin(config, device)
     optimizer = config.optimizer.make(agent.parameters())
     update = functools.partial(_update, config, agent, optimizer)
