@@ -8,7 +8,7 @@ import xarray as xr
 from neurometa import learning, plotting, reference, results
 from neurometa.plotting import COLOURS
 
-PULLS, ARMS = (10, 100), (5, 10, 50)
+PULLS, ARMS = (10, 100, 500), (5, 10, 50)
 NEEDS: dict[str, list[str]] = {f"rl2-bandit-{n}-{k}": [] for n in PULLS for k in ARMS}
 
 
@@ -27,17 +27,19 @@ def draw(runs: list[Path]) -> plt.Figure:
             plotting.learning_curve(ax, score, label=f"{k} arms", colour=colour)
             published = (cell.reward.sel(learner="RL2") - chance) / (best - chance)
             ax.plot(score.steps[-1] / 1e6, published, "o", mfc="white", mec=colour, ms=4, clip_on=False, zorder=5)
-            who[f"{n}, {k}"] = results.about_agents(agents)
+            who[f"{n} x {k}"] = results.about_agents(agents)
         ax.axhline(1, color="0.6", lw=0.8, ls=":", zorder=0)
         ax.set_title(f"{'abc'[PULLS.index(n)]}  {n} pulls", loc="left")
-    axes[0].set(ylabel="reward (chance 0, Gittins 1)", ylim=(0, 1.1))
+    axes[0].set(ylabel="reward (chance 0, Gittins 1)", ylim=(0, 1.15))
     axes[0].legend(loc="lower right")
-    alike = set(who.values())
-    about = alike.pop() if len(alike) == 1 else "; ".join(f"{name}: {one}" for name, one in who.items())
+    alike = {about: [cell for cell, one in who.items() if one == about] for about in dict.fromkeys(who.values())}
+    told = "; ".join(
+        f"{about}" + (f" of {', '.join(cells)}" if len(alike) > 1 else "") for about, cells in alike.items()
+    )
     plotting.foot(
         fig,
         "Trained by the gaps that a simulator tells; mean reward of episodes trained on, in hundredths of training. "
-        f"Circles: RL² as published, at the end of its training. Of each cell {about}.",
+        f"500 pulls go on from agents of 100. Circles: RL² as published, at the end of its training. {told}.",
     )
     return fig
 

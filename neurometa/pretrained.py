@@ -81,6 +81,7 @@ def prepare(
     n_episodes: int = 1000,
     seed: int = 1,
     assignments: tuple[str, ...] = (),
+    activity: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Let the trained agents that come with neurometa play, and fit, what a figure is drawn from.
@@ -95,7 +96,9 @@ def prepare(
     n_agents : int
         How many agents of each experiment, by training seed; as many as there are where there are fewer.
     n_episodes, seed, assignments
-        As for `runs.evaluate`, for rollouts that are absent; ``behaviour.nc`` alone logs the hidden state.
+        As for `runs.evaluate`, for rollouts that are absent.
+    activity : bool
+        Whether ``behaviour.nc`` logs the hidden state; other trials do not.
     progress : callable, optional
         Called with the path of each file before it is made.
 
@@ -125,6 +128,7 @@ def prepare(
                         if progress is not None:
                             progress(str(run / file))
                         how = {"n_episodes": n_episodes, "seed": seed, "assignments": assignments}
+                        how["log"] = ("hidden",) if activity else ()
                         dataset.save_run(_make(run, file, how), run / file)
     return prepared
 
@@ -136,8 +140,8 @@ def _make(run: Path, file: str, how: dict[str, Any]) -> xr.Dataset:
         for prefix, option in results.PLAYED.items():
             if file.startswith(prefix):
                 done: dict[str, Any] = {option.removeprefix("--"): file.removeprefix(prefix).removesuffix(".nc")}
-                return runs.evaluate(run, log=(), **done, **how)
-        return runs.evaluate(run, log=("hidden",), untrained=file == results.UNTRAINED, **how)
+                return runs.evaluate(run, **done, **(how | {"log": ()}))
+        return runs.evaluate(run, untrained=file == results.UNTRAINED, **how)
     trials = dataset.open_run(run / source)
     if made is analysis.REGRET:
         task = without_fixation(runs.open_config(run).task)

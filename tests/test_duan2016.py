@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from neurometa.experiments import EXPERIMENTS, duan2016
-from neurometa.training import a2c, imitation
+from neurometa.training import a2c, build, imitation, trpo
+from neurometa.training.config import begin
 
 CELLS = [f"rl2-bandit-{n}-{k}" for n in duan2016.N_TRIALS for k in duan2016.N_ARMS]
 
@@ -23,8 +24,39 @@ def test_what_only_a_simulator_tells_is_labelled_and_has_reward_alone_beside_it_
     assert isinstance(told.config, a2c.Config)
 
 
+@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("rl2-bandit-500")])
+def test_what_goes_on_from_another_agent_says_so_and_finds_it_and_reward_alone_does_not(name):
+    told, paid, taught = (EXPERIMENTS[f"{name}{end}"] for end in ("", "-reward", "-gittins"))
+    assert told.config.start in told.about and not paid.config.start
+    assert taught.config.start in taught.about
+    for config in (told.config, taught.config):
+        agent = begin(config)
+        assert not all(x.equal(y) for x, y in zip(agent.parameters(), build(config).parameters(), strict=True))
+
+
 @pytest.mark.parametrize("name", CELLS[:3])
 def test_the_teacher_plays_ten_trials(name):
     config = dataclasses.replace(EXPERIMENTS[f"{name}-gittins"].config, n_updates=1, batch_size=2)
     config.check()
     assert imitation.train(config) is not None
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_papers_own_settings_are_a_quarter_of_a_million_steps_an_update(name):
+    found = EXPERIMENTS[f"{name}-duan"]
+    config = found.config
+    assert isinstance(config, trpo.Config) and config.batch_size * config.n_steps == 250_000
+    assert config.budget == 250_000_000 and "250 M" in found.about
+    assert config.network.actor.n_units == config.network.critic.n_units == 256
+    assert (config.returns.discount, config.returns.gae_lambda, config.kl_bound) == (0.99, 0.3, 0.01)
+
+
+@pytest.mark.slow
+def test_the_papers_own_settings_take_steps_within_their_bound():
+    config = EXPERIMENTS["rl2-bandit-10-5-duan"].config
+    small = dataclasses.replace(config.network.actor, n_units=6)
+    apart = dataclasses.replace(config.network, actor=small, critic=small)
+    rows = []
+    trpo.train(dataclasses.replace(config, network=apart, n_updates=2, batch_size=8), progress=rows.append)
+    assert len(rows) == 2 and all(0 <= row["kl"] <= 0.01 for row in rows)
+    assert any(row["no_step"] == 0 for row in rows)

@@ -13,12 +13,16 @@ from neurometa.agents import GRU, LSTM
 from neurometa.errors import InputError
 from neurometa.rollout import segments, unroll
 from neurometa.streams import Streams
-from neurometa.tasks import IndependentBandit, RestlessBandit, TwoStep
+from neurometa.tasks import IndependentBandit, RestlessBandit, TabularMDP, TwoStep
 from neurometa.training import GAE, Adam, Linear, RMSProp, a2c, config, curve, imitation, loop, ppo
 from neurometa.training.checkpoint import WEIGHTS, save_weights
 from neurometa.training.together import Together
 
 SMALL = imitation.Config(IndependentBandit(6, n_arms=3), GRU(5), n_updates=4, batch_size=6)
+
+TOLD = imitation.Config(
+    TabularMDP(2, 3, 3, horizon=3), GRU(5), teacher="BEB", told="planned_loss", cost_weight=0.5, batch_size=6
+)
 
 
 def generator(seed=0):
@@ -38,7 +42,7 @@ def trained(config, run=None):
 def test_the_loss_is_least_and_zero_where_the_agent_does_as_the_teacher_does():
     task, teacher = SMALL.task, imitation.teacher_of(SMALL)
     (played,) = segments(task, teacher, 8, generator())
-    taught = imitation._taught(teacher, played)
+    taught = imitation._taught(SMALL, teacher, played).logits
     torch.testing.assert_close(taught, played.logits)  # who played answers the same again
     nothing = dataclasses.replace(SMALL, value_weight=0.0)
     same = taught.clamp(min=-30.0).requires_grad_()
@@ -50,8 +54,9 @@ def test_the_loss_is_least_and_zero_where_the_agent_does_as_the_teacher_does():
     assert imitation.loss(other, played.reward, played.reward, taught, nothing, 0.0)[1]["kl"] > 0.01
 
 
-def test_the_quick_path_learns_what_autograd_learns():
-    config = dataclasses.replace(SMALL, network=LSTM(5), batch_size=32, n_updates=3)
+@pytest.mark.parametrize("told", [False, True])
+def test_the_quick_path_learns_what_autograd_learns(told):
+    config = dataclasses.replace(TOLD if told else SMALL, network=LSTM(5), batch_size=32, n_updates=3)
     agent, teacher = imitation.build(config), imitation.teacher_of(config)
     optimizer = config.optimizer.make(agent.parameters())
     rng = Streams([generator(config.seed)], 32)
@@ -108,6 +113,34 @@ def test_a_mixture_takes_each_action_as_often_as_both_together_would(share):
     assert out.state.keys() == state.keys()
 
 
+def test_the_cost_of_a_policy_is_what_the_teachers_plan_loses_by_it():
+    task, teacher = TOLD.task, imitation.teacher_of(TOLD)
+    (played,) = segments(task, agents.RandomChoice(3), 8, generator())
+    taught, terms = imitation._taught(TOLD, teacher, played), {}
+    best = taught.logits.clamp(min=-100.0)
+    alone = dataclasses.replace(TOLD, told_weight=0.0)
+    imitation._beside(alone, 0.0, best, torch.zeros(6, 8, 9), taught, terms)
+    assert terms["cost"].item() == pytest.approx(0, abs=1e-6)
+    total = imitation._beside(alone, 0.0, torch.zeros(6, 8, 3), torch.zeros(6, 8, 9), taught, terms)
+    here = played.observation[..., :3].argmax(-1)
+    lost = taught.told.unflatten(-1, (3, 3)).gather(2, here[..., None, None].expand(-1, -1, 1, 3))
+    torch.testing.assert_close(terms["cost"], -lost.mean())
+    torch.testing.assert_close(total, 0.5 * terms["cost"])
+
+
+def test_what_a_teacher_records_is_learned_and_can_be_logged():
+    task, network = TabularMDP(5, n_states=1, n_actions=2, horizon=1), GRU(16, initial="normal")
+    config = dataclasses.replace(TOLD, task=task, network=network, batch_size=64, n_updates=80, told_weight=5.0)
+    errors = []
+    agent = imitation.train(config, progress=lambda row: errors.append(row["told_loss"]))
+    assert np.mean(errors[-10:]) < 0.7 * np.mean(errors[:10])
+    played = unroll(config.task, agent, 4, generator(), log=("readout",))
+    assert played["readout"].shape[-1] == 2
+    (whole,) = segments(config.task, agent, 4, generator(), log=("readout",))
+    again = agent.sequence(whole, agent.begin(4), ("readout",))
+    torch.testing.assert_close(again.record["readout"], whole.record["readout"])
+
+
 def test_a_teachers_share_of_the_quick_path_is_what_it_says():
     task, teacher = SMALL.task, agents.Greedy(3)
     together = Together([imitation.build(SMALL)], 320, Adam)
@@ -153,6 +186,15 @@ def test_a_teacher_that_does_not_play_the_task_is_told_before_anything_is_writte
         dataclasses.replace(SMALL, teacher_share=1.5)
     with pytest.raises(InputError, match="of is 'regret'; a teacher is imitated"):
         settings.replace(SMALL, ["of=regret"])
+    with pytest.raises(
+        InputError, match=r"told is 'plan', but the teacher does not record 'plan'; it records planned_loss, a"
+    ):
+        dataclasses.replace(TOLD, told="plan").check()
+    with pytest.raises(
+        InputError, match=r"cost_weight is 1.0, but the teacher does not record .*; it records nothing\."
+    ):
+        runs.train(dataclasses.replace(SMALL, cost_weight=1.0), tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.parametrize("algorithm", [a2c, ppo, imitation])

@@ -2,12 +2,24 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from neurometa import rollout, runs
-from neurometa.agents import GRU, LSTM, Agent, Conv, Lesioned, LSTMAgent, RecurrentAgent, SeparateActorCritic
+from neurometa.agents import (
+    GRU,
+    LSTM,
+    Agent,
+    Conv,
+    Lesioned,
+    LSTMAgent,
+    RectifiedGRU,
+    RecurrentAgent,
+    SeparateActorCritic,
+)
+from neurometa.agents.rectified import RectifiedGRUCell
 from neurometa.errors import InputError
 from neurometa.rollout import segment, unroll
 from neurometa.tasks import InformativeBandit, RestlessBandit, Task, TwoStep
@@ -85,6 +97,44 @@ def test_layers_of_different_sizes_are_torchs_own_one_upon_the_other():
     torch.testing.assert_close(answered.logits, here.logits, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_rectified_units_are_those_of_the_equations_with_weights_of_a_length_and_a_direction(n_layers):
+    task = RestlessBandit(7)
+    agent = make(task, "rectified-gru", n_layers).double()
+    played = unroll(task, agent, 3, generator(), log=("hidden",))
+    here = segment(played, agent)
+    whole = agent.sequence(here, agent.begin(3)).value
+    torch.testing.assert_close(whole, here.value.double(), rtol=0, atol=1e-6)
+    x = agent.encode(
+        here.observation, here.previous_action, here.previous_reward, torch.arange(7.0)[:, None].expand(-1, 3)
+    )
+    h = agent.begin(3)["hidden"].numpy(force=True).reshape(3, n_layers, 5).copy()
+    for t, given in enumerate(x.double().numpy(force=True)):
+        for i, cell in enumerate((agent.core, *agent.above)):
+            sizes = [cell.parametrizations[name].original0 for name in ("weight_ih", "weight_hh")]
+            ways = [cell.parametrizations[name].original1 for name in ("weight_ih", "weight_hh")]
+            weights = [
+                (g * v / v.norm(dim=1, keepdim=True)).numpy(force=True) for g, v in zip(sizes, ways, strict=True)
+            ]
+            (r, z, n), (own_r, own_z, own_n) = (
+                np.split(y @ w.T + b.numpy(force=True), 3, -1)
+                for y, w, b in zip((given, h[:, i]), weights, (cell.bias_ih, cell.bias_hh), strict=True)
+            )
+            z = 1 / (1 + np.exp(-z - own_z))
+            new = np.maximum(0, n + own_n / (1 + np.exp(-r - own_r)))
+            given = h[:, i] = z * h[:, i] + (1 - z) * new
+        got = played["hidden"][t, 0].numpy(force=True).reshape(3, n_layers, 5)
+        np.testing.assert_allclose(got, h, atol=1e-6)
+
+
+def test_normalising_weights_leaves_them_as_they_were_drawn():
+    cell = RectifiedGRUCell(4, 6)
+    before = {name: getattr(cell, name).detach().clone() for name in ("weight_ih", "weight_hh")}
+    cell.normalise()
+    for name, weight in before.items():
+        torch.testing.assert_close(getattr(cell, name), weight)
+
+
 @CORES
 @pytest.mark.parametrize("kind", [RecurrentAgent, SeparateActorCritic])
 @pytest.mark.parametrize("recurrent", [True, False])
@@ -136,6 +186,7 @@ def test_the_hidden_state_comes_with_the_one_call():
     [
         (LSTM(4), {"hidden": ("unit",), "cell": ("unit",)}),
         (GRU(4), {"hidden": ("unit",)}),
+        (RectifiedGRU(4), {"hidden": ("unit",)}),
         (LSTM(4, n_layers=2, top_units=3), {"hidden": ("unit",), "cell": ("unit",)}),
         (GRU(4, separate=True), {"hidden": ("unit",), "rpe_input": ()}),
     ],

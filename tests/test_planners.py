@@ -65,6 +65,21 @@ def counted(played, n_trials):
     return counts, visits, earned
 
 
+@EVERY_PLANNER
+@pytest.mark.parametrize("shows_last", [False, True])
+def test_trials_answered_in_one_piece_are_those_answered_step_by_step(agent, shows_last):
+    task = dataclasses.replace(SMALL, shows_last=shows_last)
+    (whole,) = rollout.segments(task, agents.RandomChoice(2), 3, torch.Generator().manual_seed(2))
+    each = agents.Agent.sequence(agent, whole, agent.begin(3), ("planned_loss",))
+    torch.testing.assert_close(agent.sequence(whole, agent.begin(3), ("planned_loss",)), each)
+    state, parts = agent.begin(3), []
+    for part in rollout.segments(task, agents.RandomChoice(2), 3, torch.Generator().manual_seed(2), 8):
+        parts.append(agent.sequence(part, state))
+        state = parts[-1].state
+    torch.testing.assert_close(torch.cat([part.logits for part in parts]), each.logits)
+    assert (each.record["planned_loss"].amax(-1) == 0).all()
+
+
 def slow_plan(prob, reward, horizon, bonus=0.0):
     """Worth of actions now, by recursion over all that may follow."""
     if horizon == 0:

@@ -25,7 +25,7 @@ from neurometa.agents.harlow import HarlowObserver
 from neurometa.agents.learners import LearningModelAgent
 from neurometa.agents.lesions import Lesioned
 from neurometa.agents.mdp import BEB, OPSRL, PSRL, UCRL2, GreedyPlanner, KnownMDP, MDPPrior, Planner
-from neurometa.agents.networks import GRU, LSTM, Belief, Network
+from neurometa.agents.networks import GRU, LSTM, Belief, Network, RectifiedGRU
 from neurometa.agents.plastic import Plastic, PlasticAgent
 from neurometa.agents.recurrent import LSTMAgent, RecurrentAgent
 from neurometa.agents.restless import GreedyWalk, ThompsonWalk, WalkFilter, ideal_observer
@@ -79,6 +79,7 @@ __all__ = [
     "Plastic",
     "PlasticAgent",
     "RandomChoice",
+    "RectifiedGRU",
     "RecurrentAgent",
     "ReversalObserver",
     "RiskyLearner",

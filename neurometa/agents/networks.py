@@ -149,15 +149,19 @@ class Recurrent(Network):
         reward_levels: tuple[float, ...] = (),
         discount: float,
         n_axes: int = 0,
+        n_readouts: int = 0,
     ) -> Agent:
-        """Make the untrained agent; see `Network.build`. It gives the means of `n_axes` axes, if there are any."""
+        """Make the untrained agent; see `Network.build`.
+
+        It gives the means of `n_axes` axes, if there are any, and `n_readouts` numbers beside policy and value.
+        """
         check_memory(f"n_units is {self.n_units}: the network", 4 * self.n_weights(observation_shape, n_actions))
         kind: type[Agent] = LSTMAgent if self.core == "lstm" else RecurrentAgent
         own: dict[str, float] = {}
         if self.separate:
             kind, own = SeparateActorCritic, {"discount": discount}
         else:
-            own = {"value_unit": self.value_unit} | ({"n_axes": n_axes} if n_axes else {})
+            own = {"value_unit": self.value_unit, "n_axes": n_axes, "n_readouts": n_readouts}
         return kind(
             observation_shape,
             n_actions,
@@ -203,6 +207,20 @@ class GRU(Recurrent):
     def core(self) -> str:
         """Gated recurrent units, which have no cell state."""
         return "gru"
+
+
+@dataclasses.dataclass(frozen=True)
+class RectifiedGRU(Recurrent):
+    """Gated recurrent units with rectified candidates and normalised weights, as of Duan et al. (2016, section 3.1).
+
+    Settings as of `Recurrent`; equations as of `rectified.RectifiedGRUCell`. It is trained by plain autograd, an order
+    of magnitude slower than `GRU`.
+    """
+
+    @property
+    def core(self) -> str:
+        """Gated recurrent units whose candidate is rectified."""
+        return "rectified-gru"
 
 
 @dataclasses.dataclass(frozen=True)

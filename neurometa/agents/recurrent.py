@@ -8,11 +8,16 @@ from torch.nn.functional import one_hot
 
 from neurometa.agents.base import Agent, Output, Segment, State
 from neurometa.agents.encoders import Encoder, Frozen
+from neurometa.agents.rectified import RectifiedGRUCell
 from neurometa.errors import InputError, nearest
 
 INPUTS = ("observation", "action", "reward", "time")
 INITIAL = ("uniform", "normal", "xavier")
-CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
+CELLS: dict[str, type[nn.LSTMCell | nn.GRUCell]] = {
+    "lstm": nn.LSTMCell,
+    "gru": nn.GRUCell,
+    "rectified-gru": RectifiedGRUCell,
+}
 
 
 class RecurrentAgent(Agent):
@@ -28,7 +33,7 @@ class RecurrentAgent(Agent):
         Length of an observation, or its shape.
     n_actions, n_steps : int
         Number of actions, and steps in an episode.
-    core : {"lstm", "gru"}
+    core : {"lstm", "gru", "rectified-gru"}
         What the layers are made of.
     reward_levels : tuple of float
         The rewards that can occur, if the previous reward is to be given one-hot.
@@ -46,6 +51,9 @@ class RecurrentAgent(Agent):
         What reads observations; by default the core is given them as they are.
     n_axes : int
         Axes of a continuous action: the head gives the mean of each, and the SD is learned, the same in all states.
+    n_readouts : int
+        Numbers that the head reads out beside policy and value, which training tells what to be: the record
+        ``readout``.
     initial : {"uniform", "normal", "xavier"}
         How the core's weights are drawn: see `initialise`.
     longest_memory : float
@@ -72,6 +80,7 @@ class RecurrentAgent(Agent):
         recurrent: bool = True,
         encoder: Encoder | None = None,
         n_axes: int = 0,
+        n_readouts: int = 0,
         initial: str = "uniform",
         longest_memory: float = 1.0,
         value_unit: float = 1.0,
@@ -99,14 +108,18 @@ class RecurrentAgent(Agent):
         for cell in (self.core, *self.above):
             initialise(cell, initial)
             remember(cell, longest_memory)
-        self.head = nn.Linear(self.sizes[-1], (n_axes or n_actions) + 1)  # the policy's rows, then the value's
+            if isinstance(cell, RectifiedGRUCell):
+                cell.normalise()
+        self.n_policy, self.n_readouts = n_axes or n_actions, n_readouts
+        # rows of policy, value and readouts
+        self.head = nn.Linear(self.sizes[-1], self.n_policy + 1 + n_readouts)
         self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
         self.carried = ("hidden", "cell") if core == "lstm" else ("hidden",)
         self.start = nn.Parameter(torch.zeros(len(self.carried), sum(self.sizes)), requires_grad=learned_start)
-        self.records = dict.fromkeys(self.carried, ("unit",))
+        self.records = dict.fromkeys(self.carried, ("unit",)) | ({"readout": ("readout",)} if n_readouts else {})
         self.register_buffer("reward_levels", torch.tensor(reward_levels), persistent=False)
 
     def begin(self, n_episodes: int) -> State:
@@ -133,18 +146,24 @@ class RecurrentAgent(Agent):
         inputs = self.encode(observation, action, reward, state["time"])
         after = self._step(inputs, state if self.recurrent else self.begin(len(reward)))
         out = self.head(self._top(after["hidden"]))
-        record = after | {"inputs": inputs} if self.kept else after
+        record = after | ({"inputs": inputs} if self.kept else {}) | self._readout(out)
         return Output(self._policy(out), self._value(out), after | {"time": state["time"] + 1}, record)
 
     def _policy(self, out: Tensor) -> Tensor:
         """The parameters of the policy that the head has given, (..., option) or (..., 2 * axis)."""
         if self.log_sd is None:
-            return out[..., :-1]
-        return torch.cat([out[..., :-1], self.log_sd.expand_as(out[..., :-1])], -1)
+            return out[..., : self.n_policy]
+        mean = out[..., : self.n_policy]
+        return torch.cat([mean, self.log_sd.expand_as(mean)], -1)
+
+    def _readout(self, out: Tensor) -> dict[str, Tensor]:
+        """What is read out beside policy and value, if anything is."""
+        return {"readout": out[..., self.n_policy + 1 :]} if self.n_readouts else {}
 
     def _value(self, out: Tensor) -> Tensor:
         """Value, in units of reward, of what the head gave."""
-        return out[..., -1] if self.value_unit == 1 else self.value_unit * out[..., -1]
+        value = out[..., self.n_policy]
+        return value if self.value_unit == 1 else self.value_unit * value
 
     def _step(self, inputs: Tensor, state: State) -> State:
         """The core's state after a step."""
@@ -176,7 +195,7 @@ class RecurrentAgent(Agent):
 
         What is to be recorded beyond the hidden state is not among what torch returns, and takes the loop.
         """
-        if set(log) - {"hidden"}:
+        if set(log) - {"hidden", "readout"}:
             return super().sequence(segment, state, log)
         n_steps, n_episodes = segment.reward.shape
         passed = torch.arange(n_steps, device=segment.reward.device, dtype=segment.reward.dtype)
@@ -192,12 +211,18 @@ class RecurrentAgent(Agent):
             hidden, after = steps["hidden"], {name: x[-1] for name, x in steps.items()}
         out = self.head(self._top(hidden))
         after["time"] = state["time"] + n_steps
-        return Output(self._policy(out), self._value(out), after, {"hidden": hidden} if log else {})
+        known = {"hidden": hidden} | self._readout(out)
+        return Output(self._policy(out), self._value(out), after, {name: known[name] for name in log})
 
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The hidden state after every step, and the core's state after the last."""
         hidden, last = [], []
         for cell, parts in zip((self.core, *self.above), self._by_layer(state), strict=True):
+            if isinstance(cell, RectifiedGRUCell):  # for which torch has no quicker way
+                inputs = cell.sequence(inputs, parts[0])
+                hidden.append(inputs)
+                last.append([inputs[-1]])
+                continue
             weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
             how = (weights, True, 1, 0.0, self.training, False, False)
             before = [x[None].contiguous() for x in parts]

@@ -6,7 +6,18 @@ analysis adds a record to it. Nothing heavy is imported before an analysis is wo
 
 from neurometa.analysis.activity import BELIEF, DECODE, DYNAMICS, ENCODE, REVERSALS, RPE
 from neurometa.analysis.adaptation import ADAPTATION
-from neurometa.analysis.choices import BLOCKS, FIT_RW, HISTORY, LEARNING_SET, MATCHING, PREDICT, REGRET, RISK, STAY
+from neurometa.analysis.choices import (
+    BLOCKS,
+    EXPLORATION,
+    FIT_RW,
+    HISTORY,
+    LEARNING_SET,
+    MATCHING,
+    PREDICT,
+    REGRET,
+    RISK,
+    STAY,
+)
 from neurometa.analysis.mazes import GOAL_VALUE, LATENCY, PLACES
 from neurometa.analysis.record import Analysis, Drawing
 from neurometa.analysis.recordings import BESIDE, PHOTOMETRY
@@ -21,6 +32,7 @@ ANALYSES = (
     LEARNING_SET,
     ADAPTATION,
     RISK,
+    EXPLORATION,
     FIT_RW,
     PREDICT,
     REGRET,

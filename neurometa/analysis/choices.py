@@ -57,6 +57,38 @@ STAY = Analysis(
 )
 
 
+def _exploration(trials: "xr.Dataset") -> "xr.Dataset":
+    from neurometa import behaviour
+
+    return behaviour.exploration(trials)
+
+
+def _draw_exploration(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    ax.bar(found.pulls, found.p_left, width=0.9, color=plotting.COLOURS[0])
+    ax.set(xlabel="pulls of an arm before it is left", ylabel="share of arms", xlim=(0, float(found.pulls[-1]) + 1))
+    lower, upper = found.agreement_interval.values.tolist()
+    told = f"{int(found.n_left):,} arms that were left for good in {found.attrs['n_episodes']:,} episodes. "
+    told += (
+        f"Of the choices {float(found.agreement_mean):.1%} ({lower:.1%} to {upper:.1%}) are those of Gittins indices"
+    )
+    if "kl_mean" in found:
+        told += f"; divergence from these {float(found.kl_mean):.3f} nats a choice"
+    return f"{told}. {float(found.n_tried_total_mean):.1f} arms are tried in an episode."
+
+
+EXPLORATION = Analysis(
+    name="exploration",
+    file="exploration.nc",
+    heading=BEHAVIOUR,
+    asks="How arms are tried and left for good, beside Gittins indices.",
+    compute=_exploration,
+    drawing=Drawing("Arms left for good", _draw_exploration, "p_left", ("pulls",)),
+    seconds=5.0,
+)
+
+
 def _history(trials: "xr.Dataset") -> "xr.Dataset":
     from neurometa import behaviour
 

@@ -2,6 +2,7 @@
 
 from neurometa.behaviour.adaptation import adaptation, known_world
 from neurometa.behaviour.divergence import policy_divergence
+from neurometa.behaviour.exploration import exploration
 from neurometa.behaviour.factors import coding_factors, previous_trial
 from neurometa.behaviour.foraging import matching
 from neurometa.behaviour.groups import compare_groups
@@ -52,6 +53,7 @@ __all__ = [
     "counts",
     "crossed_interval",
     "drifting_rewards",
+    "exploration",
     "fit",
     "follow_volatility",
     "history_regression",

@@ -6,16 +6,19 @@ from typing import TypedDict
 import numpy as np
 import xarray as xr
 
+from neurometa.behaviour import processes
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
 from neurometa.dataset import played, require, task_settings, valid
 from neurometa.errors import InputError, nearest
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
+OF_PROCESSES = ("posterior-rewards", "visits", "transitions")
+BEST = "best-action-"  # of a Markov decision process, before the number of a state
 CATEGORIES = ("choice", "target", "action")  # integers that stand for options
 
 
-def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArray:
+def targets(trials: xr.Dataset, names: Sequence[str] = ()) -> xr.DataArray:
     """Gather variables side by side, as targets of `neurometa.neural.decode`.
 
     Parameters
@@ -25,7 +28,13 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
     names : sequence of str
         ``"posterior-mean"`` of each arm, ``"wins-losses"`` of each arm and ``"log-odds"`` of arm 0, all before the
         choice of the trial, as the logged state is; for the prior of the run's own task. ``"posterior-volatility"``,
-        likewise before the choice, of `posterior_volatility` with its defaults. Or variables of the run
+        likewise before the choice, of `posterior_volatility` with its defaults. By default the first three.
+
+        Of a tabular Markov decision process before each trial, by default the first: ``"posterior-rewards"`` and
+        ``"visits"`` of each state and action, ``"transitions"`` from each to each state, and the category
+        ``"best-action-S"``, which a plan by the posterior mean would take in state S at the first step of a trial.
+
+        Or variables of the run
         without ``step``, e.g. ``"reward-prob"``, with ``_`` or ``-``; one of the categories ``choice`` and
         ``target``, or one that is bool or text, stands alone.
 
@@ -41,6 +50,10 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
         There is no such variable, it has a dim that cannot be told apart by ``arm``, categories come with others, or
         the task is not one whose statistics are counts.
     """
+    of_process = any(name in OF_PROCESSES or name.startswith(BEST) for name in names)
+    if of_process or ("visited_state" in trials and not names):
+        return _of_process(trials, names or OF_PROCESSES[:1])
+    names = names or STATISTICS
     without = "choice" not in trials and not set(names) & {*STATISTICS, "posterior-volatility"}
     like = "reward" if without else "choice"  # of tasks without a choice step any trial counts that is no padding
     require(trials, **{like: ("episode", "trial")})
@@ -56,6 +69,35 @@ def targets(trials: xr.Dataset, names: Sequence[str] = STATISTICS) -> xr.DataArr
         parts |= _parts(trials, name, like)
     together = xr.concat([part.astype(float) for part in parts.values()], "target", join="exact", coords="minimal")
     return together.assign_coords(target=np.array(list(parts), dtype=object)).where(made).rename("target")
+
+
+def _of_process(trials: xr.Dataset, names: Sequence[str]) -> xr.DataArray:
+    """Targets of a Markov decision process, before each trial."""
+    counted = processes.process_counts(trials)
+    if any(name.startswith(BEST) for name in names):
+        if len(names) > 1:
+            raise InputError(f"The targets are {list(names)}; a category is read on its own.")
+        state = names[0].removeprefix(BEST)
+        if not state.isdecimal():
+            raise InputError(f"There is no target {names[0]!r}; write the number of a state, as in {BEST}0.")
+        best = processes.best_action(counted, trials.sizes["step"], int(state))
+        return best.expand_dims(target=np.array([f"best action in state {state}"], dtype=object))
+    known = {
+        "posterior-rewards": processes.posterior_rewards(counted),
+        "visits": counted.visits,
+        "transitions": counted.transitions,
+    }
+    parts = {}
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no target {name!r} beside {', '.join(OF_PROCESSES)}; read it on its own.")
+        dims = [dim for dim in ("state", "option", "next_state") if dim in known[name].dims]
+        for place in np.ndindex(*(known[name].sizes[dim] for dim in dims)):
+            one = known[name].isel(dict(zip(dims, place, strict=True)), drop=True)
+            where = f"state {place[0]}, action {place[1]}" + (f", to state {place[2]}" if len(place) > 2 else "")
+            parts[f"{name.replace('-', ' ')}, {where}"] = one
+    together = xr.concat([part.astype(float) for part in parts.values()], "target")
+    return together.assign_coords(target=np.array(list(parts), dtype=object)).rename("target")
 
 
 class Prior(TypedDict):
@@ -111,7 +153,7 @@ def _by_arm(name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
 def _variable(trials: xr.Dataset, name: str) -> xr.DataArray:
     known = name if name in trials else name.replace("-", "_")
     if known not in trials:
-        allowed = [*STATISTICS, "posterior-volatility", *map(str, trials.variables)]
+        allowed = [*STATISTICS, "posterior-volatility", *OF_PROCESSES, *map(str, trials.variables)]
         raise InputError(f"There is no target {name!r}; there are {', '.join(allowed)}.{nearest(name, allowed)}")
     variable = trials[known]
     if "step" in variable.dims and variable.sizes["step"] == 1:

@@ -20,9 +20,9 @@ def decode(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="posterior-mean, wins-losses, log-odds, posterior-volatility, reward-prob or a variable; "
-            "may be given again.",
-            show_default="the first three",
+            help="posterior-mean, wins-losses, log-odds, posterior-volatility, reward-prob or a variable; of a "
+            "tabular process posterior-rewards, visits, transitions, best-action-0; may be given again.",
+            show_default="the first three, or the first",
         ),
     ] = None,
     beside: Annotated[
@@ -89,11 +89,10 @@ def _read(
     quiet: bool,
 ) -> Any:
     from neurometa import behaviour, dataset, neural
-    from neurometa.behaviour.targets import STATISTICS
 
     trials = dataset.open_run(path)
     state = neural.hidden_state(trials, activity, step=step)
-    wanted = behaviour.targets(trials, tuple(target) if target else STATISTICS)
+    wanted = behaviour.targets(trials, tuple(target or ()))
     with bar(f"decoding {name}", 100, "%", quiet=quiet) as show:
         result = neural.decode(
             state, wanted, **how, progress=lambda done, total: show(100 * done // total, f"{done} of {total}")

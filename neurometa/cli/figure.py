@@ -1,7 +1,8 @@
 """The command that draws a figure of a paper: figure. It needs no torch."""
 
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +37,7 @@ def figure(
     from neurometa.results import MissingError
 
     if pretrained:
-        runs = _play_pretrained(plotting.load_figure(name).NEEDS, run, agents, episodes, quiet=as_json)
+        runs = _play_pretrained(plotting.load_figure(name), run, agents, episodes, quiet=as_json)
     else:
         runs = run or [Path("runs")]
     place = out or (runs[0].parent if pretrained else runs[0])
@@ -54,7 +55,7 @@ def figure(
 
 
 def _play_pretrained(
-    needs: dict[str, list[str]], run: list[Path] | None, agents: int, episodes: int, *, quiet: bool
+    script: ModuleType, run: list[Path] | None, agents: int, episodes: int, *, quiet: bool
 ) -> list[Path]:
     """Run folders of the agents that come along, with all that is needed in them."""
     from neurometa import pretrained  # torch, which drawing alone does not load
@@ -63,6 +64,7 @@ def _play_pretrained(
         raise InputError("--pretrained keeps its runs in one folder; give --run once, or not at all.")
     place = run[0] if run else Path("runs") / "pretrained"
     done: list[str] = []
+    needs, activity = script.NEEDS, getattr(script, "ACTIVITY", True)
     n_files = sum(len(files) * len(pretrained.seeds(name)[:agents]) for name, files in needs.items())
     with bar("playing", n_files, "files", quiet=quiet) as show:
 
@@ -70,4 +72,5 @@ def _play_pretrained(
             done.append(file)
             show(len(done), Path(file).name)
 
-        return pretrained.prepare(needs, place, n_agents=agents, n_episodes=episodes, progress=tick)
+        how: dict[str, Any] = {"n_agents": agents, "n_episodes": episodes, "activity": activity}
+        return pretrained.prepare(needs, place, progress=tick, **how)

@@ -6,13 +6,19 @@ depart from the papers, the docs page of the task sets both side by side, in env
 """
 
 from neurometa.errors import InputError, nearest
-from neurometa.experiments import contextual, duan2016, mazes, optimisation, pixels, wang2016, wang2018
+from neurometa.experiments import contextual, duan2016, duan2016_mdp, mazes, optimisation, pixels, wang2016, wang2018
 from neurometa.experiments.experiment import Experiment
 
 __all__ = ["EXPERIMENTS", "Experiment", "find"]
 
 EXPERIMENTS = wang2016.EXPERIMENTS | wang2018.EXPERIMENTS | duan2016.EXPERIMENTS
-EXPERIMENTS |= contextual.EXPERIMENTS | optimisation.EXPERIMENTS | pixels.EXPERIMENTS | mazes.EXPERIMENTS
+EXPERIMENTS |= (
+    duan2016_mdp.EXPERIMENTS
+    | contextual.EXPERIMENTS
+    | optimisation.EXPERIMENTS
+    | pixels.EXPERIMENTS
+    | mazes.EXPERIMENTS
+)
 
 
 def find(name: str) -> Experiment:

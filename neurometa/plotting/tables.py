@@ -1,5 +1,7 @@
 """Tables of a paper, drawn: what was published beside what was found."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ def beside_published(ax: Axes, found: xr.Dataset, *, decimals: int | list[int] =
         ax.axhline(y, color="k", lw=0.6)
     for i in range(1, n_rows, 2):
         ax.axhspan(i, i + 1, color="0.955", lw=0, zorder=0)
-    how = {"va": "center", "fontsize": SMALL}
+    how: dict[str, Any] = {"va": "center", "fontsize": SMALL}
     ax.text(0.03, -1.6, settings, color="0.35", **how)
     for i, learner in enumerate(found.learner.values):
         ax.text(0.03, i + 0.5, str(learner), **how)

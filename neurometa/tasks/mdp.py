@@ -36,6 +36,9 @@ class TabularMDP(Task):
         States, and actions in each.
     horizon : int
         Steps in a trial.
+    shows_last : bool
+        Show, after the flag, the state in which the last action was taken too, one-hot (state 0 before the first). It
+        tells nothing new, but spares a network to hold it for a step; Duan et al. did not show it.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class TabularMDP(Task):
     n_states: int = 10
     n_actions: int = 5
     horizon: int = 10
+    shows_last: bool = False
 
     choice_step = None
     latents = {
@@ -71,8 +75,8 @@ class TabularMDP(Task):
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
-        """The states, and the flag."""
-        return self.n_states + 1
+        """The states, the flag, and the states again if the last one is shown."""
+        return self.n_states + 1 + self.shows_last * self.n_states
 
     def begin(self, n_episodes, rng):
         """Draw a process for each episode, which begins in state 0."""
@@ -91,10 +95,12 @@ class TabularMDP(Task):
         }
 
     def observe(self, state, step):
-        """Show the state one-hot, and whether the step before ended a trial."""
-        return torch.cat(
-            [torch.eye(self.n_states, device=state["now"].device)[state["now"]], state["ended"][:, None]], -1
-        )
+        """Show the state one-hot, whether the step before ended a trial, and where that was if it is asked for."""
+        one_hot = torch.eye(self.n_states, device=state["now"].device)
+        shown = [one_hot[state["now"]], state["ended"][:, None]]
+        if self.shows_last:
+            shown.append(one_hot[state["visited_state"].long()])
+        return torch.cat(shown, -1)
 
     def step(self, state, action, step, rng):
         """Pay for the state and action, and move on; after the last step of a trial, to state 0."""

@@ -102,6 +102,11 @@ class Training(abc.ABC):
         """Gamma with which training ends, in [0, 1]."""
 
     @property
+    def n_readouts(self) -> int:
+        """Numbers that training tells the network beside what to do and to expect; by default none."""
+        return 0
+
+    @property
     def n_steps(self) -> int:
         """Steps in an episode."""
         return self.task.n_steps
@@ -156,6 +161,7 @@ def build(config: Training, device: str = "cpu") -> Agent:
             reward_levels=task.reward_levels,
             discount=config.last_discount,
             **({"n_axes": task.n_axes} if task.n_axes else {}),
+            **({"n_readouts": config.n_readouts} if config.n_readouts else {}),
         )
     encoder = getattr(agent, "encoder", None)
     if isinstance(encoder, FrozenEncoder):

@@ -2,7 +2,12 @@ r"""Imitation of a teacher that plays the same task: a planner, an index, an ide
 
 The agent is trained to answer with the teacher's policy on the histories that are played,
 
-.. math:: L = \mathrm{KL}(\pi_\text{teacher} \,\|\, \pi) + \tfrac{\beta_v}{2} (R - V)^2
+.. math:: L = \beta_\pi \mathrm{KL}(\pi_\text{teacher} \,\|\, \pi) + \tfrac{\beta_v}{2} (R - V)^2
+              - \beta_c \sum_a \pi(a) g(a)
+
+where g, 0 or below, is what each action loses by the teacher's own account, if it gives one (Ross & Bagnell 2014,
+AggreVaTe): a network that does not know which of two actions the teacher would take is drawn to both by the first term,
+and by the last to what costs less.
 
 Whose histories these are is a setting: the teacher's (behavioural cloning, as Duan et al. 2016, section 3.1, imitated
 Gittins indices), the agent's own, on which it needs to know what to do, or a mixture (DAgger: Ross, Gordon & Bagnell
@@ -13,6 +18,7 @@ any algorithm.
 import dataclasses
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +41,7 @@ from neurometa.training.together import Together, fits
 
 __all__ = ["Config", "Mixture", "build", "loss", "teacher_of", "train"]
 
-TERMS = ("kl", "value_loss")
+COST = "action_loss"  # record of teachers who know what actions lose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +63,13 @@ class Config(Training):
         What the critic learns to expect.
     value_weight : float or Linear
         Beta_v, on half the squared error of the value.
+    kl_weight, cost_weight : float or Linear
+        Beta_pi and beta_c. Of planners alone is it known what actions lose.
+    told : str
+        What the network is told beside the policy, and learns to read out: a record of the teacher's; none if empty.
+        Of a planner ``"planned_loss"``, by what it would do in every other state.
+    told_weight : float or Linear
+        Beta_k, on half the squared error of what it reads out.
 
     Raises
     ------
@@ -69,11 +82,16 @@ class Config(Training):
     optimizer: Adam | RMSProp = Adam()
     returns: GAE = GAE()
     value_weight: Scheduled = 0.05
+    kl_weight: Scheduled = 1.0
+    cost_weight: Scheduled = 0.0
+    told: str = ""
+    told_weight: Scheduled = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("teacher_share", self.teacher_share, 1)
-        check_range("value_weight", self.value_weight)
+        for name in ("value_weight", "told_weight", "kl_weight", "cost_weight"):
+            check_range(name, getattr(self, name))
         if self.returns.of != "reward":
             raise InputError(f"of is {self.returns.of!r}; a teacher is imitated, and the critic learns of reward.")
 
@@ -81,11 +99,34 @@ class Config(Training):
         """Raise unless training can begin, which the teacher says too."""
         super().check()
         teacher_of(self)
+        _ = self.n_readouts
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """What is asked of the teacher's record."""
+        return tuple(name for name in (self.told, COST if self.cost_weight else "") if name)
+
+    @property
+    def n_readouts(self) -> int:
+        """How many numbers are told."""
+        known = _answer(self, teacher_of(self)).record if self.records else {}
+        for name, why in ((self.told, f"told is {self.told!r}"), (COST, f"cost_weight is {self.cost_weight}")):
+            if name in self.records and name not in known:
+                there = ", ".join(known) or "nothing"
+                raise InputError(f"{why}, but the teacher does not record {name!r}; it records {there}.")
+        return known[self.told][0].numel() if self.told else 0
 
     @property
     def last_discount(self) -> float:
         """Gamma with which training ends, in [0, 1]."""
         return at(self.returns.discount, 1.0)
+
+
+def _answer(config: Config, teacher: Agent) -> Output:
+    """What the teacher answers at the first step of an episode."""
+    task = config.task
+    state = task.begin(1, torch.Generator().manual_seed(0))
+    return teacher(task.observe(state, task.steps[0]), torch.zeros(1, task.n_actions), torch.zeros(1), teacher.begin(1))
 
 
 def teacher_of(config: Config) -> Agent:
@@ -161,10 +202,12 @@ def _update(
     teacher_share = at(config.teacher_share, share)
     player = {0.0: agent, 1.0: teacher}.get(teacher_share) or Mixture(agent, teacher, teacher_share)
     (played,) = segments(config.task, player, config.batch_size, rng)
-    answered = agent.sequence(played, agent.begin(config.batch_size))
+    log = ("readout",) if config.told else ()
+    answered = agent.sequence(played, agent.begin(config.batch_size), log)
     valid = played.valid if "valid" in config.task.latents else None
-    taught = _taught(teacher, played)
-    total, terms = loss(answered.logits, answered.value, played.reward, taught, config, share, valid)
+    taught = _taught(config, teacher, played)
+    total, terms = loss(answered.logits, answered.value, played.reward, taught.logits, config, share, valid)
+    total = total + _beside(config, share, answered.logits, answered.record.get("readout"), taught, terms, valid)
     norm = optimizers.step(config.optimizer, optimizer, total, share)
     return _row(config, played.reward, terms, norm)
 
@@ -175,12 +218,18 @@ def _update_quickly(
     """The same by compiled arithmetic, the teacher at hand while the agent plays."""
     share = done / config.n_updates
     streams.start()
-    teacher_share = at(config.teacher_share, float(share[0]))
-    played = together.play(config.task, streams, who, teacher=teacher, teacher_share=teacher_share)
-    assert played.taught is not None
-    answered = (*together.answers(), played.reward, played.taught)
-    logits, value, reward, taught = (x[:, : config.batch_size] for x in answered)  # without idle episodes
-    total, terms = loss(logits, value, reward, taught, config, float(share[0]))
+    teacher_share, n = at(config.teacher_share, float(share[0])), config.batch_size
+    beside = teacher if teacher_share > 0 else None  # or the teacher is asked when all is played, which may be quicker
+    played = together.play(config.task, streams, who, teacher=beside, teacher_share=teacher_share)
+    if played.taught is None or config.records:
+        taught = _taught(config, teacher, played.segment(teacher, config.task.n_actions))
+    else:
+        taught = Taught(played.taught)
+    answered = (*together.answers(), played.reward)
+    logits, value, reward = (x[:, :n] for x in answered)  # without idle episodes
+    taught = Taught(*(None if x is None else x[:, :n] for x in taught))
+    total, terms = loss(logits, value, reward, taught.logits, config, float(share[0]))
+    total = total + _beside(config, float(share[0]), logits, together.readouts()[:, :n], taught, terms)
     total.backward()
     (norm,) = together.learn(who, [config.optimizer], done, share)
     return {0: _row(config, reward, terms, torch.tensor(norm))}
@@ -188,13 +237,44 @@ def _update_quickly(
 
 def _row(config: Config, reward: Tensor, terms: dict[str, Tensor], norm: Tensor) -> Row:
     numbers = [reward.mean() * len(config.task.steps), *terms.values(), norm]
-    return dict(zip(("reward", *TERMS, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+    return dict(zip(("reward", *terms, "gradient_norm"), torch.stack(numbers).tolist(), strict=True))
+
+
+class Taught(NamedTuple):
+    """What a teacher says of steps that were played: its policy before the softmax, and what else is asked of it."""
+
+    logits: Tensor  # (time, episode, option)
+    told: Tensor | None = None  # (time, episode, readout)
+    cost: Tensor | None = None  # (time, episode, option), 0 or below
 
 
 @torch.no_grad()
-def _taught(teacher: Agent, played: Segment) -> Tensor:
-    """The teacher's policy on what was played, before the softmax."""
-    return teacher.sequence(played, teacher.begin(played.action.shape[1])).logits
+def _taught(config: Config, teacher: Agent, played: Segment) -> Taught:
+    """Ask a teacher of all that was played."""
+    logits, _, _, record = teacher.sequence(played, teacher.begin(played.action.shape[1]), config.records)
+    return Taught(logits, record[config.told].flatten(2) if config.told else None, record.get(COST))
+
+
+def _beside(
+    config: Config,
+    share: float,
+    logits: Tensor,
+    readout: Tensor | None,
+    taught: Taught,
+    terms: dict[str, Tensor],
+    valid: Tensor | None = None,
+) -> Tensor:
+    """What to add to `loss` for what is told, and for what the policy costs; both are put among the terms."""
+    total = torch.zeros(())
+    if taught.told is not None and readout is not None:
+        error = mean(0.5 * (readout - taught.told).square().mean(-1), valid)
+        terms["told_loss"] = error.detach()
+        total = total + at(config.told_weight, share) * error
+    if taught.cost is not None:
+        cost = mean(-(torch.softmax(logits, -1) * taught.cost).sum(-1), valid)
+        terms["cost"] = cost.detach()
+        total = total + at(config.cost_weight, share) * cost
+    return total
 
 
 def loss(
@@ -236,7 +316,7 @@ def loss(
     ahead = advantages(reward, known, at(config.returns.discount, share), at(config.returns.gae_lambda, share))
     terms = {"kl": kl, "value_loss": 0.5 * (ahead + known - value).square()}
     terms = {name: mean(x, valid) for name, x in terms.items()}
-    total = terms["kl"] + at(config.value_weight, share) * terms["value_loss"]
+    total = at(config.kl_weight, share) * terms["kl"] + at(config.value_weight, share) * terms["value_loss"]
     return total, {name: x.detach() for name, x in terms.items()}
 
 

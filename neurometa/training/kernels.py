@@ -214,19 +214,19 @@ def give(n, t, n_each, x, n_units, n_actions, n_steps, places, levels, observati
 
 
 @_compile
-def answer(n, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, action):
+def answer(n, t, n_each, n_actions, x, cells, squashed, gates, parameters, outputs, luck, action):
     """From the gates' products of step `t` to the next state, the outputs, and the actions where there is luck.
 
     Parameters
     ----------
-    n, t, n_each, x
+    n, t, n_each, n_actions, x
         As of `give`; the new hidden state goes into the next step's input.
     cells, squashed : array (network, step, episode, unit)
         Cell states, one more than steps, and their tanh; of a GRU, which has none, of 0 episodes.
     gates : array (network, step, episode, 4 unit)
     parameters : array (network, parameter)
-    outputs : array (option + 1, step, network * episode)
-        Filled with the logits, then the value.
+    outputs : array (option + 1 + readout, step, network * episode)
+        Filled with the logits, then the value, then what else is read out.
     luck : array (network * episode,)
         Uniform numbers by which actions are drawn, as `rollout.draw` does; empty to draw none.
     action : array (network * episode,), int
@@ -248,37 +248,37 @@ def answer(n, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, a
                 total += weight[k] * hidden[k]
             outputs[a, t, r] = total + bias[a]
         if len(luck):
-            action[r] = _drawn(outputs[:, t, r], luck[r])
+            action[r] = _drawn(outputs[:n_actions, t, r], luck[r])
 
 
 @_compile
-def _drawn(outputs, luck):
-    n_actions = len(outputs) - 1
+def _drawn(logits, luck):
+    n_actions = len(logits)
     if n_actions == 2:
-        return int(luck < ONE / (ONE + math.exp(outputs[0] - outputs[1])))
-    top = outputs[0]
+        return int(luck < ONE / (ONE + math.exp(logits[0] - logits[1])))
+    top = logits[0]
     for a in range(1, n_actions):
-        top = max(top, outputs[a])
+        top = max(top, logits[a])
     total = ZERO
     for a in range(n_actions):
-        total += math.exp(outputs[a] - top)
+        total += math.exp(logits[a] - top)
     reached = ZERO
     for a in range(n_actions - 1):
-        reached += math.exp(outputs[a] - top)
+        reached += math.exp(logits[a] - top)
         if luck * total < reached:
             return a
     return n_actions - 1
 
 
 @_compile
-def step(who, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, action, given):
+def step(who, t, n_each, n_actions, x, cells, squashed, gates, parameters, outputs, luck, action, given):
     """Answer step `t` of all networks in `who`: `give`, the product, and `answer`; `given` is what `give` takes."""
     n_rows, n_columns = x.shape[3], gates.shape[3]
     for n in who:
-        give(n, t, n_each, x, cells.shape[3], len(outputs) - 1, squashed.shape[1], *given)
+        give(n, t, n_each, x, cells.shape[3], n_actions, squashed.shape[1], *given)
         weight = parameters[n, : n_rows * n_columns].reshape(n_rows, n_columns)
         np.dot(x[n, t], weight, gates[n, t])
-        answer(n, t, n_each, x, cells, squashed, gates, parameters, outputs, luck, action)
+        answer(n, t, n_each, n_actions, x, cells, squashed, gates, parameters, outputs, luck, action)
 
 
 @_compile
@@ -289,7 +289,7 @@ def step_back(n, t, n_each, x, cells, squashed, gates, parameters, d_outputs, d_
     ----------
     n, t, n_each, x, cells, squashed, gates, parameters
         As `answer` left them.
-    d_outputs : array (option + 1, step, network * episode)
+    d_outputs : array (option + 1 + readout, step, network * episode)
     d_hidden, d_cell : array (episode, unit)
         Gradient of the state after the step (of a GRU, `d_cell` is that by what the next step kept); those of the
         outputs are added here.

@@ -34,7 +34,9 @@ class Part:
     def __init__(self, agents: list[RecurrentAgent], n_each: int, n_moments: int) -> None:
         first, n = agents[0], len(agents)
         self.n_each, self.n_steps, units = n_each, first.n_steps, first.n_units
-        self.units, self.n_rows, self.n_outputs = units, units + first.n_inputs + 2, first.n_actions + 1
+        self.n_actions, self.n_readouts = first.n_actions, first.n_readouts
+        self.n_outputs = self.n_actions + 1 + self.n_readouts
+        self.units, self.n_rows = units, units + first.n_inputs + 2
         self.n_weights = self.n_rows * 4 * units
         self.n_trained = self.n_weights + self.n_outputs * (units + 1)
         self.has_cell = first.kind == "lstm"
@@ -87,13 +89,13 @@ class Part:
         """Answer step `t`, and draw actions where there is luck; see `kernels.give` and `kernels.answer`."""
         given = (self.places, self.levels, seen, before, reward)
         if self.n_each <= COMPILED:
-            kernels.step(who, t, self.n_each, *self.arrays, self.answers, luck, action, given)
+            kernels.step(who, t, self.n_each, self.n_actions, *self.arrays, self.answers, luck, action, given)
             return
         for n in who:
-            sizes = (self.units, self.n_outputs - 1, self.n_steps)
+            sizes = (self.units, self.n_actions, self.n_steps)
             kernels.give(n, t, self.n_each, self.arrays[0], *sizes, *given)
             torch.mm(self.x[n, t], self.weight[n], out=self.gates[n, t])
-            kernels.answer(n, t, self.n_each, *self.arrays, self.answers, luck, action)
+            kernels.answer(n, t, self.n_each, self.n_actions, *self.arrays, self.answers, luck, action)
 
     def differentiate(self, who: np.ndarray) -> None:
         """Fill the gradient of every parameter of the networks `who` from that of their outputs."""

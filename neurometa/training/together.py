@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents import GRU, LSTM, Agent, RecurrentAgent, SeparateActorCritic
+from neurometa.agents import GRU, LSTM, Agent, RecurrentAgent, Segment, SeparateActorCritic
 from neurometa.errors import InputError
 from neurometa.rollout import draw
 from neurometa.streams import Streams, uniform
@@ -123,7 +123,7 @@ class Together:
                 if critic is not actor:
                     critic.answer(who, t, shown, taken[t - 1], rewards[t])
                     if t > 0:  # the prediction error of the step before, as `SeparateActorCritic.rpe` has it
-                        value = critic.answers[-1]
+                        value = critic.answers[critic.n_actions]
                         told[t] = rewards[t] + self.discount * value[t] - value[t - 1]
                 actor.answer(who, t, shown, taken[t - 1], told[t], luck, taken[t])
                 if teacher is not None and played.taught is not None:
@@ -141,8 +141,14 @@ class Together:
         """Logits (time, network * episode, option) and values of the batch played, whose gradient `learn` takes."""
         for part in self.parts:
             part.leaf = part.outputs.detach().requires_grad_()
-        value = self.parts[0].leaf[-1]
-        return self.parts[-1].leaf[:-1].movedim(0, -1), value if self.value_unit == 1 else self.value_unit * value
+        n_actions = self.parts[0].n_actions
+        logits, value = self.parts[-1].leaf[:n_actions].movedim(0, -1), self.parts[0].leaf[n_actions]
+        return logits, value if self.value_unit == 1 else self.value_unit * value
+
+    def readouts(self) -> Tensor:
+        """What else was read out of the batch played, (time, network * episode, readout); see `answers`."""
+        actor = self.parts[-1]
+        return actor.leaf[actor.n_actions + 1 :].movedim(0, -1)
 
     def learn(
         self, who: np.ndarray, optimizers: Sequence[Adam | RMSProp], done: np.ndarray, share: np.ndarray
@@ -236,3 +242,20 @@ class Played(NamedTuple):
     observation: Tensor
     gaps: Tensor | None
     taught: Tensor | None
+
+    def segment(self, who: Agent, n_actions: int) -> Segment:
+        """Return it as a segment that somebody else can answer from the beginning of an episode."""
+        zero = torch.zeros_like(self.reward)
+        return Segment(
+            observation=self.observation,
+            action=self.action,
+            reward=self.reward,
+            valid=torch.ones_like(zero, dtype=torch.bool),
+            logits=zero[..., None],
+            value=zero,
+            record={},
+            latents={},
+            state=who.begin(len(zero.T)),
+            action_before=zero.new_zeros(len(zero.T), n_actions),
+            reward_before=zero[0],
+        )

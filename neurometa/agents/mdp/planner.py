@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurometa.agents.base import Agent, Output, State, greedy
+from neurometa.agents.base import Agent, Output, Segment, State, greedy
 from neurometa.agents.mdp import kernels
 from neurometa.errors import InputError
 
@@ -93,6 +93,7 @@ class Planner(Agent):
                 raise InputError(f"{name} is {x}; it must be at least {least}.")
         self.n_states, self.n_actions, self.horizon = n_states, n_actions, horizon
         self.prior = prior or MDPPrior()
+        self.records = {"planned_loss": ("state", "option"), "action_loss": ("option",)}
 
     @abc.abstractmethod
     def plan(self, belief: Belief, trial: np.ndarray, seed: np.ndarray, worth: np.ndarray) -> None:
@@ -119,13 +120,11 @@ class Planner(Agent):
         }
 
     def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step; nothing to record."""
-        if observation.shape[-1] != self.n_states + 1:
-            raise InputError(
-                f"The task shows {observation.shape[-1]} numbers; an agent for {self.n_states} states is shown "
-                f"{self.n_states + 1}, the state one-hot and whether the step before ended a trial."
-            )
-        now, ended = observation[:, :-1].argmax(-1), observation[:, -1] > 0
+        """Answer one step; ``record`` holds what each action would lose by the plan, 0 or below: here and everywhere.
+
+        These are ``action_loss`` (episode, option), and ``planned_loss`` (episode, state, option).
+        """
+        now, ended = self._seen(observation)
         state = self._note(action, reward, state)
         n_steps = int(state["step"][0])  # as in all other episodes, for trials have one length
         if bool((ended != (n_steps == self.horizon)).any()):
@@ -136,12 +135,44 @@ class Planner(Agent):
         here = torch.arange(len(now))
         seen = state["seen"].clone()
         seen[here, state["step"]] = now
-        worth = state["worth"][here, state["step"], now]
-        return Output(self.policy(worth), worth.amax(-1), state | {"seen": seen}, {})
+        plan = state["worth"][here, state["step"]]
+        worth, lost = plan[here, now], plan - plan.amax(-1, keepdim=True)
+        return Output(self.policy(worth), worth.amax(-1), state | {"seen": seen}, _losses(lost, lost[here, now]))
+
+    def sequence(self, segment: Segment, state: State, log: tuple[str, ...] = ()) -> Output:
+        """Answer a segment of whole trials, each in one piece; see `Agent.sequence`."""
+        now, ended = self._seen(segment.observation)
+        begins, n_steps = torch.arange(len(now)) % self.horizon == 0, int(state["step"][0])
+        begins[0] = n_steps >= 0
+        if len(now) % self.horizon or n_steps not in (-1, self.horizon - 1) or bool((ended != begins[:, None]).any()):
+            return super().sequence(segment, state, log)
+        state = self._note(segment.action_before, segment.reward_before, state)
+        here, plans = torch.arange(now.shape[1]), []
+        for steps in torch.arange(len(now)).split(self.horizon):
+            state = self._plan(state)
+            seen, taken, paid = (x[steps].T.contiguous() for x in (now, segment.action, segment.reward))
+            played = {"seen": seen, "taken": taken, "paid": paid, "step": state["step"] + self.horizon}
+            plans.append(state["worth"].movedim(1, 0))
+            state = state | played
+        plan = torch.cat(plans)
+        time = torch.arange(len(now))[:, None]
+        worth, lost = plan[time, here, now], plan - plan.amax(-1, keepdim=True)
+        record = _losses(lost, lost[time, here, now])
+        state = state | {"step": state["step"] - 1}  # what the last step paid is told by the next
+        return Output(self.policy(worth), worth.amax(-1), state, {name: record[name] for name in log})
 
     def policy(self, worth: Tensor) -> Tensor:
         """Logits (episode, option) by what each action is worth."""
         return greedy(worth)
+
+    def _seen(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """The state, and whether the step before ended a trial."""
+        if observation.shape[-1] not in (self.n_states + 1, 2 * self.n_states + 1):
+            raise InputError(
+                f"The task shows {observation.shape[-1]} numbers; an agent for {self.n_states} states is shown "
+                f"{self.n_states + 1}, the state one-hot and whether the step before ended a trial."
+            )
+        return observation[..., : self.n_states].argmax(-1), observation[..., self.n_states] > 0
 
     def _note(self, action: Tensor, reward: Tensor, state: State) -> State:
         """Write down the action of the step before, -1 where there was none, and what it paid."""
@@ -163,3 +194,8 @@ class Planner(Agent):
         self.plan(belief, trial + 1, (luck ^ ((trial + 1) * 2654435761)) & (2**31 - 1), worth)
         now = belief._asdict() | {"worth": worth, "trial": trial + 1, "step": np.zeros_like(trial)}
         return state | {name: torch.from_numpy(x) for name, x in now.items()}
+
+
+def _losses(everywhere: Tensor, here: Tensor) -> State:
+    """Record of what actions would lose by the plan."""
+    return {"planned_loss": everywhere, "action_loss": here}
