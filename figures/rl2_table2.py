@@ -1,4 +1,4 @@
-"""Duan et al. 2016, Table 2: a network that learned to explore is near the best planner that knows the prior."""
+"""Duan et al. 2016, Table 2: a network that a planner taught earns what greedy planning with the true prior does."""
 
 from pathlib import Path
 
