@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 
 from neurometa import behaviour, exact, expected, neural, plotting, results
 
-BANDITS = {"independent": "activity", "independent-maml": "weights"}
+BANDITS = {"independent": "activity", "independent-maml": "weights", "independent-varibad": "belief"}
 GRIDWORLDS = {"gridworld-rl2": "activity", "gridworld-varibad": "belief"}
 COLOURS = dict(zip(("weights", "activity", "belief"), plotting.COLOURS, strict=False))
 CUTS = {"": "intact", "reset": "activity reset", "freeze": "weights frozen", "no-reward": "reward cut"}
 OF = {  # cuts that there is something for
     "independent": ("", "reset", "no-reward"),
     "independent-maml": ("", "freeze", "no-reward"),
+    "independent-varibad": ("", "reset", "no-reward"),
     "gridworld-rl2": ("", "reset", "no-reward"),
     "gridworld-varibad": ("", "reset", "no-reward"),
 }
