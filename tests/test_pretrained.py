@@ -30,6 +30,7 @@ MOST = {
     "harlow-pixels": 2.6,  # of one of eight, which errs in one of fourteen; the others 1.2 to 1.3
     "risky-safe": 2.2,
     "reversal": 1.0,
+    "independent-varibad": 3.2,  # 2.3 of 10,000 episodes; of 500, .2 less or more
 }
 MOST |= {  # somewhat above those of Gittins indices: 1.67, 2.38, 3.09, 4.6, 7.1, 12.4, 8.6, 13.1, 25.7
     f"rl2-bandit-{cell}-gittins": most
@@ -46,7 +47,7 @@ LEAST = {
     "foraging": 0.42,
     "volatility": 0.33,
 }  # reward per trial: criteria of simulations 1 and 2
-LEAST |= {"rl2-mdp-10-beb": 13.7, "rl2-mdp-10": 15.0, "rl2-mdp-25": 16.8}
+LEAST |= {"rl2-mdp-10-beb": 13.7, "rl2-mdp-10": 15.0, "rl2-mdp-25": 16.8, "rl2-mdp-50": 17.7, "rl2-mdp-100": 18.2}
 LEAST |= {"gridworld-varibad": 8.0, "gridworld-rl2": 8.0}
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
@@ -54,7 +55,7 @@ UNBOXED |= {"harlow-screen-w16"}
 UNBOXED |= {f"rl2-bandit-{n}-{k}-reward" for n in (10, 100, 500) for k in (5, 10, 50)}
 UNBOXED |= {f"rl2-bandit-{n}-{k}-duan" for n in (10, 100, 500) for k in (5, 10, 50)}
 UNBOXED |= {f"rl2-mdp-{n}-reward" for n in (10, 25, 50, 75, 100)}
-UNBOXED |= {f"rl2-mdp-{n}" for n in (50, 75, 100)}
+UNBOXED |= {"rl2-mdp-75"}
 UNBOXED |= {"point-maml", "point-fomaml", "point-pretrained", "scarce-maml", "arms-5-maml", "arms-10-maml"}
 UNBOXED |= {"imaze", "maze-small", "maze-large"}  # from frames: hours
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}

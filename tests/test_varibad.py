@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurometa import rollout, runs, settings
-from neurometa.agents import GRU, Belief
+from neurometa.agents import GRU, Belief, RandomChoice
 from neurometa.errors import InputError
-from neurometa.exact import half_circle
+from neurometa.exact import gridworld, half_circle
 from neurometa.rollout import segments
 from neurometa.tasks import Gridworld, HalfCircle, IndependentBandit, TwoStep
 from neurometa.training import GAE, ppo, varibad
@@ -120,6 +120,22 @@ def test_what_a_belief_is_to_predict():
     assert varibad.decoded("all", 3, 3).all()
     assert varibad.decoded("past", 3, 3).tolist() == [[False] * 3, [True, False, False], [True, True, False]]
     assert varibad.decoded("newest", 3, 3).tolist() == [[False] * 3, [True, False, False], [False, True, False]]
+
+
+def test_where_one_query_pays_the_rewards_have_the_probability_that_bayes_gives_them_one_after_another():
+    """Of walks through the gridworld: the product of what the exact posterior predicts of each reward is theirs."""
+    (played,) = segments(Gridworld(2), RandomChoice(5), 20, generator())
+    cell, paid = played.latents["reached_cell"].long(), played.reward > 0
+    posterior = gridworld.posterior(cell.T.numpy(), played.reward.T.numpy())
+    prior = np.isin(np.arange(25), gridworld.FAR) / len(gridworld.FAR)
+    before = np.concatenate([np.broadcast_to(prior, (20, 1, 25)), posterior[:, :-1]], 1)
+    pays = np.take_along_axis(before, cell.T.numpy()[..., None], -1)[..., 0]
+    expected = np.log(np.where(paid.T.numpy(), pays, 1 - pays)).sum(1)
+    which = torch.nn.functional.one_hot(cell, 25)
+    n_paid, n_asked = (paid[..., None] * which).sum(0), which.sum(0)
+    found = varibad.one_pays(torch.tensor(prior).log().clamp(min=-200), n_paid, n_asked)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert paid.any(0).any() and not paid.any(0).all()
 
 
 def test_actions_can_be_judged_by_what_the_agent_is_not_shown():

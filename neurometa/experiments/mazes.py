@@ -34,7 +34,7 @@ _IMAZE = ppo.Config(
 _MAZE = dataclasses.replace(
     _IMAZE,
     task=tasks.Maze(horizon=50, **_STEPS),
-    n_updates=450,
+    n_updates=900,
     segment_length=100,
     value_weight=0.5,
 )
@@ -54,7 +54,7 @@ EXPERIMENTS = {
         _MAZE,
         source=f"{_DUAN}, by numbers instead of frames",
         about="Does a network that has found a goal in a new maze find it sooner the second time?",
-        cpu_minutes=2.2,
+        cpu_minutes=4.4,
     ),
     "imaze": Experiment(
         dataclasses.replace(_IMAZE, task=tasks.IMaze(), network=_SEEING, n_updates=2000, batch_size=64),
@@ -69,7 +69,9 @@ EXPERIMENTS = {
         cpu_minutes=250,
     ),
     "maze-large": Experiment(
-        dataclasses.replace(_MAZE, task=tasks.Maze(size=9, horizon=1000), network=_SEEING, batch_size=16),
+        dataclasses.replace(
+            _MAZE, task=tasks.Maze(size=9, horizon=1000), network=_SEEING, n_updates=450, batch_size=16
+        ),
         source=_DUAN,
         about="Mazes of 9 x 9 blocks, for what was learned in small ones: neurometa rollout RUN --on maze-large.",
         cpu_minutes=800,

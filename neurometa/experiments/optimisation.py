@@ -53,7 +53,7 @@ EXPERIMENTS = {
         _POINT,
         source="Finn et al. 2017, section 5.3, 2D navigation",
         about="Can a policy be trained so that one gradient step of its own takes it to a new goal?",
-        cpu_minutes=2.0,
+        cpu_minutes=2.4,
     ),
     "point-fomaml": Experiment(
         dataclasses.replace(_POINT, order=1, n_updates=140),

@@ -15,18 +15,17 @@ EDGE = 1e-6  # by which a hidden unit may be beyond 1, for rounding
 
 
 class Cell(abc.ABC):
-    """A state that moves under an input.
+    """A state that moves under an input."""
 
-    Attributes
-    ----------
-    n_states : int
-        Numbers in the state.
-    n_inputs : int
-        Numbers in an input.
-    """
+    @property
+    @abc.abstractmethod
+    def n_states(self) -> int:
+        """Numbers in the state."""
 
-    n_states: int
-    n_inputs: int
+    @property
+    @abc.abstractmethod
+    def n_inputs(self) -> int:
+        """Numbers in an input."""
 
     @abc.abstractmethod
     def step(self, state: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -62,12 +61,12 @@ class GRU(Cell):
     bias_hh: np.ndarray
 
     @property
-    def n_states(self) -> int:  # type: ignore[override]
+    def n_states(self) -> int:
         """Units."""
         return self.weight_hh.shape[1]
 
     @property
-    def n_inputs(self) -> int:  # type: ignore[override]
+    def n_inputs(self) -> int:
         """Numbers in an input."""
         return self.weight_ih.shape[1]
 
@@ -127,12 +126,12 @@ class LSTM(Cell):
     bias_hh: np.ndarray
 
     @property
-    def n_states(self) -> int:  # type: ignore[override]
+    def n_states(self) -> int:
         """Twice the units."""
         return 2 * self.weight_hh.shape[1]
 
     @property
-    def n_inputs(self) -> int:  # type: ignore[override]
+    def n_inputs(self) -> int:
         """Numbers in an input."""
         return self.weight_ih.shape[1]
 
@@ -196,12 +195,12 @@ class Learner(Cell):
     n_options: int = 2
 
     @property
-    def n_states(self) -> int:  # type: ignore[override]
+    def n_states(self) -> int:
         """Features times arms."""
         return len(self.model.start) * self.n_options
 
     @property
-    def n_inputs(self) -> int:  # type: ignore[override]
+    def n_inputs(self) -> int:
         """Twice the arms."""
         return 2 * self.n_options
 

@@ -7,6 +7,12 @@ from matplotlib.axes import Axes
 from neurometa.dataset import require
 from neurometa.plotting.colours import COLOURS
 
+NAMES = {
+    "rpe": "prediction error",
+    "model_free_value": "model-free value",
+    "model_based_value": "model-based value",
+}
+
 
 def alignments(ax: Axes, found: xr.Dataset, measure: str = "linear", *, area: str | None = None) -> Axes:
     """Draw how far each population agrees with the neurons at each time, with the noise ceiling above.
@@ -34,11 +40,16 @@ def alignments(ax: Axes, found: xr.Dataset, measure: str = "linear", *, area: st
         colour = COLOURS[(0, 7, 2, 3, 4)[k % 5]]
         ax.plot(place, best.alignment, color=colour, label=f"{name} ({best.agent_step.item()})")
         ax.fill_between(place, best.lower, best.upper, color=colour, alpha=0.2, lw=0)
+    lowest = float(min(0.0, one.lower.min()))
     if "shuffled" in one:
-        ax.plot(place, one.shuffled.isel(population=0).mean("agent_step"), color="0.7", ls=":", label="shuffled")
+        chance = one.shuffled.isel(population=0).mean("agent_step")
+        lowest = float(min(lowest, chance.min()))
+        ax.plot(place, chance, color="0.7", ls=":", label="shuffled")
     ax.axhline(0, color="0.8", lw=0.5, zorder=0)
     labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
-    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", ylabel=f"alignment ({measure})", ylim=(-0.5, 1.05))
+    name = measure.upper() if measure in ("cka", "rsa") else measure
+    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", xlim=(-0.3, place[-1] + 0.3))
+    ax.set(ylabel=f"alignment ({name})", ylim=(max(-1.05, lowest - 0.05), 1.05))
     return ax
 
 
@@ -54,9 +65,10 @@ def determination(ax: Axes, found: xr.Dataset, *, area: str | None = None) -> Ax
     one = found if "area" not in found.cpd.dims else found.isel(area=-1) if area is None else found.sel(area=area)
     place = np.arange(one.sizes["step"])
     for k, name in enumerate(map(str, one.factor.values)):
-        own = one.sel(factor=name)
-        ax.errorbar(place, own.cpd, own.cpd_se, color=COLOURS[k], label=name.replace("_", " "), lw=1.2)
+        own, label = one.sel(factor=name), NAMES.get(name, name.replace("_", " "))
+        ax.errorbar(place, own.cpd, own.cpd_se, color=COLOURS[k], label=label, lw=1.2)
     ax.plot(place, one.cpd_chance.mean("factor"), color="0.7", ls=":", label="shuffled")
     labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
-    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", ylabel="partial determination", ylim=(0, None))
+    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", xlim=(-0.3, place[-1] + 0.3))
+    ax.set(ylabel="partial determination", ylim=(0, None))
     return ax

@@ -1,6 +1,7 @@
 """The cells of a lab's table: where each one stands, and what it says as a label or as a number."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +94,23 @@ def labels(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     merged, distinct = pd.factorize(texts)
     codes, present = pd.factorize(merged[codes])
     return codes, list(distinct[present])
+
+
+def n_distinct(column: pd.Series) -> int:
+    """How many different entries a column has, also where its cells are lists."""
+    try:
+        return int(column.nunique())
+    except TypeError:  # a list has no hash
+        return len(labels(column)[1])
+
+
+def copies(frame: pd.DataFrame, names: Sequence[str] | None = None) -> np.ndarray:
+    """Which rows repeat an earlier one, in some columns or all, also where cells are lists."""
+    try:
+        return frame.duplicated(None if names is None else list(names)).to_numpy()
+    except TypeError:
+        coded = {name: labels(frame[name])[0] for name in (frame.columns if names is None else names)}
+        return pd.DataFrame(coded).duplicated().to_numpy()
 
 
 def drop_empty(table: Table) -> Table:

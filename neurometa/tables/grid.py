@@ -164,7 +164,8 @@ def _refuse_repeats(
         if role in columns
     )
     where = f"{table.source}, {table.unit}s {table.rows[one]} and {table.rows[other]}: {trial} occurs twice"
-    same = bool((table.frame.iloc[before[twice]].to_numpy() == table.frame.iloc[after[twice]].to_numpy()).all())
+    coded = [cells.labels(table.frame[name])[0] for name in table.frame.columns]
+    same = all(np.array_equal(codes[before[twice]], codes[after[twice]]) for codes in coded)
     if same:
         raise InputError(f"{where} ({twice.size:,} such pairs), to the last cell; delete the rows that are copies.")
     raise InputError(
@@ -177,11 +178,11 @@ def _told_by(table: cells.Table, columns: dict[str, str]) -> str:
     taken = [columns[role] for role in ("subject", "trial") if role in columns]
     session = columns.get("episode")
     for name in table.frame.columns:
-        if name in columns.values() or not 2 <= table.frame[name].nunique() <= len(table.frame) / 2:
+        if name in columns.values() or not 2 <= cells.n_distinct(table.frame[name]) <= len(table.frame) / 2:
             continue
-        if not table.frame.duplicated([*taken, name]).any():
+        if not cells.copies(table.frame, [*taken, name]).any():
             return f"{name!r} tells them apart: type {lines.column('episode', name)}"
-        if session and not table.frame.duplicated([*taken, session, name]).any():
+        if session and not cells.copies(table.frame, [*taken, session, name]).any():
             return (
                 f"{name!r} tells them apart within {session!r}: write both into one column, and name it as the session "
                 "(episode=...)"

@@ -19,7 +19,7 @@ WORDS = """absent abort aborted breakfixation brokefixation fixationbreak fixbre
     invalidtrial missedtrial miss missed missing norespond"""
 NORMAL = frozenset(WORDS.split())  # of entries without case, blanks and signs
 SIGNS = frozenset({"-", "--", "---", "?", "[]", "['']", "()", "#n/a", "n.a.", "n.r.", "n/r"})
-ERRORS = frozenset({"#value!", "#ref!", "#div/0!", "#name?", "#num!", "#null!", "inf", "-inf"})  # of spreadsheets
+SIGNS |= {"#value!", "#ref!", "#div/0!", "#name?", "#num!", "#null!", "inf", "-inf"}  # of spreadsheets
 MOST_OPTIONS = 127  # choices are int8
 SENTINELS = frozenset({-9, -88, -99, -999, -9999, 9, 88, 98, 99, 888, 999, 9999, 99999})
 
@@ -38,7 +38,7 @@ def is_word(text: str) -> bool:
     folded = text.casefold()
     if folded in ALWAYS:
         return True
-    if folded in SIGNS | ERRORS:
+    if folded in SIGNS:
         return True
     return re.sub(r"[\W_]", "", folded) in NORMAL
 

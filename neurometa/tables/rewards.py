@@ -107,7 +107,7 @@ def _paid(table: cells.Table, column: str, coding: Mapping | None, choice: np.nd
     filled = [text for text in texts if text.casefold() not in cells.EMPTY]
     made = np.bincount(codes[choice >= 0], minlength=len(texts))
     none = [text for text, n in zip(texts, made, strict=True) if text in filled and is_word(text) and not n]
-    if coding is None and none and len(none) < len(filled):
+    if coding is None and none and len(none) < len(filled) and len(codes) >= evidence.ENOUGH:
         table = table._replace(
             frame=table.frame.assign(**{column: table.frame[column].where(~_is(codes, texts, none))})
         )

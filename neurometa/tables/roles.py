@@ -94,7 +94,7 @@ def _alike(table: cells.Table, ours: bool, role: str, columns: dict[str, str]) -
     if role == "episode" and len(alike) > 1 and "trial" in columns:
         whole = [name for name in alike if not _is_block(name)]
         keys = [columns[each] for each in ("subject", "trial") if each in columns]
-        if len(whole) == 1 and not table.frame.duplicated([*keys, whole[0]]).any():
+        if len(whole) == 1 and not cells.copies(table.frame, [*keys, whole[0]]).any():
             alike = whole  # trials count on through its blocks
     return alike
 
@@ -180,7 +180,7 @@ def _alone(table: cells.Table, columns: dict[str, str], role: str) -> bool:
     keys = (
         [columns[each] for each in ("subject", "episode") if each in columns] if role == "episode" else [columns[role]]
     )
-    return not table.frame.duplicated(keys).any()
+    return not cells.copies(table.frame, keys).any()
 
 
 def _runs_on(table: cells.Table, columns: dict[str, str]) -> bool:
@@ -200,10 +200,10 @@ def _runs_on(table: cells.Table, columns: dict[str, str]) -> bool:
 
 def _names_groups(table: cells.Table, name: str) -> bool:
     """Whether a column holds a few words, such as genotypes."""
-    some = table.frame[name].iloc[:: max(1, len(table.frame) // 500)].astype(str)
-    return (
-        bool(some.str.contains(r"[^\W\d_]").any()) and some.nunique() <= FEW and 2 <= table.frame[name].nunique() <= FEW
-    )
+    every = max(1, len(table.frame) // 500)
+    some = {cells.as_text(cell) for cell in table.frame[name].iloc[::every]}
+    words = len(some) <= FEW and any(c.isalpha() for text in some for c in text)
+    return words and 2 <= cells.n_distinct(table.frame[name]) <= FEW
 
 
 def _spelling(table: cells.Table, name: str) -> list[str]:

@@ -55,7 +55,7 @@ def of_other_kinds(
 
 def _few(table: cells.Table, name: str) -> tuple[np.ndarray, list[str]]:
     """Entries of a column of few, and which each row holds; none of a column of many."""
-    if table.frame[name].iloc[:2000].nunique() > 12:
+    if cells.n_distinct(table.frame[name].iloc[:2000]) > 12:
         return np.zeros(0, int), []
     codes, texts = cells.labels(table.frame[name])
     return (codes, texts) if len(texts) <= 12 else (codes, [])
@@ -66,15 +66,15 @@ def _copies(table: cells.Table, columns: Mapping[str, str]) -> list[str]:
     frame, n = table.frame, len(table.frame)
     if "trial" in columns or n < 2 * evidence.ENOUGH:
         return []  # two rows of one number are refused
-    telling = [name for name in frame.columns if frame[name].nunique() > 0.4 * n]
-    copies = int(frame.duplicated().sum()) if telling else 0
+    telling = [name for name in frame.columns if cells.n_distinct(frame[name]) > 0.4 * n]
+    copies = int(cells.copies(frame).sum()) if telling else 0
     if copies > TWICE * n:
         return [
             f"{copies:,} of {n:,} rows are copies of others to the last digit of {telling[0]!r}, and count again; if a "
             "part was pasted twice, delete it."
         ]
-    half = n // 2
-    first, second = frame.iloc[:half], frame.iloc[half : 2 * half]
-    if n % 2 == 0 and (first.to_numpy() == second.to_numpy()).all() and len(first.drop_duplicates()) > 2:
+    half, coded = n // 2, np.array([cells.labels(frame[name])[0] for name in frame.columns])
+    again = n % 2 == 0 and np.array_equal(coded[:, :half], coded[:, half:])
+    if again and len(np.unique(coded[:, :half], axis=1).T) > 2:
         return [f"the second half of the {n:,} rows repeats the first, and counts again; if it was pasted, delete it."]
     return []

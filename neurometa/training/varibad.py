@@ -34,6 +34,7 @@ from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "complexity", "decoded", "gaussian_kl", "negative_elbo", "train"]
 
+IMPOSSIBLE = -100.0  # nats: finite, so that what cannot be gives no gradient that is not a number
 DECODES, PRIORS = ("all", "past", "newest"), ("previous", "prior")
 
 
@@ -174,11 +175,36 @@ def negative_elbo(
     paid = (played.reward > 0)[..., None] * which
     counted = decoded(config.decode, len(asked), len(asked)).to(mu)
     n_paid, n_asked = (torch.einsum("ts,seq->teq", counted, x) for x in (paid, which))
-    log_prob = n_paid * rewarded + (n_asked - n_paid) * unrewarded  # of all rewards of a query at once
-    misfit = mean(-log_prob.sum(-1), played.valid)
+    if agent.one_rewarded:
+        log_prob = one_pays(rewarded, n_paid, n_asked)
+    else:  # of all rewards of a query at once
+        log_prob = (n_paid * rewarded + (n_asked - n_paid) * unrewarded).sum(-1)
+    misfit = mean(-log_prob, played.valid)
     kl = mean(complexity(mu, logvar, to=config.kl_to, detached=config.kl_detached), played.valid)
     terms = {"misfit": misfit.detach(), "belief_kl": kl.detach()}
     return misfit + at(config.kl_weight, share) * kl, terms
+
+
+def one_pays(log_prob: Tensor, n_paid: Tensor, n_asked: Tensor) -> Tensor:
+    """Log probability of all rewards at once where one query pays, and always: that it is one of those that fit them.
+
+    Once a query has paid, that alone fits; before, all that have not been asked do. However often a query is asked, it
+    tells no more than once, so that the belief is not drawn to what is visited often.
+
+    Parameters
+    ----------
+    log_prob : Tensor (..., query)
+        Of each query, that it is the one that pays.
+    n_paid, n_asked : Tensor (..., query)
+        How often each has paid, and was asked.
+
+    Returns
+    -------
+    Tensor (...)
+        In nats.
+    """
+    fits = torch.where((n_paid > 0).any(-1, keepdim=True), n_paid > 0, n_asked == 0)
+    return torch.where(fits, log_prob, IMPOSSIBLE).logsumexp(-1)
 
 
 def decoded(decode: str, n_beliefs: int, n_steps: int) -> Tensor:
