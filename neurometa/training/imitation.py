@@ -227,7 +227,7 @@ def _update_quickly(
         taught = Taught(played.taught)
     answered = (*together.answers(), played.reward)
     logits, value, reward = (x[:, :n] for x in answered)  # without idle episodes
-    taught = Taught(*(None if x is None else x[:, :n] for x in taught))
+    taught = Taught(taught.logits[:, :n], *(None if x is None else x[:, :n] for x in taught[1:]))
     total, terms = loss(logits, value, reward, taught.logits, config, float(share[0]))
     total = total + _beside(config, float(share[0]), logits, together.readouts()[:, :n], taught, terms)
     total.backward()
