@@ -100,6 +100,7 @@ MEASURES = {  # the public functions that take trials
     "coding_factors": behaviour.coding_factors,
     "common_transition": behaviour.common_transition,
     "counts": behaviour.counts,
+    "exploration": lambda trials: behaviour.exploration(trials, discount=0.9),
     "fit": lambda trials: behaviour.fit(models.RescorlaWagner, trials),
     "follow_volatility": volatility_followed,
     "history_regression": lambda trials: behaviour.history_regression(trials, n_lags=2, penalty="ridge"),
