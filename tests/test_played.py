@@ -127,6 +127,7 @@ MEASURES = {  # the public functions that take trials
     "stay_regression": behaviour.stay_regression,
     "switch_curve": behaviour.switch_curve,
     "targets": lambda trials: behaviour.targets(trials, ("reward-prob",)),
+    "walk_volatility": behaviour.walk_volatility,
     "win_stay_lose_shift": behaviour.win_stay_lose_shift,
     "decode": decoded,
     "encode": encoded,
