@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 
 from neurometa import behaviour, exact, expected, neural, plotting, results
 
-BANDITS = {"independent": "activity", "independent-maml": "weights"}
+BANDITS = {"independent": "activity", "independent-maml": "weights", "independent-varibad": "belief"}
 GRIDWORLDS = {"gridworld-rl2": "activity", "gridworld-varibad": "belief"}
 COLOURS = dict(zip(("weights", "activity", "belief"), plotting.COLOURS, strict=False))
 CUTS = {"": "intact", "reset": "activity reset", "freeze": "weights frozen", "no-reward": "reward cut"}
 OF = {  # cuts that there is something for
     "independent": ("", "reset", "no-reward"),
     "independent-maml": ("", "freeze", "no-reward"),
+    "independent-varibad": ("", "reset", "no-reward"),
     "gridworld-rl2": ("", "reset", "no-reward"),
     "gridworld-varibad": ("", "reset", "no-reward"),
 }
@@ -118,7 +119,7 @@ def left_of_it(ax: Axes, played: dict[tuple[str, str], xr.Dataset]) -> None:
             error_kw={"lw": 0.7},
         )
     labels = [f"{(BANDITS | GRIDWORLDS)[n]}\n({'arms' if n in BANDITS else 'grid'})" for n in names]
-    ax.set_xticks(range(len(names)), labels, fontsize=6)
+    ax.set_xticks(range(len(names)), labels, fontsize=5.5)
     ax.axhline(0, color="0.3", lw=0.6)
     ax.set(ylabel="gain over chance / optimum's", title="d  What a cut leaves", ylim=(-0.1, 1.6))
     ax.legend(fontsize=5, ncols=2, loc="upper center")

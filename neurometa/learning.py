@@ -27,8 +27,8 @@ def read(run: Path, n_parts: int = N_PARTS) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Over ``part``: ``steps``, environment steps when it ends, and ``reward``, mean per trial, of the episodes
-        played in it.
+        Over ``part``: ``steps``, environment steps when it ends, and ``reward``, mean per trial of the
+        episodes played in it, or per step where trials last as long as they take.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read(run: Path, n_parts: int = N_PARTS) -> xr.Dataset:
     return xr.Dataset(
         {
             "steps": ("part", [part[-1, 0] for part in parts], {"long_name": "environment steps"}),
-            "reward": ("part", [part[:, 1].mean() for part in parts], {"long_name": "reward per trial"}),
+            "reward": ("part", [part[:, 1].mean() for part in parts], {"long_name": "reward"}),
         }
     )
 

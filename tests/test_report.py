@@ -471,3 +471,11 @@ def test_a_damaged_line_of_the_learning_curve_is_named(tmp_path):
     with open(run / "curve.jsonl", "a") as file:
         file.write('{"update": 101, "st')
     assert "line 101" in Page(report.write_report(run).read_text()).text or pictures.learning_curve(report.find(run))[1]
+
+
+def test_a_learning_curve_says_what_its_rewards_are_means_over(tmp_path):
+    found = report.find(agent_run(tmp_path / "run"))
+    in_time = dataclasses.replace(found, trials=found.trials.assign(event=("time", [0])))
+    for source, per in ((found, "trial"), (in_time, "step")):
+        picture, _ = pictures.learning_curve(source)
+        assert f"reward per {per}" in picture.caption

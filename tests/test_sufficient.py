@@ -165,6 +165,14 @@ def test_targets_are_those_of_the_runs_own_task():
     assert list(targets(trials, ["choice"]).values.ravel()) == [str(each) for each in trials.choice.values.ravel()]
 
 
+def test_of_more_than_two_arms_the_statistics_of_each_arm_are_the_default():
+    choice = xr.DataArray([[0, 4, 2]], dims=("episode", "trial"), attrs={"n_options": 5})
+    trials = xr.Dataset({"choice": choice, "reward": (("episode", "trial"), [[1, 0, 1]])})
+    trials.attrs["task"] = '{"type": "tasks.IndependentBandit", "n_trials": 3, "n_arms": 5}'
+    found = targets(trials)
+    assert found.sizes["target"] == 15 and not any("odds" in name for name in found.target.values)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

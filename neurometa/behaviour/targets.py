@@ -9,7 +9,7 @@ import xarray as xr
 from neurometa.behaviour import processes
 from neurometa.behaviour.posterior_volatility import posterior_volatility
 from neurometa.behaviour.sufficient import World, counts, log_odds, posterior_mean
-from neurometa.dataset import played, require, task_settings, valid
+from neurometa.dataset import n_options, played, require, task_settings, valid
 from neurometa.errors import InputError, nearest
 
 STATISTICS = ("posterior-mean", "wins-losses", "log-odds")
@@ -28,7 +28,8 @@ def targets(trials: xr.Dataset, names: Sequence[str] = ()) -> xr.DataArray:
     names : sequence of str
         ``"posterior-mean"`` of each arm, ``"wins-losses"`` of each arm and ``"log-odds"`` of arm 0, all before the
         choice of the trial, as the logged state is; for the prior of the run's own task. ``"posterior-volatility"``,
-        likewise before the choice, of `posterior_volatility` with its defaults. By default the first three.
+        likewise before the choice, of `posterior_volatility` with its defaults. By default the first three, of more
+        than two arms the first two.
 
         Of a tabular Markov decision process before each trial, by default the first: ``"posterior-rewards"`` and
         ``"visits"`` of each state and action, ``"transitions"`` from each to each state, and the category
@@ -53,7 +54,8 @@ def targets(trials: xr.Dataset, names: Sequence[str] = ()) -> xr.DataArray:
     of_process = any(name in OF_PROCESSES or name.startswith(BEST) for name in names)
     if of_process or ("visited_state" in trials and not names):
         return _of_process(trials, names or OF_PROCESSES[:1])
-    names = names or STATISTICS
+    more_arms = "choice" in trials and n_options(trials) > 2
+    names = names or STATISTICS[: 2 if more_arms else 3]
     without = "choice" not in trials and not set(names) & {*STATISTICS, "posterior-volatility"}
     like = "reward" if without else "choice"  # of tasks without a choice step any trial counts that is no padding
     require(trials, **{like: ("episode", "trial")})

@@ -77,14 +77,24 @@ def train(
     reward = sum(row["reward"] for row in tail) / len(tail)
     seconds = time.monotonic() - started
     if as_json:
-        say_json({"run": str(run), "steps": config.budget, "seconds": seconds, "reward_per_trial": reward})
+        say_json(
+            {
+                "run": str(run),
+                "steps": config.budget,
+                "seconds": seconds,
+                f"reward_per_{config.task.curve_counts}": reward,
+            }
+        )
         return
     if finished:
         say(f"{run} is trained to the end already; nothing was changed.")
     else:
         speed = (last["steps"] - first_steps) / seconds if last and first_steps is not None else 0
         say(f"Trained {experiment} (seed {config.seed}) for {config.budget / 1e6:.1f} M environment steps.")
-        say(f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per trial at the end {reward:.3f}.")
+        say(
+            f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per {config.task.curve_counts} at the "
+            f"end {reward:.3f}."
+        )
     say(f"Settings, learning curve and weights are in {run}.")
     say(f"Next: neurometa rollout {run}")
 
@@ -123,7 +133,7 @@ def _train_seeds(experiment: str, out: Path, config: Any, n_seeds: int, *, resum
     ends = [failed.get(i) or _reward_at_the_end(run, config) for i, run in enumerate(folders)]
     seconds, runs_ = time.monotonic() - started, [str(run) for run in folders]
     if as_json:
-        names = ("run", "seed", "reward_per_trial", "failed")
+        names = ("run", "seed", f"reward_per_{config.task.curve_counts}", "failed")
         every = [
             (run, each.seed, *((None, end) if isinstance(end, str) else (end, "")))
             for run, each, end in zip(runs_, configs, ends, strict=True)
@@ -132,7 +142,7 @@ def _train_seeds(experiment: str, out: Path, config: Any, n_seeds: int, *, resum
         say_json({"steps": n_seeds * config.budget, "seconds": seconds, "agents": agents})
         return
     told = [end if isinstance(end, str) else f"{end:.3f}" for end in ends]
-    table(["run", "reward\nper trial"], [list(row) for row in zip(runs_, told, strict=True)])
+    table(["run", f"reward\nper {config.task.curve_counts}"], [list(row) for row in zip(runs_, told, strict=True)])
     say(f"Trained {n_seeds - len(failed)} agents of {experiment}, {config.budget / 1e6:.1f} M environment steps each.")
     say(f"It took {seconds:.0f} s. Settings, learning curves and weights are in {out}.")
     say(f"Next: neurometa rollout {folders[0]}")

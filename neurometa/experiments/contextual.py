@@ -62,7 +62,7 @@ EXPERIMENTS = {
     ),
     "independent-varibad": Experiment(
         _INDEPENDENT_VARIBAD,
-        source="after Zintgraf et al. 2020, on the arms of Wang et al. 2016",
+        source="Zintgraf et al. 2020, section 3 (method), on the arms of Wang et al. 2016",
         about="Does an agent that infers its arms explore as one does that was never made to infer?",
         cpu_minutes=1.7,
     ),

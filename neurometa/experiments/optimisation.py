@@ -77,7 +77,7 @@ EXPERIMENTS = {
     "arms-10-maml": _arms(10, 30, 1.1),
     "scarce-maml": Experiment(
         dataclasses.replace(_BANDIT, task=tasks.ScarceBandit()),
-        source="no paper: independent-maml where arms pay with probabilities below .2",
+        source="Finn et al. 2017 on arms of our own: independent-maml where arms pay with probabilities below .2",
         about="What would those who learned where arms pay more have learned here?",
         cpu_minutes=0.3,
     ),

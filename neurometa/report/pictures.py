@@ -124,9 +124,10 @@ def learning_curve(source: Source) -> tuple[Picture | None, str]:
             smooth = np.convolve(reward, np.ones(over) / over, mode="valid")
             middle = (over - 1) // 2
             ax.plot(steps[middle : middle + len(smooth)] / 1e6, smooth, color=COLOURS[0], lw=1.5)
-        ax.set(xlabel="environment steps (millions)", ylabel="reward per trial", xlim=(0, None))
+        per = "step" if source.trials is not None and "time" in source.trials.dims else "trial"
+        ax.set(xlabel="environment steps (millions)", ylabel=f"reward per {per}", xlim=(0, None))
         line = f"; blue: mean of {over} around each" if over > 1 else ""
-        return f"Mean reward per trial in the episodes of each of {len(rows):,} updates (grey{line})."
+        return f"Mean reward per {per} in the episodes of each of {len(rows):,} updates (grey{line})."
 
     note = (
         f"Left out of {path.name}, being cut short or damaged: line {', '.join(map(str, damaged))}." if damaged else ""

@@ -52,6 +52,8 @@ class Task(abc.ABC):
         Number of options at the choice step; an action from there on is logged as no choice.
     reward_levels : tuple of float
         The rewards that can occur, where an agent gets them one-hot; empty for a scalar.
+    curve_counts : {"trial", "step"}
+        What the rewards of a learning curve are means over: steps, where trials last as long as they take.
     """
 
     n_trials: int
@@ -62,6 +64,7 @@ class Task(abc.ABC):
     n_features: ClassVar[int] = 0
     reward_levels: ClassVar[tuple[float, ...]] = ()
     repeats: ClassVar[bool] = False
+    curve_counts: ClassVar[str] = "trial"
 
     @property
     def n_axes(self) -> int:

@@ -37,6 +37,7 @@ class TimedTask(Task):
 
     steps = ("step",)
     choice_step = None
+    curve_counts = "step"
     events: ClassVar[tuple[str, ...]]
     ends: ClassVar[tuple[str, ...]]
     choices: ClassVar[tuple[str, ...]] = ()
