@@ -9,10 +9,10 @@ import xarray as xr
 from neurometa import plotting, reference, results
 
 NETWORK = "RL² (taught by BEB)"
-PLAYS = {10: "rl2-mdp-10", 25: "rl2-mdp-25", 50: "rl2-mdp-50", 75: "rl2-mdp-100", 100: "rl2-mdp-100"}
+PLAYS = {10: "rl2-mdp-10", 25: "rl2-mdp-25", 50: "rl2-mdp-50", 75: "rl2-mdp-50", 100: "rl2-mdp-50"}
 NEEDS: dict[str, list[str]] = {}
 for _n, _name in PLAYS.items():
-    NEEDS.setdefault(_name, []).append(f"on-rl2-mdp-{_n}.nc")  # without hidden states, which behaviour.nc has
+    NEEDS.setdefault(_name, []).append("behaviour.nc" if _name == f"rl2-mdp-{_n}" else f"on-rl2-mdp-{_n}.nc")
 COLUMNS = ["learner", "n_trials", "published", "ours", "lower", "upper", "n", "agents"]
 
 
@@ -43,7 +43,7 @@ def draw(runs: list[Path]) -> plt.Figure:
     plotting.foot(
         fig,
         f"Reward of an episode. Of 10 trials {results.about_agents(agents)}; {n_episodes:,} processes at least, "
-        "weights frozen; that of 100 trials plays 75 too. Planners: 2,000 to 4,000 processes; without a note they know "
+        "weights frozen; that of 50 trials plays 75 and 100. Planners: 2,000 to 4,000; without a note they know "
         "the task's prior. 95 % intervals: rl2-table2.csv",
     )
     return fig
@@ -52,7 +52,8 @@ def draw(runs: list[Path]) -> plt.Figure:
 def _earned(runs: list[Path], n_trials: int) -> xr.DataArray:
     """Reward of each episode of the agents of one length."""
     agents, _ = results.pool(results.find_runs(*runs), PLAYS[n_trials], base=runs[0])
-    trials = results.read_pooled(agents, f"on-rl2-mdp-{n_trials}.nc", without=results.ACTIVITY)
+    file = "behaviour.nc" if PLAYS[n_trials] == f"rl2-mdp-{n_trials}" else f"on-rl2-mdp-{n_trials}.nc"
+    trials = results.read_pooled(agents, file, without=results.ACTIVITY)
     return trials.reward.astype(float).sum([dim for dim in ("trial", "step") if dim in trials.reward.dims])
 
 
