@@ -81,6 +81,13 @@ def test_a_measure_that_is_unknown_or_given_what_it_does_not_take_is_refused(tmp
         compare(place=tmp_path)
 
 
+def test_a_ratio_to_other_agents_is_refused(tmp_path):
+    other = 'min = 0.5, over = { experiment = "independent" }'
+    (tmp_path / "small.toml").write_text(RECORD.replace("min = 0.5", other))
+    with pytest.raises(InputError, match="'one' is 'over' other agents; a ratio is of one agent: take 'minus'"):
+        compare(place=tmp_path)
+
+
 def test_a_claim_that_is_the_same_as_none_is_refused(tmp_path):
     text = RECORD.split("criterion = ")[0] + 'same_as = "two"\n'
     (tmp_path / "small.toml").write_text(text)

@@ -122,10 +122,13 @@ def check(claim: dict[str, Any]) -> None:
     Raises
     ------
     InputError
-        One is unknown, or an argument is unknown or lacks; the message names the claim.
+        One is unknown, an argument is unknown or lacks, or a ratio is asked for of two kinds of agents; the message
+        names the claim.
     """
     if of_others(claim["criterion"]) is not None and "untrained" in claim["criterion"]:
         raise InputError(f"The claim {claim['id']!r} is of two kinds of agents; 'untrained' is of one.")
+    if set(AGENTS) & claim["criterion"].get("over", {}).keys():
+        raise InputError(f"The claim {claim['id']!r} is 'over' other agents; a ratio is of one agent: take 'minus'.")
     for quantity in quantities(claim["criterion"]):
         where, name = f"The claim {claim['id']!r}", str(quantity.get("measure"))
         if name not in MEASURES:
