@@ -23,6 +23,7 @@ from neurometa.models import (
     MODELS,
     Behrens,
     ChoiceKernel,
+    CompareToThreshold,
     Forgetting,
     ForgettingChoiceKernel,
     RescorlaWagner,
@@ -243,7 +244,8 @@ def test_a_mouse_is_fitted_as_its_authors_did_from_values_of_their_own():
     assert fitted.log_likelihood == pytest.approx(-62.001, abs=5e-4)
 
 
-MODELS = [kind for kind in MODELS if kind is not ForgettingChoiceKernel]  # which has a test of its own below
+OF_MANY_PARAMETERS = (ForgettingChoiceKernel, CompareToThreshold)  # which have a test of their own below
+MODELS = [kind for kind in MODELS if kind not in OF_MANY_PARAMETERS]
 FORCED = ("as played", "one option", "one option but once", "never paid", "alternating", "missed", "all missed")
 
 
@@ -303,13 +305,22 @@ def forced_trials(kind, edges, rng):
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_model_of_five_parameters_is_fitted_alone_as_in_company_to_a_thousandth_of_a_nat(seed):
-    edges = ("as played", "one option but once", "missed")
-    trials = forced_trials(ForgettingChoiceKernel, edges, np.random.default_rng(seed))
-    together = fit(ForgettingChoiceKernel, trials).log_likelihood
+@pytest.mark.parametrize("kind", [ChoiceKernel, RescorlaWagnerChoiceKernel])
+def test_a_session_of_one_option_is_as_likely_alone_as_in_company_wherever_on_its_flat_top_the_climb_ends(kind):
+    trials = forced_trials(kind, ("one option", "as played", "one option"), np.random.default_rng(0))
+    together = fit(kind, trials).log_likelihood
     for i in range(3):
-        alone = fit(ForgettingChoiceKernel, trials.isel(episode=i)).log_likelihood
+        assert together[i].item() == pytest.approx(fit(kind, trials.isel(episode=i)).log_likelihood.item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", OF_MANY_PARAMETERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_model_of_many_parameters_is_fitted_alone_as_in_company_to_a_thousandth_of_a_nat(kind, seed):
+    edges = ("as played", "one option but once", "missed")
+    trials = forced_trials(kind, edges, np.random.default_rng(seed))
+    together = fit(kind, trials).log_likelihood
+    for i in range(3):
+        alone = fit(kind, trials.isel(episode=i)).log_likelihood
         assert together[i].item() == pytest.approx(alone.item(), abs=1e-3)
 
 

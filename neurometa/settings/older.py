@@ -37,6 +37,7 @@ _NETWORK = {
     "encoder": None,
     "initial": "uniform",
     "value_unit": 1.0,
+    "longest_memory": 1.0,
 }
 UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older than these settings
     "a2c.Config": {"start": "", "curriculum": None},

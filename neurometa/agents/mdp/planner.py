@@ -153,12 +153,14 @@ class Planner(Agent):
             seen, taken, paid = (x[steps].T.contiguous() for x in (now, segment.action, segment.reward))
             played = {"seen": seen, "taken": taken, "paid": paid, "step": state["step"] + self.horizon}
             plans.append(state["worth"].movedim(1, 0))
-            state = state | played
+            before, state = state, state | played
         plan = torch.cat(plans)
         time = torch.arange(len(now))[:, None]
         worth, lost = plan[time, here, now], plan - plan.amax(-1, keepdim=True)
         record = _losses(lost, lost[time, here, now])
-        state = state | {"step": state["step"] - 1}  # what the last step paid is told by the next
+        for name in ("taken", "paid"):  # of the last step they are told by the next
+            state[name][:, -1] = before[name][:, -1]
+        state = state | {"step": state["step"] - 1}
         return Output(self.policy(worth), worth.amax(-1), state, {name: record[name] for name in log})
 
     def policy(self, worth: Tensor) -> Tensor:
