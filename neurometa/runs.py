@@ -65,6 +65,7 @@ def train(
         settings; another process is writing it; the device is absent; training diverged.
     """
     check_device(device)
+    _check([config], [run])
     with only_writer(run):
         _begin(config, run, experiment, device, resume=resume)
         if not (run / WEIGHTS).exists():
@@ -104,6 +105,7 @@ def train_together(
     InputError
         As by `train`, but for an agent that diverged.
     """
+    _check(configs, runs)
     with contextlib.ExitStack() as locks:
         for config, run in zip(configs, runs, strict=True):
             locks.enter_context(only_writer(run))
@@ -140,6 +142,13 @@ def _train_one(
         return diverged
 
 
+def _check(configs: Sequence[Training], runs: Sequence[Path]) -> None:
+    """Raise unless trainings that are new can begin, before anything is made on disk."""
+    for config, run in zip(configs, runs, strict=True):
+        if not (run / CONFIG).exists():
+            config.check()
+
+
 def _begin(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> None:
     """Write the settings of a run, or make sure that those there are the same."""
     if (run / CONFIG).exists():
@@ -150,7 +159,6 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
             raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
-    config.check()
     about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
     write_json(run / CONFIG, about)
 

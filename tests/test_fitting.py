@@ -244,8 +244,8 @@ def test_a_mouse_is_fitted_as_its_authors_did_from_values_of_their_own():
     assert fitted.log_likelihood == pytest.approx(-62.001, abs=5e-4)
 
 
-OF_MANY_PARAMETERS = (ForgettingChoiceKernel, CompareToThreshold)  # which have a test of their own below
-MODELS = [kind for kind in MODELS if kind not in OF_MANY_PARAMETERS]
+OF_THEIR_OWN = (ForgettingChoiceKernel, CompareToThreshold)  # which have tests of their own below
+MODELS = [kind for kind in MODELS if kind not in OF_THEIR_OWN]
 FORCED = ("as played", "one option", "one option but once", "never paid", "alternating", "missed", "all missed")
 
 
@@ -313,14 +313,23 @@ def test_a_session_of_one_option_is_as_likely_alone_as_in_company_wherever_on_it
         assert together[i].item() == pytest.approx(fit(kind, trials.isel(episode=i)).log_likelihood.item(), abs=1e-9)
 
 
-@pytest.mark.parametrize("kind", OF_MANY_PARAMETERS)
+@settings(max_examples=12)
+@given(st.lists(st.sampled_from(FORCED), min_size=2, max_size=4), st.integers(0, 10_000))
+def test_no_session_changes_the_fit_of_another_to_a_threshold(edges, seed):
+    trials = forced_trials(CompareToThreshold, edges, np.random.default_rng(seed))
+    together = fit(CompareToThreshold, trials)
+    for i in range(len(edges)):
+        alone = fit(CompareToThreshold, trials.isel(episode=i))
+        xr.testing.assert_allclose(together.isel(episode=i), alone, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_a_model_of_many_parameters_is_fitted_alone_as_in_company_to_a_thousandth_of_a_nat(kind, seed):
+def test_a_model_of_five_parameters_is_fitted_alone_as_in_company_to_a_thousandth_of_a_nat(seed):
     edges = ("as played", "one option but once", "missed")
-    trials = forced_trials(kind, edges, np.random.default_rng(seed))
-    together = fit(kind, trials).log_likelihood
+    trials = forced_trials(ForgettingChoiceKernel, edges, np.random.default_rng(seed))
+    together = fit(ForgettingChoiceKernel, trials).log_likelihood
     for i in range(3):
-        alone = fit(kind, trials.isel(episode=i)).log_likelihood
+        alone = fit(ForgettingChoiceKernel, trials.isel(episode=i)).log_likelihood
         assert together[i].item() == pytest.approx(alone.item(), abs=1e-3)
 
 

@@ -16,7 +16,7 @@ from neurometa.errors import InputError
 from neurometa.rollout import to_dataset, unroll
 from neurometa.storage import only_writer
 from neurometa.tasks import DependentBandit, IndependentBandit, InformativeBandit, RestlessBandit
-from neurometa.training import Adam, Linear, a2c, curve, loop
+from neurometa.training import Adam, Linear, a2c, curve, imitation, loop
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS
 
 CONFIG = a2c.Config(RestlessBandit(8), LSTM(6), optimizer=Adam(Linear(1e-2, 0.0)), n_updates=5, batch_size=4, seed=3)
@@ -268,6 +268,19 @@ def test_a_refusal_is_one_sentence_and_leaves_the_run_as_it_was(run, act, told):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("several", [False, True])
+def test_a_training_that_cannot_begin_leaves_no_folder(tmp_path, several):
+    lost = dataclasses.replace(CONFIG, start="nowhere")
+    pupil = imitation.Config(InformativeBandit(5), LSTM(4), teacher="Gittin", n_updates=1)
+    for config in (lost, pupil):
+        with pytest.raises(InputError):
+            if several:
+                runs.train_together([CONFIG, config], [tmp_path / "a", tmp_path / "b"])
+            else:
+                runs.train(config, tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
 def test_cuda_is_refused_where_there_is_none(tmp_path):
     with pytest.raises(InputError, match="device is 'cuda', but torch sees no CUDA device here; use device='cpu'"):
         runs.train(CONFIG, tmp_path / "new", device="cuda")
