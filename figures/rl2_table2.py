@@ -1,4 +1,4 @@
-"""Duan et al. 2016, Table 2: a network that a planner taught comes within 2 % of greedy planning with the true prior."""
+"""Duan et al. 2016, Table 2: a network taught by a planner is within 2 % of greedy planning with the true prior."""
 
 from pathlib import Path
 
