@@ -16,7 +16,8 @@ def test_who_teaches_is_said_and_reward_alone_stands_beside_it(name):
     taught, paid = EXPERIMENTS[name], EXPERIMENTS[f"{name}-reward"]
     assert isinstance(taught.config, imitation.Config) and "the plan of BEB" in taught.about
     assert isinstance(paid.config, a2c.Config) and "reward alone" in paid.about
-    assert paid.config.returns.of == "reward" and not paid.config.start
+    assert paid.config.returns.of == "reward"
+    assert paid.config.start == ("" if name == "rl2-mdp-10" else f"{taught.config.start}-reward")
     assert taught.config.task == paid.config.task == TabularMDP(int(name.rpartition("-")[2]), shows_last=True)
     before = EXPERIMENTS["rl2-mdp-10-beb"].config.budget if name == "rl2-mdp-10" else 0
     assert paid.config.budget == taught.config.budget + before
@@ -24,7 +25,7 @@ def test_who_teaches_is_said_and_reward_alone_stands_beside_it(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_longer_episodes_go_on_from_the_network_of_shorter_ones(name):
-    before = duan2016_mdp.BEFORE[int(name.rpartition("-")[2])].partition("/")[0]
+    before = duan2016_mdp.BEFORE[int(name.rpartition("-")[2])]
     assert EXPERIMENTS[before].config.task.n_trials <= EXPERIMENTS[name].config.task.n_trials
 
 

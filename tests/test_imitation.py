@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 from neurometa import agents, runs, settings
 from neurometa.agents import GRU, LSTM
 from neurometa.errors import InputError
+from neurometa.experiments import EXPERIMENTS
 from neurometa.rollout import segments, unroll
 from neurometa.streams import Streams
 from neurometa.tasks import IndependentBandit, RestlessBandit, TabularMDP, TwoStep
@@ -221,3 +222,12 @@ def test_a_start_that_is_nowhere_or_of_another_network_is_told_before_anything_i
     assert not (tmp_path / "run" / "config.json").exists()
     box = a2c.Config(RestlessBandit(), start="restless/0")
     assert bits(config.begin(box)) != bits(a2c.build(box))
+
+
+def test_a_start_without_a_seed_is_the_agent_of_the_same_seed_or_says_which_there_are():
+    named = dataclasses.replace(EXPERIMENTS["reversal"].config, start="reversal/1", seed=1)
+    assert bits(config.begin(dataclasses.replace(named, start="reversal"))) == bits(config.begin(named))
+    with pytest.raises(
+        InputError, match=r"no agent with training seed 99 comes along, but those with 0, 1.*reversal/0"
+    ):
+        config.begin(dataclasses.replace(named, start="reversal", seed=99))

@@ -41,17 +41,19 @@ def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
         batch_size=250 if short else 64,
         value_weight=0.05,
         entropy_weight=Linear(0.005, 0.0) if long else Linear(0.02, 0.0),
-        start=f"rl2-bandit-100-{n_arms}{'-gittins' if taught else ''}/0" if long else "",
+        start=f"rl2-bandit-100-{n_arms}{'-gittins' if taught else ''}" if long else "",
     )
 
 
 def _by_reward(n_trials: int, n_arms: int) -> a2c.Config:
-    """The same by what was paid, at the same budget, and always from initial weights."""
-    told = dataclasses.replace(_by_gaps(n_trials, n_arms), start="")
-    network = _network(n_trials)
-    weight = 0.05 / network.value_unit**2
+    """The same by what was paid, at the same budget; what it goes on from was trained by reward alone too."""
+    told, network = _by_gaps(n_trials, n_arms), _network(n_trials)
     return dataclasses.replace(
-        told, network=network, returns=dataclasses.replace(told.returns, of="reward"), value_weight=weight
+        told,
+        network=network,
+        returns=dataclasses.replace(told.returns, of="reward"),
+        value_weight=0.05 / network.value_unit**2,
+        start=f"rl2-bandit-100-{n_arms}-reward" if told.start else "",
     )
 
 
@@ -73,7 +75,7 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
         n_updates={10: 1000, 100: 1200, 500: 200}[n_trials],
         batch_size=256 if n_trials == 10 else 64,
         value_weight=0.05 / network.value_unit**2,
-        start=f"rl2-bandit-100-{n_arms}-gittins/0" if long else "",
+        start=f"rl2-bandit-100-{n_arms}-gittins" if long else "",
     )
 
 
@@ -94,8 +96,8 @@ def _cell(n: int, k: int) -> dict[str, Experiment]:
     """All that is trained on N trials of K arms."""
     name, minutes = f"rl2-bandit-{n}-{k}", {10: 0.3, 100: 1.0, 500: 1.2}[n] * (1.5 if k == 50 else 1)
     about = f"{n} trials of {k} arms"
-    gaps, taught = _by_gaps(n, k), _by_imitation(n, k)
-    begun, as_taught = (f", from {config.start}" if config.start else "" for config in (gaps, taught))
+    gaps, paid, taught = _by_gaps(n, k), _by_reward(n, k), _by_imitation(n, k)
+    begun, as_paid, as_taught = (f", from {config.start}" if config.start else "" for config in (gaps, paid, taught))
     return {
         name: Experiment(
             gaps,
@@ -104,9 +106,9 @@ def _cell(n: int, k: int) -> dict[str, Experiment]:
             cpu_minutes=2 * minutes,
         ),
         f"{name}-reward": Experiment(
-            _by_reward(n, k),
+            paid,
             source=_TABLE1,
-            about=f"{about}, trained by reward alone, as the paper did, at the same budget, from initial weights.",
+            about=f"{about}, trained by reward alone, as the paper did, at the same budget{as_paid}.",
             cpu_minutes=2 * minutes,
         ),
         f"{name}-gittins": Experiment(

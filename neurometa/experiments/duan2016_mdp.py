@@ -15,12 +15,12 @@ from neurometa.training import GAE, Adam, Linear, a2c, imitation
 _TABLE2 = "Duan et al. 2016, section 3.2, Table 2"
 N_UPDATES = {10: 2000, 25: 300, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
 N_CLONED = 4000  # before them
-BEFORE = {  # from which network training goes on
-    10: "rl2-mdp-10-beb/12345",
-    25: "rl2-mdp-10/12345",
-    50: "rl2-mdp-25/0",
-    75: "rl2-mdp-50/0",
-    100: "rl2-mdp-50/0",
+BEFORE = {  # from which network, of the same seed, training goes on
+    10: "rl2-mdp-10-beb",
+    25: "rl2-mdp-10",
+    50: "rl2-mdp-25",
+    75: "rl2-mdp-50",
+    100: "rl2-mdp-75",
 }
 
 
@@ -64,7 +64,7 @@ def _by_cost(n_trials: int) -> imitation.Config:
 
 
 def _by_reward(n_trials: int) -> a2c.Config:
-    """Advantage actor-critic by what was paid, for as many steps, with no other network before it."""
+    """Advantage actor-critic by what was paid, for as many steps; longer episodes go on from shorter ones here too."""
     taught = _by_cost(n_trials)
     return a2c.Config(
         taught.task,
@@ -75,6 +75,7 @@ def _by_reward(n_trials: int) -> a2c.Config:
         batch_size=taught.batch_size,
         value_weight=0.05 / 10.0**2,
         entropy_weight=Linear(0.02, 0.0),
+        start="" if n_trials == 10 else f"{BEFORE[n_trials]}-reward",
     )
 
 

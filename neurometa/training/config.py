@@ -43,8 +43,9 @@ class Training(abc.ABC):
     curriculum : Curriculum or None
         Another value of a setting of the task in the first parts of training.
     start : str
-        Where training begins, if not from initial weights: the folder of a run, or an agent that comes along, as
-        ``"rl2-bandit-100-5/0"``; of any algorithm and task, with a network of the same shapes. See `begin`.
+        Where training begins, if not from initial weights: the folder of a run, or an agent that comes along,
+        ``"rl2-bandit-100-5/0"``, or the one of them with this training's own seed, ``"rl2-bandit-100-5"``; of any
+        algorithm and task, with a network of the same shapes. See `begin`.
 
     Attributes
     ----------
@@ -182,12 +183,24 @@ def begin(config: Training, device: str = "cpu") -> Agent:
     """
     agent = build(config, device)
     if config.start:
-        places = (Path(config.start), folder("data/agents") / config.start)
+        along = folder("data/agents") / config.start
+        places = (Path(config.start), along, along / str(config.seed))
         found = [place / WEIGHTS for place in places if (place / WEIGHTS).exists()]
         if not found:
-            raise InputError(
-                f"start is {config.start!r}; it is neither a run that is trained to the end nor EXPERIMENT/SEED of an "
-                "agent that comes along."
-            )
+            raise InputError(_no_start(config.start, config.seed, along))
         load_weights(found[0], agent)
     return agent
+
+
+def _no_start(start: str, seed: int, along: Path) -> str:
+    """What to say where there are no weights to begin from."""
+    seeds = sorted(int(file.parent.name) for file in along.glob(f"*/{WEIGHTS}"))
+    if seeds:
+        return (
+            f"start is {start!r}, of which no agent with training seed {seed} comes along, but those with "
+            f"{', '.join(map(str, seeds))}: name one, as in '{start}/{seeds[0]}', or the folder of a run."
+        )
+    return (
+        f"start is {start!r}; it is neither a run that is trained to the end nor EXPERIMENT or EXPERIMENT/SEED of an "
+        "agent that comes along."
+    )
