@@ -13,7 +13,7 @@ from neurometa.experiments.experiment import Experiment
 from neurometa.training import GAE, Adam, Linear, a2c, imitation
 
 _TABLE2 = "Duan et al. 2016, section 3.2, Table 2"
-N_UPDATES = {10: 2000, 25: 300, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
+N_UPDATES = {10: 2000, 25: 500, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
 N_CLONED = 4000  # before them
 BEFORE = {  # from which network, of the same seed, training goes on
     10: "rl2-mdp-10-beb",
