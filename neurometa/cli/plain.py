@@ -17,13 +17,21 @@ def command_of(one: Analysis) -> Callable[..., None]:
         trials = dataset.open_run(run)
         found = one.answer(trials, run)
         file = save_beside(found, trials, run, one.file)
-        numbers = {str(name): x for name, x in found.data_vars.items() if x.dtype.kind in "biuf"}
-        means = {name: float(x.mean()) for name, x in numbers.items()}
+        every = {str(name): x for name, x in found.data_vars.items() if x.dtype.kind in "biuf"}
+        means = {name: float(x.mean()) for name, x in every.items() if "bound" not in x.dims}
+        bounds = {
+            name.removesuffix("_interval"): x.values.tolist() for name, x in every.items() if x.dims == ("bound",)
+        }
         if as_json:
-            say_json({"file": str(file), "mean": means})
+            say_json({"file": str(file), "mean": means, "interval": bounds})
             return
-        dims = {name: ", ".join(map(str, x.dims)) or "-" for name, x in numbers.items()}
-        table(["variable", "mean", "over"], [[name, number(x), dims[name]] for name, x in means.items()])
+        dims = {name: ", ".join(map(str, every[name].dims)) or "-" for name in means}
+        between = {f"{name}_mean": " to ".join(map(number, x)) for name, x in bounds.items()}
+        columns = ["variable", "mean", *(["95 % interval"] if bounds else []), "over"]
+        rows = [
+            [name, number(x), *([between.get(name, "")] if bounds else []), dims[name]] for name, x in means.items()
+        ]
+        table(columns, rows)
         say(f"Everything is in {file}.")
 
     ask.__doc__ = f"{one.asks}\n\nWrites {one.file}."

@@ -64,15 +64,15 @@ def _by_imitation(n_trials: int, n_arms: int) -> imitation.Config:
     which it has not tried. Over 500 pulls training goes on from the agent of 100 pulls, mostly on the teacher's
     histories: on its own, it is soon asked about more arms than it remembers, and learns to waver.
     """
-    network, long = _network(n_trials), n_trials == 500
+    network, long, dearest = _network(n_trials), n_trials == 500, (n_trials, n_arms) == (100, 50)
     return imitation.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         network,
-        teacher="Gittins, first of ties" if long or (n_trials, n_arms) == (100, 50) else "Gittins",
+        teacher="Gittins, first of ties" if long or dearest else "Gittins",
         teacher_share=0.8 if long else Linear(0.5, 0.2),  # many arms are not tried by a beginner's own play
         optimizer=Adam(Linear(3e-3 if long else 2e-2, 0.0)),
         returns=GAE(1.0, 1.0),
-        n_updates={10: 1000, 100: 1200, 500: 200}[n_trials],
+        n_updates=2400 if dearest else {10: 1000, 100: 1200, 500: 200}[n_trials],
         batch_size=256 if n_trials == 10 else 64,
         value_weight=0.05 / network.value_unit**2,
         start=f"rl2-bandit-100-{n_arms}-gittins" if long else "",
