@@ -13,7 +13,6 @@ CELLS = [(n, k) for n in (10, 100, 500) for k in (5, 10, 50)]
 TRAINED = {"": "RL², by gaps", "-gittins": "RL², by imitation"}
 NAMES = [f"rl2-bandit-{n}-{k}{how}" for how in TRAINED for n, k in CELLS]
 NEEDS = {name: ["behaviour.nc"] for name in NAMES}
-ACTIVITY = False  # hidden states of so many trials would be gigabytes
 LEARNERS = {
     "random": "random",
     "Gittins": "Gittins",

@@ -81,7 +81,7 @@ def prepare(
     n_episodes: int = 1000,
     seed: int = 1,
     assignments: tuple[str, ...] = (),
-    activity: bool = True,
+    activity: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Let the trained agents that come with neurometa play, and fit, what a figure is drawn from.
@@ -98,7 +98,8 @@ def prepare(
     n_episodes, seed, assignments
         As for `runs.evaluate`, for rollouts that are absent.
     activity : bool
-        Whether ``behaviour.nc`` logs the hidden state; other trials do not.
+        Whether ``behaviour.nc`` logs the hidden state, which is most of a rollout, even if nothing that is made from it
+        reads activity; other trials do not.
     progress : callable, optional
         Called with the path of each file before it is made.
 
@@ -115,6 +116,8 @@ def prepare(
     if n_agents < 1:
         raise InputError(f"n_agents is {n_agents}; it must be at least 1.")
     prepared = []
+    made = [analysis.of_file(file) for files in needs.values() for file in files]
+    activity = activity or any(one is not None and one.reads_activity for one in made)
     for experiment, files in needs.items():
         for agent in seeds(experiment)[:n_agents]:
             run = Path(out) / (f"{experiment}-{agent}" if agent else experiment)

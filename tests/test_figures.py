@@ -40,8 +40,9 @@ def boxes(tmp_path_factory):
     """Of each figure a folder in which the agents that come along have played a few short episodes."""
     places = {name: tmp_path_factory.mktemp(name) for name in FIGURES}
     for name, place in places.items():
-        needs = plotting.load_figure(name).NEEDS
-        pretrained.prepare(needs, place, n_episodes=40, assignments=TRIALS.get(name, ("n_trials=12",)))
+        script = plotting.load_figure(name)
+        how = {"assignments": TRIALS.get(name, ("n_trials=12",)), "activity": getattr(script, "ACTIVITY", False)}
+        pretrained.prepare(script.NEEDS, place, n_episodes=40, **how)
     return places
 
 

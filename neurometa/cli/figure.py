@@ -64,7 +64,7 @@ def _play_pretrained(
         raise InputError("--pretrained keeps its runs in one folder; give --run once, or not at all.")
     place = run[0] if run else Path("runs") / "pretrained"
     done: list[str] = []
-    needs, activity = script.NEEDS, getattr(script, "ACTIVITY", True)
+    needs, activity = script.NEEDS, getattr(script, "ACTIVITY", False)
     n_files = sum(len(files) * len(pretrained.seeds(name)[:agents]) for name, files in needs.items())
     with bar("playing", n_files, "files", quiet=quiet) as show:
 
