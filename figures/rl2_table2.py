@@ -9,10 +9,8 @@ import xarray as xr
 from neurometa import plotting, reference, results
 
 NETWORK = "RL² (taught by BEB)"
-PLAYS = {10: "rl2-mdp-10", 25: "rl2-mdp-25", 50: "rl2-mdp-50", 75: "rl2-mdp-100", 100: "rl2-mdp-100"}
-NEEDS: dict[str, list[str]] = {}
-for _n, _name in PLAYS.items():
-    NEEDS.setdefault(_name, []).append("behaviour.nc" if _name == f"rl2-mdp-{_n}" else f"on-rl2-mdp-{_n}.nc")
+NAMES = {n: f"rl2-mdp-{n}" for n in (10, 25, 50, 75, 100)}
+NEEDS = {name: ["behaviour.nc"] for name in NAMES.values()}
 COLUMNS = ["learner", "n_trials", "published", "ours", "lower", "upper", "n", "agents"]
 
 
@@ -23,7 +21,7 @@ def table(runs: list[Path]) -> pd.DataFrame:
     found = found.assign_coords(learner=[NETWORK if x == "RL2" else x for x in found.learner.values])
     found = found.assign(lower=found.ours - 1.96 * found.se, upper=found.ours + 1.96 * found.se)
     rows = found.to_dataframe().reset_index().set_index(["learner", "n_trials"])
-    for n in PLAYS:
+    for n in NAMES:
         earned = _earned(runs, n)
         over = plotting.agent_interval(earned)
         rows.loc[(NETWORK, n), ["ours", "lower", "upper"]] = [float(over[x]) for x in ("mean", "lower", "upper")]
@@ -38,22 +36,21 @@ def draw(runs: list[Path]) -> plt.Figure:
 
     fig, ax = plt.subplots(figsize=(6.0, 3.0), layout="constrained")
     plotting.beside_published(ax, cells, settings="trials")
-    agents, _ = results.pool(results.find_runs(*runs), PLAYS[10], base=runs[0])
+    agents, _ = results.pool(results.find_runs(*runs), NAMES[10], base=runs[0])
     n_episodes = int(rows.n[rows.learner == NETWORK].min())
     plotting.foot(
         fig,
         f"Reward of an episode. Of 10 trials {results.about_agents(agents)}; {n_episodes:,} processes at least, "
-        "weights frozen; that of 100 trials plays 75. Planners: 2,000 to 4,000; without a note they know "
-        "the task's prior. 95 % intervals: rl2-table2.csv",
+        "weights frozen. Planners: 2,000 to 4,000; without a note they know the task's prior. "
+        "95 % intervals: rl2-table2.csv",
     )
     return fig
 
 
 def _earned(runs: list[Path], n_trials: int) -> xr.DataArray:
     """Reward of each episode of the agents of one length."""
-    agents, _ = results.pool(results.find_runs(*runs), PLAYS[n_trials], base=runs[0])
-    file = "behaviour.nc" if PLAYS[n_trials] == f"rl2-mdp-{n_trials}" else f"on-rl2-mdp-{n_trials}.nc"
-    trials = results.read_pooled(agents, file, without=results.ACTIVITY)
+    agents, _ = results.pool(results.find_runs(*runs), NAMES[n_trials], base=runs[0])
+    trials = results.read_pooled(agents, "behaviour.nc", without=results.ACTIVITY)
     return trials.reward.astype(float).sum([dim for dim in ("trial", "step") if dim in trials.reward.dims])
 
 

@@ -19,13 +19,16 @@ def draw(runs: list[Path]) -> plt.Figure:
     most, about = 1, []
     for name, (label, color) in KINDS.items():
         agents, _ = results.pool(results.find_runs(*runs), name, base=runs[0])
-        trials = results.read_pooled(agents, "behaviour.nc", without=results.ACTIVITY)
-        each = behaviour.learning_set_curve(trials)
+        # one by one: those on a screen take as long as they take
+        played = [results.read_result(run.path, "behaviour.nc", without=results.ACTIVITY) for run in agents]
+        each = xr.concat([behaviour.learning_set_curve(trials) for trials in played], "agent")
         _curve(curve, each, label, color)
         later = 100 * np.sort(each.accuracy.isel(trial=slice(1, None)).mean("trial").values)[::-1]
         by_seed.plot(np.arange(1, len(later) + 1), later, "o", ms=4, color=color)
         most = max(most, len(later))
-        about.append(f"{label}: {results.about_agents(agents)}, {trials.sizes['episode']:,} problems each")
+        about.append(
+            f"{label}: {results.about_agents(agents)}, {min(x.sizes['episode'] for x in played):,} problems each"
+        )
     curve.set(xlabel="trial of a problem", ylabel="right choices (%)", ylim=(0, 102))
     curve.set_title("a  From frames, images never seen before (Fig 6f)")
     curve.legend(loc="lower right")

@@ -51,7 +51,8 @@ LEAST = {
     "foraging": 0.42,
     "volatility": 0.33,
 }  # reward per trial: criteria of simulations 1 and 2
-LEAST |= {"rl2-mdp-10-beb": 13.7, "rl2-mdp-10": 15.0, "rl2-mdp-25": 16.8, "rl2-mdp-50": 17.7, "rl2-mdp-100": 18.2}
+LEAST |= {"rl2-mdp-10-beb": 13.7, "rl2-mdp-10": 15.0, "rl2-mdp-25": 16.8, "rl2-mdp-50": 17.7}
+LEAST |= {"rl2-mdp-75": 18.0, "rl2-mdp-100": 18.2}
 LEAST |= {"gridworld-varibad": 8.0, "gridworld-rl2": 8.0}
 UNBOXED = {f"{name}-w18" for name in ("two-step", "foraging", "volatility", "reversal")}  # settings as published, forms
 UNBOXED |= {"restless-w16", "harlow-w16", "harlow-partner", "independent-w16"}
@@ -59,7 +60,6 @@ UNBOXED |= {"harlow-screen-w16"}
 UNBOXED |= {f"rl2-bandit-{n}-{k}-reward" for n in (10, 100, 500) for k in (5, 10, 50)}
 UNBOXED |= {f"rl2-bandit-{n}-{k}-duan" for n in (10, 100, 500) for k in (5, 10, 50)}
 UNBOXED |= {f"rl2-mdp-{n}-reward" for n in (10, 25, 50, 75, 100)}
-UNBOXED |= {"rl2-mdp-75"}
 UNBOXED |= {"point-maml", "point-fomaml", "point-pretrained", "scarce-maml", "arms-5-maml"}
 UNBOXED |= {"imaze", "maze-small", "maze-large"}  # from frames: hours
 UNBOXED |= {f"dependent-{difficulty}-w16" for difficulty in ("uniform", "easy", "medium", "hard")}
