@@ -37,8 +37,8 @@ def draw(runs: list[Path]) -> plt.Figure:
     by_seed.set_title("b  Seed by seed (Fig 6e)")
     plotting.foot(
         fig,
-        f"{'; '.join(about)}; images that none was trained with; pale: agents, bars: 95 % interval over agents, or over "
-        "problems of one. Published: of 100 seeds 43 % reach the top with two layers, 26 % with one",
+        f"{'; '.join(about)}; images that none was trained with; pale: agents, bars: 95 % interval over agents, or "
+        "over problems of one. Published: of 100 seeds 43 % reach the top with two layers, 26 % with one",
     )
     return fig
 
