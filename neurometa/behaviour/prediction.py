@@ -144,7 +144,7 @@ def predict(
     found = found.assign_coords(learner=("model", np.array(learner, dtype=object)))
     found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
     generated = xr.concat(list(anew.values()), names)
-    found = found.assign(p_switch_generated=generated.p_switch, **generated[["earned", "earned_se"]])
+    found = found.assign(p_switch_generated=generated.p_switch, earned=generated.earned, earned_se=generated.earned_se)
     about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
     told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return found.assign_attrs(about, left_out=told, verdict=verdict(found), generated=why_not or f"{N_PLAYS} times")

@@ -82,7 +82,8 @@ def _optimum(trials: Any, *, quiet: bool) -> dict[str, Any]:
     from neurometa.fitting import held_out
     from neurometa.tasks import Task
 
-    task = settings.from_json([Task], json.loads(trials.attrs["task"]), "the trials: task")
+    told = json.loads(trials.attrs["task"])
+    task = settings.from_json([Task], told, "the trials: task")  # type: ignore[type-abstract]
     try:
         name, best = next(iter(planned(task, quiet=quiet).items()))
     except InputError:
