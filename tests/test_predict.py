@@ -127,7 +127,9 @@ def test_the_command_saves_prints_and_is_drawn_and_models_shows_what_was_held_ou
     code, out, err = neurometa("predict", run, *asked)
     assert code == 0 and "rescorla-wagner predicts best" in out and "had not converged" in out
     drawn, notes = pictures.of_behaviour(report.find(run))
-    assert "Held-out choices" in {each.title for each in drawn} and not notes
+    captions = {each.title: each.caption for each in drawn}
+    assert "Held-out choices" in captions and not notes
+    assert "models generate by themselves" in captions["When choices change"]
     assert neurometa("fit-rw", run)[0] == 0
     code, out, _ = neurometa("models", run, "--json")
     (fit,) = json.loads(out)["fits"]
