@@ -240,8 +240,8 @@ def beside(
         )
     require(trials, **{activity: (*GRAIN, "unit")})
     if "step" in trials[activity].coords and not trials[activity].indexes["step"].is_unique:
-        names = [str(each) for each in trials.step.values]
-        raise InputError(f"The steps of {activity!r} are called {names}; each must have a name of its own.")
+        labels = [str(each) for each in trials.step.values]
+        raise InputError(f"The steps of {activity!r} are called {labels}; each must have a name of its own.")
     if not 3 <= n_folds <= trials.sizes["episode"]:
         raise InputError(
             f"n_folds is {n_folds}; it must lie between 3 and the number of episodes (sessions, or the blocks of one), "
