@@ -44,6 +44,7 @@ UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older th
     "ppo.Config": {"start": "", "curriculum": None},
     "agents.GRU": _NETWORK,
     "agents.LSTM": _NETWORK,
+    "maml.Config": {"n_minibatches": 1, "kl_bound": None, "reptile": False},
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},
     "training.GAE": {"of": "reward"},
     "training.NStep": {"of": "reward"},
