@@ -7,17 +7,25 @@ from neurometa.agents import Plastic
 from neurometa.experiments.experiment import Experiment
 from neurometa.training import Adam, Linear, maml
 
-# Tested by 40 trials to each inner step, as published. Trained through two steps, whose sizes are trained too: the SD of
-# the policy falls in training, and an inner step of a given size is the larger the smaller it is.
+# Tested by 40 trials to each inner step, as published. Trained through two steps, whose sizes are trained too: the SD
+# of the policy falls in training, and an inner step of a given size is the larger the smaller it is.
 _POINT = maml.Config(
     tasks.PointNavigation(160),
-    Plastic((32, 32), adapt_after=40, n_adaptations=3, step_sizes=(0.2, 0.1), learned_step_size=True, trial_steps=100),
+    Plastic(
+        (32, 32),
+        adapt_after=40,
+        n_adaptations=3,
+        step_sizes=(0.3, 0.15),
+        learned_step_size=True,
+        trial_steps=100,
+        initial_sd=0.5,
+    ),
     optimizer=Adam(Linear(5e-3, 2e-4)),
-    n_updates=120,
+    n_updates=110,
     batch_size=20,
     n_inner_steps=2,
     n_trials=20,
-    n_epochs=3,
+    n_epochs=2,
     n_minibatches=5,
 )
 
