@@ -309,8 +309,8 @@ def objective(
     gain = torch.minimum(ratio * last.advantage, ratio.clamp(1 - clip, 1 + clip) * last.advantage).mean()
     loss = -gain
     if config.reptile:  # whose gradient is the mean way back from where the steps lead
-        loss = -sum(((weights[-1][name] - weights[0][name]).detach() * x).sum() for name, x in weights[0].items())
-        loss = loss / len(last.action)
+        moved = [((weights[-1][name] - x).detach() * x).sum() for name, x in weights[0].items()]
+        loss = -torch.stack(moved).sum() / len(last.action)
     if config.sampling:
         credit = reward - reward.mean()
         if agent.settings.baseline == "linear":  # whose advantages are standardised, too
