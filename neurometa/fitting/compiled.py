@@ -22,8 +22,15 @@ from neurometa.models import Model, Softmax
 from neurometa.storage import replacing
 
 SHORT, FEW = 200, 10_000  # trials, choices: a model of two parameters needs less time for them than numba to load
+ENOUGH = 2_000  # trials that arrays went through, in all fits of a process: about as long as compiling a loop takes
+AT_ONCE = 1_000  # points that go through a trial as quickly as one does
 FASTER = {"contract", "reassoc", "nsz", "arcp"}  # what leaves infinities and NaN as they are
 LOOP_TAKES = "choice, reward, told, arms, first, stop, column, begin, parameters, value_of, gradient, hessian"
+BEGIN = (  # in loops, as numba would compile the message of an assignment of arrays that do not match, for seconds
+    "            for a in range(begin.shape[1]):",
+    "                for k in range(state.shape[1]):",
+    "                    state[a, k] = begin[p, a, k]",
+)
 Pattern = tuple[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], ...]  # which derivatives each feature has
 Pairs = list[tuple[int, int]]
 
@@ -114,16 +121,13 @@ def quick(model: type[Softmax], choice: np.ndarray) -> bool:
     return few and "numba" not in sys.modules
 
 
-def filler_of(model: type[Softmax], *, pays: bool) -> Loop | None:
-    """As `loop_of`: a loop that fills in the gaps of `neurometa.fitting.likelihood`."""
-    free = (False,) * len(model.rates())
-    written = _written(cast(Any, model), free, fills=True)
-    run = _compile(written[0], fills=True) if written is not None and (pays or _is_kept(written[0])) else None
-    return None if run is None or written is None else Loop(run, free, written[1])
+def loop_of(
+    model: type[Softmax], free: Sequence[bool], n_trials: int, n_points: int, *, fills: bool = False
+) -> Loop | None:
+    """Return the compiled loop of a model, or None where arrays do as well or equations cannot be written down.
 
-
-def loop_of(model: type[Softmax], free: Sequence[bool], *, pays: bool) -> Loop | None:
-    """Return the compiled loop of a model, or None where its equations cannot be written down.
+    A loop that was never compiled on this machine takes a second or two. It is compiled as soon as arrays have taken
+    as long: one fit of many choices, and many fits of few, are then quick.
 
     Parameters
     ----------
@@ -131,15 +135,19 @@ def loop_of(model: type[Softmax], free: Sequence[bool], *, pays: bool) -> Loop |
         Whose equations.
     free : sequence of bool
         By which rates to take derivatives.
-    pays : bool
-        Whether a loop that was never compiled on this machine is worth the second or two; if not, None.
+    n_trials, n_points : int
+        How many trials it is now to go through, with how many sets of parameters and members.
+    fills : bool
+        Whether it fills in the gaps of `neurometa.fitting.likelihood`, without derivatives.
     """
-    written = _written(cast(Any, model), tuple(map(bool, free)))
+    free = tuple(map(bool, free))
+    written = _written(cast(Any, model), free, fills=fills)
     if written is None:
         return None
     source, pattern = written
-    run = _compile(source) if pays or _is_kept(source) else None
-    return None if run is None else Loop(run, tuple(map(bool, free)), pattern)
+    _asked[source] = _asked.get(source, 0) + n_trials * (1 + n_points // AT_ONCE)
+    wanted = source in _compiled or _asked[source] > ENOUGH or _is_kept(source)
+    return Loop(_compile(source, fills=fills), free, pattern) if wanted else None
 
 
 @functools.cache
@@ -160,12 +168,13 @@ def _path(source: str) -> Path:
 
 
 _compiled: dict[str, Callable] = {}
+_asked: dict[str, int] = {}  # trials that each source was to go through so far
 
 
 def _is_kept(source: str) -> bool:
-    """Whether machine code of a source is here or in the cache."""
+    """Whether machine code of a source is in the cache."""
     path = _path(source)
-    return source in _compiled or any(path.parent.glob(f"__pycache__/{path.stem}.*.nbi"))
+    return any(path.parent.glob(f"__pycache__/{path.stem}.*.nbi"))
 
 
 def _compile(source: str, *, fills: bool = False) -> Callable:
@@ -328,7 +337,7 @@ class _Writer:
             *(f"        h{i}_{j} = 0.0" for i, j in pairs),
             "        for m in range(choice.shape[1]):",
             "            n_here = arms[c, m]",
-            "            state[:] = begin[p]",
+            *BEGIN,
             "            for t in range(stop[c]):",
             "                chose = choice[c, m, t]",
             "                if chose < 0:",
@@ -367,7 +376,7 @@ class _Writer:
             "        c = column[p]",
             *(f"        p{k} = parameters[{k}, p]" for k in range(self.n_rates)),
             "        for m in range(choice.shape[1]):",
-            "            state[:] = begin[p]",
+            *BEGIN,
             "            for t in range(stop[c]):",
             "                chose = choice[c, m, t]",
             "                if chose < 0:",

@@ -213,7 +213,9 @@ def best_weights(rows, weights, lower, upper):
         else:
             break
         done = reached - value < ENOUGH
-        weights[:], value, gradient, information = tried, reached, new_gradient, new_information
+        value, gradient, information = reached, new_gradient, new_information
+        for k in range(len(weights)):
+            weights[k] = tried[k]
         if done:
             break
     return value
