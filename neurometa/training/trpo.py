@@ -98,25 +98,8 @@ def train(
 ) -> ApartAgent:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
-    The learning curve has ``kl`` of the step taken (nats), ``gain``, by how much it bettered what was played, and
-    ``no_step``, 1 where none was found.
-
-    Parameters
-    ----------
-    config : Config
-        All that fixes the result.
-    run, device, progress
-        As of `loop.train`.
-
-    Returns
-    -------
-    ApartAgent
-        The trained agent.
-
-    Raises
-    ------
-    InputError
-        Training diverged, or the folder cannot be written.
+    Arguments and errors are those of `neurometa.training.a2c.train`. The learning curve has ``kl`` of the step taken
+    (nats), ``gain``, by how much it bettered what was played, and ``no_step``, 1 where none was found.
     """
     agent = begin(config, device)
     assert isinstance(agent, ApartAgent)
