@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from neurometa.errors import InputError
 
 
@@ -62,8 +60,10 @@ def read_attrs(path: Path) -> dict[str, Any]:
     InputError
         It is damaged.
     """
+    import netCDF4
+
     try:
-        with xr.open_dataset(path, engine="netcdf4") as found:
-            return dict(found.attrs)
+        with netCDF4.Dataset(path) as found:  # a dataset of xarray takes ten times as long to open
+            return {name: found.getncattr(name) for name in found.ncattrs()}
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is damaged or not netCDF ({error}); write it anew.") from error

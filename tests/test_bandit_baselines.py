@@ -25,14 +25,6 @@ UNIFORM, UNIFORM_MIRRORED, MEDIUM = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """A cache of this module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def play(task, agent, n_episodes, seed):
     return unroll(task, agent, n_episodes, torch.Generator().manual_seed(seed))
 

@@ -268,6 +268,14 @@ def test_the_command_looks_at_an_agent_and_at_a_network_fitted_to_its_choices(tm
     assert stable and all(row["readout"] > 0 for row in stable)
     assert told["reward_saliency"][0] > told["reward_saliency"][4] > 0
     assert neurometa("dynamics", run, "--starts", 3)[0] == 0
+    dataset.save_run(dataset.open_run(run).assign_attrs(agent="Recurrent, untrained"), run / "untrained.nc")
+    code, out, _ = neurometa("dynamics", run / "untrained.nc", "--starts", 3, "--json")
+    before = json.loads(out)
+    assert code == 0 and before["file"].endswith("untrained_dynamics.nc")
+    assert max(abs(row["readout"]) for row in before["points"]) < 0.1 * max(abs(row["readout"]) for row in stable)
+    dataset.save_run(dataset.open_run(run).assign_attrs(lesion="reset"), run / "lesion-reset.nc")
+    code, _, err = neurometa("dynamics", run / "lesion-reset.nc")
+    assert code == 2 and "have a lesion, which is no part of the network" in err
     drawn, notes = pictures.of_behaviour(report.find(run))
     assert "The network as a dynamical system" in {each.title for each in drawn} and not notes
 

@@ -13,14 +13,6 @@ from neurometa.errors import InputError
 from neurometa.tasks import IndependentBandit
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    """Gittins tables of these tests, not of the user."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def by_hand():
     """Two episodes of three arms, the second with a missed trial; the first arm is best in both."""
     choice = np.array([[0, 0, 1, 1, 2, 1], [2, 2, -1, 0, 0, 0]])

@@ -27,14 +27,6 @@ TRIALS = {  # how long their episodes are; the others' 12 trials
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    """Gittins tables of these tests, not of the user."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def boxes(tmp_path_factory):
     """Of each figure a folder in which the agents that come along have played a few short episodes."""

@@ -5,12 +5,15 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from shell import neurometa
 
-from neurometa import behaviour, dataset, models, plotting, report
+from neurometa import baselines, behaviour, dataset, exact, models, plotting, report, rollout, settings, tasks
 from neurometa.behaviour.prediction import LEARNERS
+from neurometa.cli.predict import _optimum
 from neurometa.errors import InputError
+from neurometa.fitting import folds, held_out
 from neurometa.report import pictures
 from neurometa.training import choices
 
@@ -180,3 +183,35 @@ def test_the_agents_own_policy_stands_at_the_foot_of_its_ladder(trials):
     expected = behaviour.log_likelihood(models.Forgetting(0.3, 0.15, 6.0), trials).sum()
     assert float(own.log_likelihood) == pytest.approx(float(expected))
     assert "which nothing can beat" in found.attrs["verdict"]
+
+
+def test_a_policy_that_is_sure_lapses_as_often_as_it_was_not_followed_in_the_other_folds(trials):
+    rng = np.random.default_rng(1)
+    sure, followed = rng.integers(0, 2, trials.choice.shape), rng.random(trials.choice.shape) < 0.9
+    lapsing = trials.assign(choice=trials.choice.copy(data=np.where(followed, sure, 1 - sure)))
+    held = folds.split(lapsing, 3)
+    policy = xr.DataArray(np.eye(2)[sure], dims=("episode", "trial", "arm"))
+    found = held_out.of_policy(policy, held).prob
+    for row in range(held.sizes["episode"]):
+        others = (held.subject == held.subject[row]) & (held.fold != held.fold[row])
+        np.testing.assert_allclose(found[row, :, 0].max(), followed[others.values].mean(), atol=1e-6)
+
+
+def test_the_optimum_of_an_agents_task_predicts_itself_and_its_play_is_worth_what_it_earns():
+    task = tasks.IndependentBandit(n_trials=8)
+    best = baselines.baselines(task)["Bayes-optimal"]
+    played = rollout.play(task, best, 300, torch.Generator().manual_seed(0))
+    played = played.assign_attrs(task=json.dumps(settings.to_json(task)))
+    optimum = _optimum(played, quiet=True)
+    assert set(optimum) == {"Bayes-optimal"} and not _optimum(mice(), quiet=True)
+    found = behaviour.predict(played, ["bias"], n_folds=3, optimum=optimum)
+    own = found.sel(model="Bayes-optimal")
+    assert str(own.kind.item()) == "optimum" and float(own.upper) < 0
+    tied = held_out.own_policy(rollout.clamp(best, played, task)).max("arm") < 1
+    assert float(own.mean_nats) == pytest.approx(np.log(2) * float(tied.mean()), abs=1e-4)
+    earned, error = (found[name].sel(switcher=["observed", "Bayes-optimal"]) for name in ("earned", "earned_se"))
+    chosen = played.reward_prob.isel(arm=played.choice.drop_vars("episode", errors="ignore"))
+    assert float(earned[0]) == pytest.approx(float(chosen.mean()))
+    _, worth = exact.bandit.bayes_optimal(exact.bandit.independent(), 8)
+    assert (abs(earned - worth / 8) < 3 * error).all()
+    assert "Bayes-optimal player of the task" in found.attrs["verdict"]

@@ -45,6 +45,7 @@ MOST |= {"rl2-bandit-500-5": 15.0, "rl2-bandit-500-10": 27.0, "rl2-bandit-500-50
 # at .87 and .85 of later trials, 3.3 and 3.7, and one that guesses, 10
 WORSE = {("harlow-screen", 1): 3.8, ("harlow-screen", 2): 4.2, ("harlow-screen", 3): 10.5}
 BANDITS = list(MOST)[:8]  # short trials, and regrets that are told apart by many
+LONG = ("harlow-pixels", "harlow-screen", "rl2-mdp-50", "rl2-mdp-100")  # 150 episodes tell as well
 LEAST = {
     "imaze-vector": 6.2,
     "maze-small-vector": 0.28,
@@ -101,7 +102,8 @@ def test_an_agent_in_the_box_chooses_as_in_version_0_1_0_to_the_bit(experiment, 
 def test_an_agent_in_the_box_plays_as_well_as_it_should(experiment, seed, tmp_path):
     torch.set_num_threads(1)
     pretrained.unpack(experiment, tmp_path, seed)
-    trials = runs.evaluate(tmp_path, n_episodes=3000 if experiment in BANDITS else 500, seed=5, log=())
+    n_episodes = 3000 if experiment in BANDITS else 150 if experiment in LONG else 500
+    trials = runs.evaluate(tmp_path, n_episodes=n_episodes, seed=5, log=())
     if experiment in LEAST:
         assert trials.reward.mean() > LEAST[experiment]
     else:

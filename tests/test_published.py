@@ -95,8 +95,7 @@ def test_a_claim_that_is_the_same_as_none_is_refused(tmp_path):
         compare(place=tmp_path)
 
 
-def test_exact_theory_agrees_with_every_claim_about_a_baseline_or_an_optimum(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_exact_theory_agrees_with_every_claim_about_a_baseline_or_an_optimum(tmp_path):
     exact = [one for one in compare(runs=tmp_path) if one.verdict != "not run"]
     assert len(exact) >= 13
     assert {one.claim: one.ours for one in exact if one.verdict != "reproduced"} == {}

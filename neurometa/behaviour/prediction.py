@@ -51,7 +51,7 @@ OTHERS: Mapping[str, Predictor] = {"bias": held_out.of_bias, "history": of_histo
 KNOWN = [*OTHERS, *LEARNERS]
 N_PLAYS = 5  # times that each model plays all sessions, for its generated curve
 OWN = "own policy"  # of the agent that made the choices
-CLASSICAL, NETWORK, CEILING = "classical", "network", "ceiling"
+CLASSICAL, NETWORK, OPTIMUM, CEILING = "classical", "network", "optimum", "ceiling"
 
 
 def predict(
@@ -62,6 +62,7 @@ def predict(
     cluster: str = "episode",
     unseen: str | None = None,
     beside: Mapping[str, Predictor] | None = None,
+    optimum: Mapping[str, Predictor] | None = None,
     level: float = 0.95,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -79,6 +80,8 @@ def predict(
         As of `neurometa.fitting.folds.split`.
     beside : mapping of str to callable, optional
         Other predictors by name, such as networks: from what `split` returned to `held_out.Predicted`.
+    optimum : mapping of str to callable, optional
+        What is best to do in an agent's task, likewise, as of `held_out.of_policy`.
     level : float
         Coverage of the intervals, in (0, 1).
     seed : int
@@ -99,9 +102,10 @@ def predict(
           ``run_length``, that of ``observed`` being of the choices themselves, the others' one step ahead;
         - ``p_switch_generated`` likewise, of choices that each model generates by itself in the same worlds, where
           the trials hold ``reward_prob`` of every arm and rewards of 0 and 1 (the attribute ``generated`` says why
-          not); NaN for what cannot play;
-        - the coordinates ``kind`` (classical, network, or ceiling: the agent's own policy where it was logged) and
-          ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
+          not); NaN for what cannot play; ``earned`` and ``earned_se``, reward per trial that these choices are
+          worth, and its standard error over episodes, that of ``observed`` being of the choices themselves;
+        - the coordinates ``kind`` (classical, network, optimum, or ceiling: the agent's own policy where it was
+          logged) and ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
           ``left_out`` (models that the trials do not allow, and why).
 
     Raises
@@ -115,12 +119,14 @@ def predict(
     held = split(trials, n_folds, cluster=cluster, unseen=unseen)
     chosen, left_out = _chosen(models, held)
     kinds = dict.fromkeys(chosen, CLASSICAL) | dict.fromkeys(beside or {}, NETWORK)
+    kinds |= dict.fromkeys(optimum or {}, OPTIMUM)
     own = held_out.own_policy(trials)
-    everyone: dict[str, Predictor] = {**chosen, **(beside or {})}
+    everyone: dict[str, Predictor] = {**chosen, **(beside or {}), **(optimum or {})}
     if own is not None:
         everyone[OWN], kinds[OWN] = (lambda held: held_out.Predicted(own)), CEILING
     world, why_not = _world(trials, held)
-    scored, curves, anew = {}, {"observed": switch_curve(held)}, {"observed": switch_curve(held)}
+    scored, curves = {}, {"observed": switch_curve(held)}
+    anew = {"observed": curves["observed"].merge(_earned(world, world))}
     for name, predictor in everyone.items():
         if progress is not None:
             progress(name)
@@ -137,14 +143,15 @@ def predict(
     ]
     found = found.assign_coords(learner=("model", np.array(learner, dtype=object)))
     found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
-    found["p_switch_generated"] = xr.concat(list(anew.values()), names).p_switch
+    generated = xr.concat(list(anew.values()), names)
+    found = found.assign(p_switch_generated=generated.p_switch, earned=generated.earned, earned_se=generated.earned_se)
     about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
     told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return found.assign_attrs(about, left_out=told, verdict=verdict(found), generated=why_not or f"{N_PLAYS} times")
 
 
 def _world(trials: xr.Dataset, held: xr.Dataset) -> tuple[xr.Dataset | None, str]:
-    """``reward_prob`` of the trials that were played, one after the other, and ``valid``; or why it is not known."""
+    """``reward_prob``, ``valid`` and ``choice`` of the trials that were played, in turn; or why it is not known."""
     if "reward_prob" not in trials or not {"trial", "arm"} <= set(trials.reward_prob.dims):
         return None, "not known: the trials hold no reward_prob of every arm"
     for name, why in dataset.BEYOND_PROBABILITY.items():
@@ -159,16 +166,27 @@ def _world(trials: xr.Dataset, held: xr.Dataset) -> tuple[xr.Dataset | None, str
     pays = np.where(np.isfinite(pays), pays, 0.0)
     packed = np.take_along_axis(np.broadcast_to(pays, (*made.shape, pays.shape[-1])), order[..., None], 1)
     valid = np.take_along_axis(made, order, 1)
-    return xr.Dataset(
-        {"reward_prob": (("episode", "trial", "arm"), packed), "valid": (("episode", "trial"), valid)}
-    ), ""
+    grain = ("episode", "trial")
+    choice = np.take_along_axis(held.choice.transpose(*grain).values, order, 1)
+    world = {"reward_prob": ((*grain, "arm"), packed), "valid": (grain, valid), "choice": (grain, choice)}
+    return xr.Dataset(world), ""
 
 
 def _generated(play: held_out.Play, world: xr.Dataset, seed: int) -> xr.Dataset:
-    """The curve of choices that a model makes by itself."""
+    """The curve of choices that a model makes by itself, and what they are worth."""
     rng = np.random.default_rng(seed)
-    every = [play(world.reward_prob, rng) for _ in range(N_PLAYS)]
-    return switch_curve(xr.concat(every, "play").assign(valid=world.valid))
+    every = xr.concat([play(world.reward_prob, rng) for _ in range(N_PLAYS)], "play").assign(valid=world.valid)
+    return switch_curve(every).merge(_earned(every, world))
+
+
+def _earned(trials: xr.Dataset | None, world: xr.Dataset | None) -> xr.Dataset:
+    """Mean probability of reward of what was chosen, and its standard error over episodes."""
+    if trials is None or world is None:
+        return xr.Dataset({"earned": np.nan, "earned_se": np.nan})
+    worth = world.reward_prob.isel(arm=trials.choice.clip(min=0)).where(world.valid).mean("trial")
+    worth = worth.mean("play") if "play" in worth.dims else worth
+    n = worth.notnull().sum("episode")
+    return xr.Dataset({"earned": worth.mean("episode"), "earned_se": worth.std("episode", ddof=1) / n**0.5})
 
 
 def _chosen(models: Sequence[str] | None, held: xr.Dataset) -> tuple[dict[str, Predictor], dict[str, str]]:
@@ -247,9 +265,16 @@ def verdict(found: xr.Dataset) -> str:
         how = "better" if here.upper < 0 else "worse" if here.lower > 0 else "neither better nor worse"
         text += f"; of the networks {top} does, {how} than {best} ({gap})"
         text += f". A state of {_enough(found, networks)} is enough" if _enough(found, networks) else ""
+    for name in found.model.values[found.kind.values == OPTIMUM]:
+        text += f". The {name} player of the task, but for lapses, scores {float(found.mean_nats.sel(model=name)):.4f}"
+        worth = found.earned.sel(switcher=name)
+        if np.isfinite(worth):
+            told = [f"{who} {float(found.earned.sel(switcher=who)):.3f}" for who in (networks and [top]) or [best]]
+            own = float(found.earned.sel(switcher="observed"))
+            text += f"; by itself it earns {float(worth):.3f} a trial, {told[0]}, and the agent {own:.3f}"
     if OWN in found.model.values:
         text += f". The agent's own policy, which nothing can beat, scores {float(found.mean_nats.sel(model=OWN)):.4f}"
-        rest = found.mean_nats.isel(model=np.flatnonzero(found.kind.values != CEILING))
+        rest = found.mean_nats.isel(model=np.flatnonzero(~np.isin(found.kind.values, (CEILING, OPTIMUM))))
         text += f": {float(rest.min() - found.mean_nats.sel(model=OWN)):.4f} are left"
     return text + "."
 

@@ -12,37 +12,15 @@ x is 1 where arm 0 paid or arm 1 did not. V is 0.5 before the first trial and ev
 there, whichever trials score; ``magnitude`` m is 1 where the trials have none.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
 
 from neurometa.dataset import n_options, played, require, valid
 from neurometa.errors import InputError
+from neurometa.fitting.sliding import maximum
 
-ANGLES = np.linspace(0, 1, 41)  # a rate is (1 - cos(pi * angle)) / 2, so that the grid is finest near 0 and 1
-LOG_TEMPERATURES = np.linspace(np.log(0.1), np.log(300), 25)  # of the inverse temperature, per unit of reward
-OFFSETS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])  # of the finer grids, in spacings of the one before
-N_FINER = 4
 ORDERS = {False: "stable-first", True: "volatile-first"}  # by `volatile` on the first trial
 BLOCKS = ("Stable 1", "Volatile 1", "Volatile 2", "Stable 2")
-
-
-class _Play(NamedTuple):
-    """Arrays (trial, episode): 1 for arm 0, -1 for arm 1, 0 for none; x of the equations; both magnitudes."""
-
-    sign: np.ndarray
-    outcome: np.ndarray
-    magnitude0: np.ndarray
-    magnitude1: np.ndarray
-
-    def learn(self, prob: np.ndarray, rate: np.ndarray, trial: int) -> np.ndarray:
-        """V after a trial, (..., episode); a missed one teaches nothing."""
-        return prob + rate * np.abs(self.sign[trial]) * (self.outcome[trial] - prob)
-
-    def advantage(self, prob: np.ndarray, trial: int) -> np.ndarray:
-        """What the choice made was worth more than the other, (..., episode); 0 where none was made."""
-        return self.sign[trial] * (prob * self.magnitude0[trial] - (1 - prob) * self.magnitude1[trial])
 
 
 def sliding_learning_rate(trials: xr.Dataset, *, window: int = 10, by: xr.DataArray | None = None) -> xr.Dataset:
@@ -190,7 +168,7 @@ def _fit(trials: xr.Dataset, scores: np.ndarray, dim: str) -> xr.Dataset:
         core += [["trial", "episode"]] * 2
     names = ("learning_rate", "inverse_temperature", "log_likelihood", "learning_rate_se", "inverse_temperature_se")
     found = xr.apply_ufunc(
-        lambda *x: _maximum(_play(*x), scores),
+        lambda *x: maximum(scores, *x),
         *taken,
         input_core_dims=core,
         output_core_dims=[["variable", dim]],
@@ -204,86 +182,3 @@ def _fit(trials: xr.Dataset, scores: np.ndarray, dim: str) -> xr.Dataset:
     result.inverse_temperature.attrs = {"long_name": "inverse temperature", "units": "1/reward"}
     result.log_likelihood.attrs = {"long_name": "log-likelihood", "units": "nats"}
     return result
-
-
-def _play(
-    choice: np.ndarray, reward: np.ndarray, magnitude0: np.ndarray | float = 1.0, magnitude1: np.ndarray | float = 1.0
-) -> _Play:
-    sign = np.where(choice < 0, 0.0, 1.0 - 2.0 * choice)
-    outcome = ((choice == 0) == (reward > 0)).astype(float)
-    m0, m1 = (np.broadcast_to(m, sign.shape).astype(float) for m in (magnitude0, magnitude1))
-    return _Play(sign, outcome, m0, m1)
-
-
-def _maximum(play: _Play, scores: np.ndarray) -> np.ndarray:
-    """Most likely parameters of every target, their log-likelihood and errors, n and bound, (variable, target)."""
-    coarse = scores.astype(float) @ _scan(play)  # (target, angle x temperature)
-    at = np.stack(np.unravel_index(coarse.argmax(1), (len(ANGLES), len(LOG_TEMPERATURES))))
-    place = np.stack([ANGLES[at[0]], LOG_TEMPERATURES[at[1]]])  # (2, target)
-    step = np.array([ANGLES[1], LOG_TEMPERATURES[1] - LOG_TEMPERATURES[0]])[:, None]
-    low, high = (np.array([[ANGLES[i]], [LOG_TEMPERATURES[i]]]) for i in (0, -1))
-    targets = np.arange(place.shape[1])
-    for finer in range(N_FINER):
-        tried = [np.clip(place[i, :, None] + step[i] * OFFSETS, low[i], high[i]) for i in range(2)]
-        value = _score(play, scores, *tried)  # (target, angle, temperature)
-        best = np.unravel_index(value.reshape(len(targets), -1).argmax(1), value.shape[1:])
-        place = np.stack([tried[i][targets, best[i]] for i in range(2)])
-        if finer < N_FINER - 1:
-            step = step / 2
-    at_bound = ((place <= low) | (place >= high)).any(0)
-    tried = [place[i, :, None] + step[i] * OFFSETS[1:4] for i in range(2)]
-    moved, curvature = _parabola(_score(play, scores, *tried), step / 2)
-    inside = ~at_bound & np.isfinite(moved).all(0)
-    place = np.where(inside, place + np.clip(moved, -step, step), place)
-    top = _score(play, scores, *(each[:, None] for each in place))[:, 0, 0]
-    n = (scores.astype(float) @ (play.sign != 0).sum(1)).astype(float)
-    variance = np.where(inside, curvature, np.nan)
-    rate, temperature = (1 - np.cos(np.pi * place[0])) / 2, np.exp(place[1])
-    slope = np.pi * np.sin(np.pi * place[0]) / 2  # of the rate by its angle
-    found = np.stack([rate, temperature, top, slope * variance[0] ** 0.5, temperature * variance[1] ** 0.5])
-    return np.concatenate([np.where(n > 0, found, np.nan), [n, at_bound & (n > 0)]])
-
-
-def _scan(play: _Play) -> np.ndarray:
-    """Log-likelihood of every trial, summed over episodes, over the whole grid, (trial, angle x temperature)."""
-    rate = ((1 - np.cos(np.pi * ANGLES)) / 2)[:, None].astype(np.float32)
-    temperature = np.exp(LOG_TEMPERATURES)[:, None, None].astype(np.float32)
-    prob = np.full((len(ANGLES), play.sign.shape[1]), 0.5, np.float32)
-    found = np.empty((len(play.sign), len(ANGLES), len(LOG_TEMPERATURES)))
-    for trial in range(len(play.sign)):
-        gain = temperature * play.advantage(prob, trial).astype(np.float32)
-        found[trial] = -_softplus(-gain).sum(-1).T + np.log(2) * (play.sign[trial] == 0).sum()
-        prob = play.learn(prob, rate, trial).astype(np.float32)
-    return found.reshape(len(found), -1)
-
-
-def _score(play: _Play, scores: np.ndarray, angle: np.ndarray, log_temperature: np.ndarray) -> np.ndarray:
-    """Log-likelihood of each target at parameters of its own, (target, angle, temperature)."""
-    rate = ((1 - np.cos(np.pi * angle)) / 2)[..., None]  # (target, angle, 1)
-    temperature = np.exp(log_temperature)
-    value = np.zeros((*angle.shape, log_temperature.shape[1]))
-    prob = np.full((*angle.shape, play.sign.shape[1]), 0.5)
-    for trial in range(len(play.sign)):
-        now = np.flatnonzero(scores[:, trial])
-        gain = temperature[now, None, :, None] * play.advantage(prob[now], trial)[:, :, None]
-        value[now] += np.log(2) * (play.sign[trial] == 0).sum() - _softplus(-gain).sum(-1)
-        prob = play.learn(prob, rate, trial)
-    return value
-
-
-def _softplus(x: np.ndarray) -> np.ndarray:
-    """log(1 + exp(x)), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _parabola(value: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Top of the parabola through 3 x 3 values, (2, target), from their middle; and the variances it implies."""
-    first = (value[:, 2, 1] - value[:, 0, 1]) / 2, (value[:, 1, 2] - value[:, 1, 0]) / 2
-    middle = value[:, 1, 1]
-    aa, bb = value[:, 2, 1] - 2 * middle + value[:, 0, 1], value[:, 1, 2] - 2 * middle + value[:, 1, 0]
-    ab = (value[:, 2, 2] - value[:, 2, 0] - value[:, 0, 2] + value[:, 0, 0]) / 4
-    determinant = aa * bb - ab**2
-    peaked = (aa < 0) & (determinant > 0)
-    over = np.where(peaked, determinant, np.nan)
-    moved = np.stack([ab * first[1] - bb * first[0], ab * first[0] - aa * first[1]]) / over
-    return moved * step, np.stack([-bb, -aa]) / over * step**2

@@ -14,7 +14,9 @@ EXAMPLE = "neurometa dynamics runs/restless"
 
 
 def dynamics(
-    run: Annotated[Path, typer.Argument(help="Run folder with behaviour.nc, of an agent or of animals.")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder with behaviour.nc, of an agent or of animals; or untrained.nc in one.")
+    ],
     of: Annotated[
         str | None,
         typer.Option(help="Network that neurometa predict fitted to the choices, e.g. gru-2.", show_default="agent"),
@@ -35,9 +37,7 @@ def dynamics(
 
     trials = dataset.open_run(run)
     if of is None:
-        if not run.is_dir():
-            raise InputError(f"{run} is a file of trials, which has no agent; give --of, e.g. gru-2.")
-        exported = neural.of_run(run)
+        exported = _agent_of(run, trials)
     else:
         folder, prefix = (run, "") if run.is_dir() else (run.parent, f"{run.stem}_")
         file = folder / f"{prefix}predict_{of.replace('-', '_')}.nc"
@@ -53,6 +53,27 @@ def dynamics(
     found = neural.dynamics(exported, trials, n_starts=starts, n_lags=lags, seed=seed)
     file = save_beside(found.assign_attrs(of=of or "agent"), trials, run, "dynamics.nc")
     _tell(found, file, as_json=as_json)
+
+
+def _agent_of(run: Path, trials: Any) -> Any:
+    """The network that played: of a run folder, or of a file in one, as it was before training if that is what it says.
+
+    A lesion or a perturbation is not the network's own.
+    """
+    from neurometa import neural
+
+    folder = run if run.is_dir() else run.parent
+    if not run.is_dir() and ("agent" not in trials.attrs or not (folder / "config.json").exists()):
+        raise InputError(f"{run} is a file of trials, which has no agent; give --of, e.g. gru-2.")
+    if done := [name for name in ("lesion", "perturbation") if name in trials.attrs]:
+        raise InputError(f"The trials of {run} have a {done[0]}, which is no part of the network; give the run folder.")
+    if not str(trials.attrs.get("agent", "")).endswith(", untrained"):
+        return neural.of_run(folder)
+    from neurometa import runs, settings
+
+    config = runs.open_config(folder)
+    tensors = {name: each.detach().numpy() for name, each in runs.build(config).state_dict().items()}
+    return neural.of_weights(settings.to_json(config), tensors, str(run))
 
 
 def _tell(found: Any, file: Path, *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The command that predicts choices no model has seen: predict. It needs torch for networks alone."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from neurometa.errors import InputError
 
 EXAMPLE = "neurometa predict runs/mice --ladder"
 LADDER = ("gru-1", "gru-2", "gru-3", "gru-4", "gru-shared")
+BEST = ("Bayes-optimal", "ideal observer")  # baselines that nothing can beat
 SHARED_UNITS, EMBEDDING = 4, 4  # of gru-shared
 
 
@@ -47,7 +49,7 @@ def predict(
     classical: list[str] | None = [name for name in asked if name not in networks]
     if models is None or not classical:
         classical = None
-    if ladder and not models and ("subject" not in data.coords or unseen is not None):
+    if "gru-shared" not in (models or []) and ("subject" not in data.coords or unseen is not None):
         networks.pop("gru-shared", None)  # nobody to tell apart, or nobody who is known
     found_networks: dict[str, Any] = {}
     with bar("Predicting", 0, "", quiet=as_json) as show, noted():
@@ -60,6 +62,7 @@ def predict(
             unseen=unseen,
             seed=seed,
             beside={name: partial(_predict, settings, name, found_networks) for name, settings in networks.items()},
+            optimum=_optimum(data, quiet=as_json) if ladder else None,
             progress=lambda name: show(next(count), name),
         )
     stuck = {name: int((~each.converged).sum()) for name, each in found_networks.items()}
@@ -68,6 +71,41 @@ def predict(
     for name, each in found_networks.items():
         save_beside(each, data, trials, f"predict_{name.replace('-', '_')}.nc")
     _tell(found, file, {name: (stuck[name], each.converged.size) for name, each in found_networks.items()}, as_json)
+
+
+def _optimum(trials: Any, *, quiet: bool) -> dict[str, Any]:
+    """What is best to do in the task of an agent, given its own choices and rewards, where that is known."""
+    if "task" not in trials.attrs:
+        return {}
+    from neurometa import rollout, settings
+    from neurometa.cli.baselines import planned
+    from neurometa.fitting import held_out
+    from neurometa.tasks import Task
+
+    told = json.loads(trials.attrs["task"])
+    task = settings.from_json([Task], told, "the trials: task")  # type: ignore[type-abstract]
+    try:
+        name, best = next(iter(planned(task, quiet=quiet).items()))
+    except InputError:
+        return {}  # there are no baselines for such a task
+    if name not in BEST:
+        return {}
+    prob = held_out.own_policy(rollout.clamp(best, trials, task))
+
+    return {name: partial(held_out.of_policy, prob, play=partial(_play, best))} if prob is not None else {}
+
+
+def _play(agent: Any, reward_prob: Any, rng: Any) -> Any:
+    """Let an agent play worlds of arms."""
+    import torch
+
+    from neurometa import rollout
+    from neurometa.tasks import RecordedBandit
+
+    worlds = torch.tensor(reward_prob.values, dtype=torch.float32)
+    task = RecordedBandit(worlds.shape[1], worlds)
+    seeded = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    return rollout.play(task, agent, len(worlds), seeded)[["choice", "reward"]]
 
 
 def _settings(name: str, seed: int) -> Any:

@@ -71,7 +71,8 @@ def back_up(prob, reward, bonus, worth):
                     q += prob[s, a, k] * after[k]
                 worth[horizon - 1 - left, s, a] = q
                 best[s] = max(best[s], q)
-        after[:] = best
+        for s in range(n_states):
+            after[s] = best[s]
 
 
 @_compile

@@ -12,7 +12,7 @@ from neurometa.errors import InputError, nearest
 from neurometa.fitting.from_starts import fit_from_starts
 from neurometa.fitting.hierarchical import fit_group
 from neurometa.fitting.initial import started
-from neurometa.fitting.latents import playable, with_coords
+from neurometa.fitting.latents import check_pool, with_coords
 from neurometa.fitting.members import by_member
 from neurometa.fitting.scanned import fit_scanned
 from neurometa.models import Equations, Model, Observer, Softmax, TwoStepModel
@@ -177,7 +177,7 @@ def fit(
     return fit_scanned(
         model,
         trials,
-        check_pool(playable(model, trials)[0].choice, pool),
+        pool,
         (lowest, highest),
         level=_level(intervals),
         window=window,
@@ -210,16 +210,6 @@ def check_bounds(
             raise InputError(f"The bounds of {name} are {pair!r}; give the lowest and the highest value, both finite.")
     both = {**model.bounds, **given}
     return {name: float(pair[0]) for name, pair in both.items()}, {name: float(pair[1]) for name, pair in both.items()}
-
-
-def check_pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
-    """Dims to pool over, all of which the choices must have."""
-    pool = (pool,) if isinstance(pool, str) else tuple(pool)
-    allowed = [str(dim) for dim in choice.dims if dim != "trial"]
-    for dim in pool:
-        if dim not in allowed:
-            raise InputError(f"pool names the dim {dim!r}; the choices can be pooled over {allowed}.")
-    return pool
 
 
 def _level(intervals: bool | float) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
+from scipy import optimize
 
 from neurometa import dataset
 from neurometa.errors import InputError
@@ -112,6 +113,46 @@ def of_bias(held: xr.Dataset) -> Predicted:
         total = count[others].sum(0) + 0.5
         prob[row] = total / total.sum()
     return Predicted(xr.DataArray(prob, dims=("episode", "trial", "arm")), partial(_play_bias, prob[:, 0]))
+
+
+def of_policy(prob: xr.DataArray, held: xr.Dataset, play: Play | None = None) -> Predicted:
+    """Predict by a policy that is known, but for lapses: trials on which any option is taken.
+
+    How often they come is fitted to the other folds, of each subject by itself unless whole subjects are held out.
+
+    Parameters
+    ----------
+    prob : DataArray
+        What the policy would do, probabilities in [0, 1] over ``episode``, ``trial`` and ``arm``.
+    held : Dataset
+        What `folds.split` returned.
+    play : callable, optional
+        The policy's own play, which has no lapses.
+    """
+    made, n_options = dataset.played(held).values, prob.sizes["arm"]
+    values = prob.transpose("episode", "trial", "arm").values
+    chosen = np.take_along_axis(values, np.maximum(held.choice.values, 0)[..., None], -1)[..., 0]
+    rate = np.empty(len(values))
+    for row in range(len(values)):
+        others = held.fold.values != held.fold.values[row]
+        if not held.attrs["unseen"]:
+            others &= held.subject.values == held.subject.values[row]
+        rate[row] = _lapses(chosen[others][made[others]], n_options)
+    lapsing = (1 - rate)[:, None, None] * values + (rate / n_options)[:, None, None]
+    return Predicted(xr.DataArray(lapsing, dims=("episode", "trial", "arm")), play)
+
+
+def _lapses(chosen: np.ndarray, n_options: int) -> float:
+    """The most likely share of lapses, from the probability of what was chosen without any."""
+    slope = 1 / n_options - chosen  # the likelihood is concave in the rate
+
+    def steepness(rate: float) -> float:
+        return float((slope / (chosen + rate * slope)).sum())
+
+    low, high = 1e-6, 1 - 1e-9
+    if not len(chosen) or steepness(low) <= 0:
+        return low
+    return high if steepness(high) >= 0 else float(optimize.brentq(steepness, low, high, xtol=1e-9))
 
 
 def _play_bias(prob: np.ndarray, reward_prob: xr.DataArray, rng: np.random.Generator) -> xr.Dataset:

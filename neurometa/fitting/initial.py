@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from neurometa.errors import InputError
@@ -39,6 +40,9 @@ def started(
         return model, {}
     chosen = model if start is None else model.starting(start)
     if chosen.features[0] != "value" or chosen.rewards is not None:
+        return chosen, {}
+    told = trials.reward.values if "reward" in trials else np.zeros(0)
+    if told.dtype.kind in "biuf" and not ((told < 0) | (told > 1)).any():
         return chosen, {}
     played, _ = playable(chosen, trials)
     paid = played.reward.values[(played.choice >= 0).values]

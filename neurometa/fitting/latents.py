@@ -192,6 +192,16 @@ def _arms(told: xr.DataArray, choice: xr.DataArray, n_options: int) -> xr.DataAr
     return told.reset_coords(drop=True).astype(np.int64)
 
 
+def check_pool(choice: xr.DataArray, pool: str | Sequence[str]) -> tuple[str, ...]:
+    """Dims to pool over, all of which the choices must have."""
+    pool = (pool,) if isinstance(pool, str) else tuple(pool)
+    allowed = [str(dim) for dim in choice.dims if dim != "trial"]
+    for dim in pool:
+        if dim not in allowed:
+            raise InputError(f"pool names the dim {dim!r}; the choices can be pooled over {allowed}.")
+    return pool
+
+
 def with_coords(result: xr.Dataset, trials: xr.Dataset) -> xr.Dataset:
     """Give a result the coordinates of its trials, save those that bear the name of one of its variables."""
     coords = trials.coords.to_dataset()

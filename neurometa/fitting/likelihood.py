@@ -14,7 +14,6 @@ from neurometa.fitting.choice_rule import probit
 from neurometa.models import Model, Observer, Softmax
 
 BLOCK = 1 << 15  # elements of a temporary array; a few of them fit the cache of one core
-MANY = 2_000  # choices for which a compiled loop pays
 OVERFLOW = 700.0  # exp is finite below
 
 
@@ -191,7 +190,9 @@ def _filled(model: type[Softmax], choices: Choices, rates: np.ndarray, gap: np.n
     """Fill in the gaps of few columns of many trials by a compiled loop, if there can be one."""
     n_tries, n_columns = rates.shape[1:]
     quick = not issubclass(model, Model) or compiled.quick(model, choices.choice)
-    loop = None if quick else compiled.filler_of(model, pays=choices.choice.size > MANY)
+    n_trials, _, n_members = choices.choice.shape
+    n_points, held = n_tries * n_columns * n_members, (False,) * len(rates)
+    loop = None if quick else compiled.loop_of(model, held, n_trials, n_points, fills=True)
     if loop is None:
         return False
     parameters = np.ascontiguousarray(rates.reshape(len(rates), -1))

@@ -18,7 +18,8 @@ def posterior(z, log_weight, mean, sd):
     density, top = np.empty((n_nodes, n_members)), np.full(n_members, -np.inf)
     for i in range(n_nodes):
         row = density[i]
-        row[:] = log_weight[i] - constant
+        for m in range(n_members):  # an assignment of arrays takes numba seconds to compile, for its message
+            row[m] = log_weight[i, m] - constant
         for k in range(n):
             factor = np.sqrt(0.5) / sd[k]
             for m in range(n_members):

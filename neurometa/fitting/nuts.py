@@ -8,8 +8,8 @@ import xarray as xr
 
 from neurometa.errors import InputError
 from neurometa.fitting.choice_rule import log_policy
-from neurometa.fitting.fit import check_bounds, check_pool
-from neurometa.fitting.latents import playable, with_coords
+from neurometa.fitting.fit import check_bounds
+from neurometa.fitting.latents import check_pool, playable, with_coords
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.members import by_member
 from neurometa.fitting.scanned import columns

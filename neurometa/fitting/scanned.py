@@ -9,7 +9,7 @@ from scipy import special
 
 from neurometa.errors import InputError
 from neurometa.fitting.from_starts import check_priors
-from neurometa.fitting.latents import playable, with_coords
+from neurometa.fitting.latents import check_pool, playable, with_coords
 from neurometa.fitting.likelihood import Choices
 from neurometa.fitting.profile import interval, standard_errors, unidentified
 from neurometa.fitting.scan import Problem, maximise
@@ -22,7 +22,7 @@ MOST = 20_000_000  # choices of windows that are held at once
 def fit_scanned(
     model: type[Softmax],
     trials: xr.Dataset,
-    pool: Sequence[str],
+    pool: str | Sequence[str],
     bounds: tuple[Mapping[str, float], Mapping[str, float]],
     *,
     level: float | None,
@@ -40,6 +40,7 @@ def fit_scanned(
     low, high = (np.array([each[name] for name in names], float) for each in bounds)
     given = check_priors(model, priors)
     played, _ = playable(model, trials)
+    pool = check_pool(played.choice, pool)
     n_trials = played.sizes["trial"]
     if window is not None and (isinstance(window, bool) or not 1 <= window <= n_trials):
         raise InputError(f"window is {window}; allowed are 1 ... {n_trials}, the trials of an episode.")

@@ -11,7 +11,6 @@ from neurometa.fitting.likelihood import OVERFLOW, Choices
 from neurometa.models import Model, Softmax
 
 WIDTH = 4096  # points times members that go through a trial together: what they need stays in the cache
-SMALL = 2_000  # choices below which arrays are fast enough not to compile a loop for them
 
 
 class Surface:
@@ -34,12 +33,9 @@ class Surface:
         self.choices, self.free = choices, free
         self.model: Any = model  # has `learn` or `weigh`, as its kind asks
         self.columns: np.ndarray | None = None
-        size = choices.choice.size
-        self.loop = (
-            None if compiled.quick(model, choices.choice) else compiled.loop_of(model, free.tolist(), pays=size > SMALL)
-        )
-        if self.loop is not None:
-            self.arrays = choices.arrays()
+        self.quick = compiled.quick(model, choices.choice)
+        self.arrays: tuple[np.ndarray, ...] = ()
+        self.loop: compiled.Loop | None = None
 
     def of(self, columns: np.ndarray) -> "Surface":
         """The surface of columns that are some of these, in any order and number."""
@@ -69,6 +65,10 @@ class Surface:
         column = column if self.columns is None else self.columns[column]
         n, n_points = parameters.shape
         value, gradient, hessian = np.zeros(n_points), np.zeros((n, n_points)), np.zeros((n, n, n_points))
+        n_trials, _, n_members = self.choices.choice.shape
+        if self.loop is None and not self.quick:
+            self.loop = compiled.loop_of(self.model, self.free.tolist(), n_trials, n_points * n_members)
+            self.arrays = () if self.loop is None else self.choices.arrays()
         if self.loop is not None:
             begin = self.loop.begin(self.model, parameters, self.choices.n_options)
             column = np.ascontiguousarray(column, dtype=np.int64)

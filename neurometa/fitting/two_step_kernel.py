@@ -186,6 +186,30 @@ def logistic(rows, weights):
 
 
 @compiled
+def solved(matrix, x):
+    """Solve equations of a symmetric positive definite matrix, which is lost, by its Cholesky factor; `x` is filled.
+
+    In loops, as numba takes seconds to compile the door to LAPACK.
+    """
+    n = len(x)
+    for j in range(n):
+        for k in range(j):
+            for i in range(j, n):
+                matrix[i, j] -= matrix[i, k] * matrix[j, k]
+        pivot = math.sqrt(matrix[j, j])
+        for i in range(j, n):
+            matrix[i, j] /= pivot
+        for k in range(j):
+            x[j] -= matrix[j, k] * x[k]
+        x[j] /= pivot
+    for j in range(n - 1, -1, -1):
+        for i in range(j + 1, n):
+            x[j] -= matrix[i, j] * x[i]
+        x[j] /= matrix[j, j]
+    return x
+
+
+@compiled
 def best_weights(rows, weights, lower, upper):
     """Climb to the best weights within bounds by projected Newton steps, in place; return the log-likelihood.
 
@@ -201,7 +225,7 @@ def best_weights(rows, weights, lower, upper):
                 matrix[k, :], matrix[:, k], push[k] = 0.0, 0.0, 0.0
                 matrix[k, k] = 1.0
             matrix[k, k] += 1e-6 * information[k, k] + 1e-9
-        step = np.linalg.solve(matrix, push)
+        step = solved(matrix, push)
         if gradient @ step < 2 * ENOUGH:
             break
         for _ in range(20):
@@ -213,7 +237,9 @@ def best_weights(rows, weights, lower, upper):
         else:
             break
         done = reached - value < ENOUGH
-        weights[:], value, gradient, information = tried, reached, new_gradient, new_information
+        value, gradient, information = reached, new_gradient, new_information
+        for k in range(len(weights)):
+            weights[k] = tried[k]
         if done:
             break
     return value

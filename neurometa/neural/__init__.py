@@ -6,7 +6,7 @@ from neurometa.neural.beside import beside, learned, partial_determination
 from neurometa.neural.decoding import decode, hidden_state
 from neurometa.neural.dynamics import dynamics
 from neurometa.neural.encoding import encode
-from neurometa.neural.exported import Exported, of_choices, of_learner, of_run
+from neurometa.neural.exported import Exported, of_choices, of_learner, of_run, of_weights
 from neurometa.neural.fixed_points import fixed_points
 from neurometa.neural.functional import functional_mixed_model
 from neurometa.neural.geometry import principal_components, project, rank_order
@@ -32,6 +32,7 @@ __all__ = [
     "of_choices",
     "of_learner",
     "of_run",
+    "of_weights",
     "partial_determination",
     "places",
     "principal_components",

@@ -161,12 +161,32 @@ def of_run(run: Path) -> Exported:
     run = Path(run)
     if not (run / "agent.safetensors").exists():
         raise InputError(f"{run} holds no trained agent (agent.safetensors); train one, or give --of gru-2.")
-    config = modern(read_json(run / "config.json")["config"])
+    config = read_json(run / "config.json")["config"]
+    return of_weights(config, read_tensors(run / "agent.safetensors"), str(run))
+
+
+def of_weights(config: dict[str, Any], tensors: Mapping[str, np.ndarray], where: str) -> Exported:
+    """Read an agent of a bandit or of the reversal task, such as one before training.
+
+    Parameters
+    ----------
+    config : dict
+        The settings of its run, as ``config.json`` holds them.
+    tensors : mapping of str to array
+        Its weights.
+    where : str
+        What a message calls it.
+
+    Raises
+    ------
+    InputError
+        As `of_run`.
+    """
+    config = modern(config)
     network, task = config["network"], config["task"]
     kind = str(network["type"]).rpartition(".")[2].lower()
-    tensors = read_tensors(run / "agent.safetensors")
     if kind not in ("lstm", "gru") or "core.weight_ih" not in tensors or network.get("n_layers", 1) != 1:
-        raise InputError(f"{run} holds a network of another kind; dynamics reads one layer of LSTM or GRU units.")
+        raise InputError(f"{where} holds a network of another kind; dynamics reads one layer of LSTM or GRU units.")
     cell = {"lstm": LSTM, "gru": GRU}[kind](
         *(tensors[f"core.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     )

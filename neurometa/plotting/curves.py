@@ -134,16 +134,16 @@ def matrix(ax: Axes, value: xr.DataArray, shade: xr.DataArray, most: float) -> A
     most : float
         End of the colours.
     """
-    import seaborn as sns
-
     rows, columns = value.dims
-    names = {
-        "xticklabels": [str(name) for name in value[columns].values],
-        "yticklabels": [str(name) for name in value[rows].values],
-    }
-    how = {"cmap": "Oranges", "vmin": 0, "vmax": most, "cbar": False}
-    sns.heatmap(shade.transpose(rows, columns).values, annot=value.values, fmt=".2f", ax=ax, **how, **names)
-    ax.tick_params(length=0, rotation=0)
+    dark = shade.transpose(rows, columns).values / most
+    ax.imshow(dark, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
+    for (row, column), number in np.ndenumerate(value.values):
+        colour = "white" if dark[row, column] > 0.6 else "0.15"
+        ax.text(column, row, f"{number:.2f}", ha="center", va="center", color=colour)
+    for axis, names in ((ax.xaxis, value[columns].values), (ax.yaxis, value[rows].values)):
+        axis.set_ticks(np.arange(len(names)), [str(name) for name in names])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     ax.set(xlabel=str(columns), ylabel=str(rows))
     return ax
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from neurometa.plotting.colours import COLOURS
 
-OF_KIND = {"classical": COLOURS[0], "network": COLOURS[1], "ceiling": "0.4"}
+OF_KIND = {"classical": COLOURS[0], "network": COLOURS[1], "optimum": COLOURS[2], "ceiling": "0.4"}
 
 
 def held_out_differences(ax: Axes, found: xr.Dataset) -> Axes:

@@ -151,22 +151,7 @@ def train(
 ) -> Agent:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
-    Parameters
-    ----------
-    config : Config
-        All that fixes the result.
-    run, device, progress
-        As of `loop.train`.
-
-    Returns
-    -------
-    Agent
-        The trained agent.
-
-    Raises
-    ------
-    InputError
-        The teacher does not play the task, training diverged, or the folder cannot be written.
+    Arguments and errors are those of `neurometa.training.a2c.train`; the teacher must play the task too.
     """
     return imitate(config, teacher_of(config), run, device=device, progress=progress)
 

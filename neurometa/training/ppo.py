@@ -106,22 +106,7 @@ def train(
 ) -> Agent:
     """Train an agent, and go on where an interrupted training in the same folder stopped.
 
-    Parameters
-    ----------
-    config : Config
-        All that fixes the result.
-    run, device, progress
-        As of `loop.train`.
-
-    Returns
-    -------
-    Agent
-        The trained agent.
-
-    Raises
-    ------
-    InputError
-        Training diverged, the folder cannot be written, or what an update plays does not fit in memory.
+    Arguments and errors are those of `neurometa.training.a2c.train`; what an update plays must fit in memory too.
     """
     what = f"batch_size is {config.batch_size}: what is played for an update"
     check_batch(what, config.task, config.batch_size, lower="batch_size")

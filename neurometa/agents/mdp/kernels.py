@@ -112,14 +112,17 @@ def plan_optimistic(counts, visits, earned, prior, log_term, scaling, overwrite,
             for s in range(n_states):
                 best[s] = -np.inf
                 for a in range(n_actions):
-                    moved[:] = prob[s, a]
+                    for k in range(n_states):
+                        moved[k] = prob[s, a, k]
                     whole = _favour(moved, slack[s, a] / 2, order)
                     if overwrite and not whole:
-                        prob[s, a] = moved
+                        for k in range(n_states):
+                            prob[s, a, k] = moved[k]
                     q = reward[s, a] + (moved * after).sum()
                     worth[i, horizon - 1 - left, s, a] = q
                     best[s] = max(best[s], q)
-            after[:] = best
+            for s in range(n_states):
+                after[s] = best[s]
 
 
 @_compile
