@@ -3,8 +3,9 @@
 import numpy as np
 
 from neurometa.fitting.likelihood import gaps, score
-from neurometa.fitting.scan import Optimum, Problem, alike, edges, maximise, replaced
+from neurometa.fitting.scan import Optimum, Problem, edges, maximise
 from neurometa.fitting.sensitivity import Surface
+from neurometa.fitting.ties import alike, replaced
 from neurometa.fitting.walk import walked
 
 NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned

@@ -15,6 +15,7 @@ import numpy as np
 from neurometa.fitting.likelihood import Choices, climb, gaps, score
 from neurometa.fitting.newton import WITHIN, Summit, ascend, explore
 from neurometa.fitting.sensitivity import Surface
+from neurometa.fitting.ties import EQUAL, ROUNDING, alike, replaced
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
 
@@ -27,8 +28,6 @@ FLAT = 1e-6  # nats: nodes that differ by less are a plateau
 LOW = (
     6.0  # nats: nodes that lie lower than this below the best node are no place to climb from, if a neighbour tops them
 )
-EQUAL = 1e-9  # nats: maxima that differ by less are equal
-ROUNDING = 1e-12  # of a log-likelihood: less may depend on how many columns are summed side by side
 APART = 0.02  # of the way between the bounds: climbers that end so far from each other are on different tops
 CHUNK = 400_000  # elements of the learned features that are held at once
 INITIAL, FINAL = 1e-2, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
@@ -389,15 +388,3 @@ def edges(problem: Problem, parameter: int) -> tuple[np.ndarray, np.ndarray, np.
     """0, or what is nearest to it, and the bounds of a parameter, each (column,)."""
     low, high = problem.lower[parameter], problem.upper[parameter]
     return np.clip(0.0, low, high), low, high
-
-
-def replaced(weights: np.ndarray, k: int, value: np.ndarray) -> np.ndarray:
-    """Weights (feature, column) of which one is another."""
-    other = weights.copy()
-    other[k] = value
-    return other
-
-
-def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Whether two log-likelihoods are equal, in nats."""
-    return np.abs(one - other) < EQUAL * (1 + np.abs(other))
