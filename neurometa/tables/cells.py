@@ -154,7 +154,8 @@ def numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def times(column: pd.Series) -> np.ndarray | None:
     """Read a column as times: numbers, or dates with a time of day in s; None where it holds anything else."""
-    time, wrong = (None, np.ones(1)) if pd.api.types.is_datetime64_any_dtype(column) else numbers(column)
+    dated = pd.api.types.is_datetime64_any_dtype(column)
+    time, wrong = numbers(column.astype(str) if dated else column)
     if wrong.any():
         if not all(STAMP.match(as_text(cell)) for cell in column.iloc[:50]):
             return None

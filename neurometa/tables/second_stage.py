@@ -23,9 +23,9 @@ def may_be(table: cells.Table, column: str, role: str) -> bool:
     if role != "common":
         filled = [text for text in texts if not is_word(text)]
         return 0 < len(filled) <= (5 if role == "second_choice" else 3)
-    filled = {text for text in texts if not is_word(text)}
-    numbers = [cells.as_number(text) for text in filled]
-    if len(filled) == 2 and (None in numbers or sum(number or 0.0 for number in numbers) in (1.0, 100.0)):
+    two = {text for text in texts if not is_word(text)}
+    numbers = [cells.as_number(text) for text in two]
+    if len(two) == 2 and (None in numbers or sum(number or 0.0 for number in numbers) in (1.0, 100.0)):
         return True  # two words, or a probability: `read_common` says if nothing tells which is common
     known = np.array([text in COMMON or text == "2" or is_word(text) for text in texts])
     return bool(n[~known].sum() <= FEW * n.sum())
