@@ -83,9 +83,13 @@ def plan_samples(counts, visits, earned, prior, n_samples, seed, worth):
                         drawn = -np.log(1 - np.random.random()) if weight == 1 else np.random.gamma(weight, 1.0)
                         prob[s, a, k] = drawn
                         total += drawn
-                    prob[s, a] /= total
+                    for k in range(n_states):
+                        prob[s, a, k] /= total
             back_up(prob, reward, none, one)
-            worth[i] = np.maximum(worth[i], one)
+            for t in range(len(one)):
+                for s in range(n_states):
+                    for a in range(n_actions):
+                        worth[i, t, s, a] = max(worth[i, t, s, a], one[t, s, a])
 
 
 @_compile
