@@ -178,6 +178,11 @@ def test_what_cannot_be_set_beside_is_refused_in_a_sentence(tmp_path):
     code = trial_types(xr.Dataset({"choice": trials.choice}))
     wrong = [
         (lambda: neural.beside(trials.drop_vars("activity"), clamped), "hold no 'activity'; import it with"),
+        (lambda: neural.beside(trials.assign_coords(step=["0", "0"]), clamped), r"called \['0', '0'\]; each must have"),
+        (
+            lambda: neural.beside(trials, clamped, n_folds=13),
+            "n_folds is 13; it must lie between 3 and .* there are 12",
+        ),
         (lambda: neural.beside(trials, clamped, types=("mood",)), r"no types of trials by \['mood'\]"),
         (lambda: neural.beside(trials, clamped, types=("choice",)), "holds 2 types of trials; 4 are needed"),
         (

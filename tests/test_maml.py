@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from neurometa import runs
+from neurometa import policies, runs
 from neurometa.agents import LSTM, Plastic
 from neurometa.agents.plastic import Lived, linear_baseline
 from neurometa.errors import InputError
@@ -16,6 +17,7 @@ from neurometa.exact import one_update
 from neurometa.rollout import play, unroll
 from neurometa.tasks import DependentBandit, Gridworld, IndependentBandit, PointNavigation, RestlessBandit
 from neurometa.training import build, maml
+from neurometa.training.natural import fisher
 
 BANDIT = Plastic((), adapt_after=4, baseline="others", step_sizes=(2.0,))
 POINT = Plastic((5,), adapt_after=3, step_sizes=(0.5, 0.1), trial_steps=100)
@@ -157,6 +159,50 @@ def test_first_order_is_the_gradient_at_the_weights_after_the_step():
     )
 
 
+def test_reptile_moves_to_the_mean_of_where_the_steps_lead():
+    config = point(order=1, n_inner_steps=2, reptile=True)
+    agent = build(config)
+    lived, reward = maml.live(config, agent, generator())
+    weights = agent.fresh(4)
+    for i in range(2):
+        weights = agent.adapted(weights, lived[i], i)
+    there = torch.cat([x.mean(0).flatten() for x in weights.values()]).detach()
+    before, _ = agent.policy(weights, lived[-1].observation)
+    loss, _ = maml.objective(config, agent, lived, before.detach(), reward[-1])
+    moved = torch.cat([x.detach().flatten() for x in agent.start.values()]) - gradient(loss, agent)
+    torch.testing.assert_close(moved, there)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_trusted_step_is_along_the_natural_gradient_through_the_inner_step_and_within_its_bound(order):
+    """The Fisher matrix is, of second order, the curvature of the KL of the policies after the inner step."""
+    config = point(order=order, kl_bound=0.01)
+    agent = build(config)
+    lived, reward = maml.live(config, agent, generator())
+    agent, lived = agent.double(), [Lived(*(x.double() for x in each)) for each in lived]
+    start, at = list(agent.start.values()), parameters_to_vector(agent.start.values()).detach()
+
+    def after(order):
+        weights = agent.adapted(agent.fresh(4), lived[0], 0, order=order)
+        return agent.policy(weights, lived[1].observation)[0]
+
+    before, every = after(order).detach(), torch.ones(4, lived[1].action.shape[1], dtype=torch.bool)
+    product, vector = fisher(after(order), start, every, 2), torch.randn(len(at), generator=generator(1)).double()
+    if order == 2:
+
+        def slope(here):
+            vector_to_parameters(here, start)
+            return gradient(policies.divergence(before, after(2), 2).mean(), agent)
+
+        numeric = (slope(at + 1e-5 * vector) - slope(at - 1e-5 * vector)) / 2e-5
+        vector_to_parameters(at, start)
+        torch.testing.assert_close(product(vector), numeric, rtol=1e-4, atol=1e-7)
+    row = maml._trusted(config, agent, lived, before, reward[-1], 0.01)
+    assert 0 < row["kl"] <= 0.01 and row["gain"] > 0 and row["no_step"] == 0
+    told = policies.divergence(before, after(order).detach(), 2).mean()
+    assert float(told) == pytest.approx(row["kl"])
+
+
 def test_of_a_normal_policy_that_sees_nothing_the_step_and_its_derivative_have_a_closed_form():
     agent = build(point(network=dataclasses.replace(POINT, layers=()))).double()
     with torch.no_grad():
@@ -180,30 +226,13 @@ def test_of_a_normal_policy_that_sees_nothing_the_step_and_its_derivative_have_a
 
 def test_the_baseline_is_ridge_regression_on_position_and_time():
     seen, returns = torch.randn((7, 2, 3, 2), generator=generator()) * 8, torch.randn((7, 2, 3), generator=generator(1))
-    found = linear_baseline(seen, returns, torch.ones_like(returns)).numpy()
+    found = linear_baseline(seen, returns).numpy()
     for episode in range(2):
         o = np.clip(seen[:, episode].reshape(-1, 2).double().numpy(), -10, 10)
         t = np.repeat(np.arange(7), 3)[:, None] / 100
         x, y = np.hstack([o, o**2, t, t**2, t**3, np.ones_like(t)]), returns[:, episode].double().numpy().ravel()
         fitted = x @ np.linalg.solve(x.T @ x + 1e-5 * np.eye(8), x.T @ y)
         np.testing.assert_allclose(found[:, episode].ravel(), fitted, atol=1e-5)
-
-
-def test_steps_after_the_end_of_a_trial_teach_nothing():
-    agent = build(point(network=dataclasses.replace(POINT, ends_unpaid=True)))
-    observation, action = torch.randn((9, 2, 4, 2), generator=generator()), torch.randn((9, 2, 4, 2))
-    reward = -torch.rand((9, 2, 4), generator=generator(1))
-    reward[6:, :, :3] = 0  # three trials of four end early
-    other = torch.where(reward[..., None] == 0, 5.0, torch.tensor(1.0))
-    here, there = (agent.judged(observation * by, action * by, reward) for by in (1.0, other))
-    torch.testing.assert_close(here.advantage, there.advantage)
-    after = [agent.adapted(agent.fresh(2), each, 0) for each in (here, there)]
-    for name in agent.start:
-        torch.testing.assert_close(after[0][name], after[1][name])
-    n_lived = (reward != 0).sum((0, 2))
-    advantage = here.advantage * n_lived[:, None] / 36
-    torch.testing.assert_close(advantage.sum(1), torch.zeros(2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(advantage.square().sum(1) / n_lived, torch.ones(2))
 
 
 @pytest.mark.parametrize("config", [bandit(), point()], ids=["bandit", "point"])
@@ -255,7 +284,11 @@ def test_an_agent_that_is_unrolled_passes_through_the_loop_as_any_other():
 
 @pytest.mark.parametrize(
     "config",
-    [bandit(sampling=True), point(order=1, n_inner_steps=2), point(n_inner_steps=0)],
+    [
+        bandit(sampling=True, n_minibatches=3),
+        point(order=1, n_inner_steps=2, reptile=True),
+        point(n_inner_steps=0, kl_bound=0.01),
+    ],
     ids=["bandit", "point", "none"],
 )
 def test_training_changes_the_weights_and_a_seed_fixes_it(config):
@@ -303,7 +336,11 @@ def test_the_ceiling_of_one_update_is_exact():
         (lambda: maml.Config(PointNavigation(10), BANDIT), "trial_steps is 1; a trial of PointNavigation has 100"),
         (lambda: maml.Config(DependentBandit(), LSTM()), "network is LSTM; MAML trains agents"),
         (lambda: bandit(n_epochs=0), "n_epochs is 0; it must be at least 1"),
+        (lambda: bandit(n_minibatches=9), "n_minibatches is 9; there are no more than the batch's 8 tasks"),
+        (lambda: bandit(kl_bound=-1.0), "kl_bound is -1.0; it must be at least 0"),
+        (lambda: bandit(reptile=True), "reptile is true; it takes at least 2 n_inner_steps"),
         (lambda: Plastic(step_sizes=(0.1, -1.0)), "step_sizes is .*; there is one at least, each above 0"),
+        (lambda: Plastic(initial_sd=0.0), "initial_sd is 0.0; it must be above 0"),
         (lambda: Plastic(adapt_after=0), "adapt_after is 0; it must be at least 1"),
         (lambda: Plastic(baseline="liner"), "baseline is 'liner'; allowed are .* Did you mean 'linear'"),
         (lambda: Plastic(adapt_after=1, baseline="others"), "there are no other trials"),
@@ -315,12 +352,10 @@ def test_what_cannot_be_is_told_in_a_sentence(make, message):
         make()
 
 
-def test_the_sd_of_an_action_stays_above_its_floor():
-    agent = build(point(network=dataclasses.replace(POINT, least_sd=0.3)))
-    with torch.no_grad():
-        agent.start["log_sd"].copy_(torch.tensor([-5.0, 0.5]))
+def test_the_sd_of_an_action_begins_as_it_is_set():
+    agent = build(point(network=dataclasses.replace(POINT, initial_sd=0.3)))
     policy, _ = agent.policy(agent.fresh(2), torch.zeros(2, 3, 2))
-    assert policy[..., 2:].exp().unique().tolist() == pytest.approx([0.3, math.exp(0.5)])
+    assert policy[..., 2:].exp().unique().tolist() == pytest.approx([0.3])
 
 
 def test_an_inner_step_that_is_too_large_names_its_size():

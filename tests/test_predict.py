@@ -127,7 +127,9 @@ def test_the_command_saves_prints_and_is_drawn_and_models_shows_what_was_held_ou
     code, out, err = neurometa("predict", run, *asked)
     assert code == 0 and "rescorla-wagner predicts best" in out and "had not converged" in out
     drawn, notes = pictures.of_behaviour(report.find(run))
-    assert "Held-out choices" in {each.title for each in drawn} and not notes
+    captions = {each.title: each.caption for each in drawn}
+    assert "Held-out choices" in captions and not notes
+    assert "models generate by themselves" in captions["When choices change"]
     assert neurometa("fit-rw", run)[0] == 0
     code, out, _ = neurometa("models", run, "--json")
     (fit,) = json.loads(out)["fits"]
@@ -209,9 +211,13 @@ def test_the_optimum_of_an_agents_task_predicts_itself_and_its_play_is_worth_wha
     assert str(own.kind.item()) == "optimum" and float(own.upper) < 0
     tied = held_out.own_policy(rollout.clamp(best, played, task)).max("arm") < 1
     assert float(own.mean_nats) == pytest.approx(np.log(2) * float(tied.mean()), abs=1e-4)
-    earned, error = (found[name].sel(switcher=["observed", "Bayes-optimal"]) for name in ("earned", "earned_se"))
+    earned = found.earned.sel(switcher=["observed", "Bayes-optimal"])
     chosen = played.reward_prob.isel(arm=played.choice.drop_vars("episode", errors="ignore"))
     assert float(earned[0]) == pytest.approx(float(chosen.mean()))
     _, worth = exact.bandit.bayes_optimal(exact.bandit.independent(), 8)
+    error = float(chosen.mean("trial").std("episode")) / 300**0.5
     assert (abs(earned - worth / 8) < 3 * error).all()
+    same = found.sel(switcher="Bayes-optimal")
+    assert float(same.earned_lower) < 0 < float(same.earned_upper) < error
+    assert float(found.earned_upper.sel(switcher="bias")) < 0
     assert "Bayes-optimal player of the task" in found.attrs["verdict"]

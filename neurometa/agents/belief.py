@@ -6,7 +6,6 @@ from torch.nn.functional import logsigmoid, softplus
 
 from neurometa.agents.base import Agent, Output, Segment, State
 
-LEAST_VARIANCE = 1e-7  # of a factor
 LEAST_PROB = 1e-6  # of no reward
 N_DRAWS = 64  # of the latent, by which predictions are averaged
 
@@ -57,9 +56,11 @@ class RecurrentEncoder(nn.Module):
 class ProductEncoder(nn.Module):
     r"""A belief from the steps so far in whatever order: a product of Gaussians, one per step (Rakelly et al. 2019).
 
-    .. math:: q(m \mid c_{1:n}) \propto \prod_i N(m; f_\mu(c_i), f_{\sigma^2}(c_i))
+    .. math:: q(m \mid c_{1:n}) \propto N(m; 0, I) \prod_i N(m; f_\mu(c_i), f_{\sigma^2}(c_i))
 
-    The belief before the first step is N(0, 1) by definition, and no factor of the product, as in the released code.
+    The paper's product has no prior; the released code puts N(0, I) for it where there are no steps. As a factor the
+    prior stays what the belief is after any number of steps that tell nothing, whose variance is to be infinite: the
+    network gives the precision of a factor, not its variance.
 
     Parameters
     ----------
@@ -74,22 +75,36 @@ class ProductEncoder(nn.Module):
         self.n_latent = n_latent
         self.factor = nn.Sequential(nn.Linear(n_inputs, n_units), nn.ReLU(), nn.Linear(n_units, n_units), nn.ReLU())
         self.head = nn.Linear(n_units, 2 * n_latent)
+        with torch.no_grad():  # a step tells little to begin with
+            self.head.bias[n_latent:] -= 4
 
     def begin(self, n_episodes: int) -> State:
-        """No factors: sums of their precisions, and of means weighed by them."""
+        """The prior: sums of precisions, and of means weighed by them."""
         none = self.head.weight.new_zeros(n_episodes, self.n_latent)
-        return {"precision": none, "weighed": none}
+        return {"precision": none + 1, "weighed": none}
 
     def forward(self, steps: Tensor, told: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
         """Beliefs after each of some steps; as of `RecurrentEncoder`, but that steps are not told are no factors."""
         mean, spread = self.head(self.factor(steps)).chunk(2, -1)
-        each = told[..., None] / (softplus(spread) + LEAST_VARIANCE)
+        each = told[..., None] * softplus(spread)
         precision = state["precision"] + each.cumsum(0)
         weighed = state["weighed"] + (each * mean).cumsum(0)
-        empty = precision == 0
-        total = torch.where(empty, 1.0, precision)
         after = {"precision": precision[-1], "weighed": weighed[-1]}
-        return weighed / total, -total.log(), mean[..., :0], after
+        return weighed / precision, -precision.log(), mean[..., :0], after
+
+
+class Answers(dict[str, Tensor]):
+    """A record whose predicted rewards, dearer than the rest, are worked out when they are asked for."""
+
+    def __init__(self, agent: "BeliefAgent", mean: Tensor, logvar: Tensor) -> None:
+        super().__init__(latent_mean=mean, latent_logvar=logvar)
+        self.agent = agent
+
+    def __missing__(self, name: str) -> Tensor:
+        """The predicted rewards."""
+        if name != "predicted_reward":
+            raise KeyError(name)
+        return self.agent.predicted_reward(self["latent_mean"], self["latent_logvar"])
 
 
 class BeliefAgent(Agent):
@@ -102,7 +117,7 @@ class BeliefAgent(Agent):
     is kept for a trial (PEARL's posterior sampling).
 
     It records ``latent_mean`` and ``latent_logvar``, the belief before the step; ``sample`` where the policy reads a
-    draw; ``hidden`` where the encoder is recurrent; and, when it does not train, ``predicted_reward``: the probability
+    draw; ``hidden`` where the encoder is recurrent; and ``predicted_reward``: the probability
     of a reward above 0 that the belief predicts for each query, as a mean over 64 fixed draws of the latent.
 
     Parameters
@@ -188,7 +203,7 @@ class BeliefAgent(Agent):
         mean, logvar, hidden, after = self.encoder(step[None], told[None], state)
         mean, logvar = mean[0], logvar[0]
         after |= {"seen": observation, "time": state["time"] + 1}
-        record = {"latent_mean": mean, "latent_logvar": logvar}
+        record = Answers(self, mean, logvar)
         if self.encoder.activity:
             record["hidden"] = hidden[0]
         if self.sample_every:
@@ -196,8 +211,6 @@ class BeliefAgent(Agent):
             drawn = mean + (logvar / 2).exp() * state["noise"]
             record["sample"] = torch.where(fresh, drawn, state["sample"])
             after |= {"sample": record["sample"], "noise": state["noise"]}
-        if not self.training:
-            record["predicted_reward"] = self.predicted_reward(mean, logvar)
         logits, value = self.answer(observation, record)
         return Output(logits, value, after, record)
 

@@ -69,13 +69,8 @@ class Plastic(Network):
     n_context : int
         0: all weights are fast. Above: only so many inputs beside the observation, which begin as 0 in each episode
         (CAVIA: Zintgraf et al. 2019).
-    least_sd : float
-        What the SD of a continuous action never falls below; 0 for no such floor. An inner step is the larger the
-        smaller the SD, and gradients of first order do not know it: without a floor the SD shrinks until steps
-        overshoot. (``min_std`` in rllab, where it is 1e-6.)
-    ends_unpaid : bool
-        A step that pays exactly 0 comes after the end of its trial, as in `tasks.PointNavigation`: nothing is learned
-        from it.
+    initial_sd : float
+        SD of each axis of a continuous action before training, in units of the action, above 0.
 
     Raises
     ------
@@ -92,8 +87,7 @@ class Plastic(Network):
     discount: float = 0.99
     baseline: str = "linear"
     n_context: int = 0
-    least_sd: float = 0.0
-    ends_unpaid: bool = False
+    initial_sd: float = 1.0
 
     def __post_init__(self) -> None:
         for name, least in (("adapt_after", 1), ("n_adaptations", 0), ("trial_steps", 1), ("n_context", 0)):
@@ -103,8 +97,8 @@ class Plastic(Network):
             raise InputError(f"layers is {self.layers}; each has at least 1 unit.")
         if not self.step_sizes or any(not (size > 0 and math.isfinite(size)) for size in self.step_sizes):
             raise InputError(f"step_sizes is {self.step_sizes}; there is one at least, each above 0 and finite.")
-        if not (self.least_sd >= 0 and math.isfinite(self.least_sd)):
-            raise InputError(f"least_sd is {self.least_sd}; it must be at least 0 and finite.")
+        if not (self.initial_sd > 0 and math.isfinite(self.initial_sd)):
+            raise InputError(f"initial_sd is {self.initial_sd}; it must be above 0 and finite.")
         if not 0 <= self.discount <= 1:
             raise InputError(f"discount is {self.discount}; it must be at least 0 and at most 1.")
         if self.baseline not in BASELINES:
@@ -112,10 +106,6 @@ class Plastic(Network):
             raise InputError(f"baseline is {self.baseline!r}; allowed are {list(BASELINES)}.{hint}")
         if self.baseline == "others" and self.adapt_after < 2:
             raise InputError("baseline is 'others' and adapt_after is 1; there are no other trials.")
-        if self.baseline == "others" and self.ends_unpaid:
-            raise InputError(
-                "baseline is 'others' and ends_unpaid is true; other trials may have ended: take 'linear'."
-            )
 
     @property
     def continuous(self) -> bool:
@@ -168,7 +158,7 @@ class PlasticAgent(Agent):
             bias = torch.zeros(n_out) if last else (2 * torch.rand(n_out) - 1) / math.sqrt(max(n_in, 1))
             self.start[f"bias_{i}"] = nn.Parameter(bias)
         if n_axes:
-            self.start["log_sd"] = nn.Parameter(torch.zeros(n_axes))
+            self.start["log_sd"] = nn.Parameter(torch.full((n_axes,), math.log(settings.initial_sd)))
         sizes = torch.tensor(settings.step_sizes).log()
         self.log_step_size = nn.Parameter(sizes, requires_grad=settings.learned_step_size)
         self.records = {"hidden": ("unit",)} if settings.layers else {}
@@ -191,10 +181,7 @@ class PlasticAgent(Agent):
         last = len(self.settings.layers)
         out = torch.baddbmm(weights[f"bias_{last}"][:, None], x, weights[f"weight_{last}"])
         if self.n_axes:
-            log_sd = weights["log_sd"]
-            if self.settings.least_sd:
-                log_sd = log_sd.clamp(min=math.log(self.settings.least_sd))
-            out = torch.cat([out, log_sd[:, None].expand_as(out)], -1)
+            out = torch.cat([out, weights["log_sd"][:, None].expand_as(out)], -1)
         return out, x
 
     def adapted(self, weights: Weights, lived: Lived, n_before: int, *, order: int = 1) -> Weights:
@@ -247,12 +234,9 @@ class PlasticAgent(Agent):
             n = reward.shape[2]
             advantage = (returns - returns.mean(2, keepdim=True)) * n / max(n - 1, 1)
         else:
-            lived = (reward != 0).to(reward.dtype) if self.settings.ends_unpaid else torch.ones_like(reward)
-            share = lived.mean((0, 2), keepdim=True).clamp(min=1 / reward[:, 0].numel())
-            advantage = lived * (returns - linear_baseline(observation, returns, lived))
-            advantage = lived * (advantage - advantage.mean((0, 2), keepdim=True) / share)
-            size = (advantage.square().mean((0, 2), keepdim=True) / share).sqrt()
-            advantage = advantage / (size + 1e-8) / share  # a mean over all steps is then one over those lived
+            advantage = returns - linear_baseline(observation, returns)
+            advantage = advantage - advantage.mean((0, 2), keepdim=True)
+            advantage = advantage / (advantage.square().mean((0, 2), keepdim=True).sqrt() + 1e-8)
         return Lived(*(x.movedim(0, 2).flatten(1, 2) for x in (observation, action, advantage)))
 
     def begin(self, n_episodes: int) -> State:
@@ -306,7 +290,7 @@ class PlasticAgent(Agent):
         return state | {f"fast_{name}": x.detach() for name, x in after.items()}
 
 
-def linear_baseline(observation: Tensor, returns: Tensor, lived: Tensor) -> Tensor:
+def linear_baseline(observation: Tensor, returns: Tensor) -> Tensor:
     """Returns as a linear function of observation, its square, time, its square and cube, and 1; by ridge regression.
 
     Parameters
@@ -314,8 +298,6 @@ def linear_baseline(observation: Tensor, returns: Tensor, lived: Tensor) -> Tens
     observation : Tensor (time, episode, trial, feature)
     returns : Tensor (time, episode, trial)
         Those of each episode are fitted apart from the others'.
-    lived : Tensor (time, episode, trial)
-        1 of steps that are fitted, 0 of others.
 
     Returns
     -------
@@ -326,7 +308,7 @@ def linear_baseline(observation: Tensor, returns: Tensor, lived: Tensor) -> Tens
     time = time.expand(*returns.shape, 1)
     x = torch.cat([seen, seen.square(), time, time.square(), time**3, torch.ones_like(time)], -1)
     x = x.movedim(1, 0).flatten(1, 2)  # (episode, step, regressor)
-    y, counts = (each.double().movedim(1, 0).flatten(1, 2)[..., None] for each in (returns, lived))
+    y = returns.double().movedim(1, 0).flatten(1, 2)[..., None]
     penalty = RIDGE * torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    fitted = x @ torch.linalg.solve(x.mT @ (counts * x) + penalty, x.mT @ (counts * y))
+    fitted = x @ torch.linalg.solve(x.mT @ x + penalty, x.mT @ y)
     return fitted[..., 0].unflatten(1, (len(returns), -1)).movedim(1, 0).to(returns.dtype)

@@ -254,6 +254,23 @@ def _draw_predict(ax: "Axes", found: "xr.Dataset") -> str:
     return f"{told}, 95 % intervals. {found.attrs['verdict']}" + (f" Not converged: {stuck}." if stuck else "")
 
 
+def _draw_switches(ax: "Axes", found: "xr.Dataset") -> str:
+    from neurometa import plotting
+
+    ranked = found.sortby("mean_nats")
+    shown = [str(ranked.model.values[ranked.kind.values == kind][0]) for kind in sorted({*ranked.kind.values})]
+    shown = [name for name in shown if ranked.kind.sel(model=name) in ("classical", "network")]
+    alone = bool(found.p_switch_generated.sel(switcher=shown).notnull().any("run_length").all())
+    plotting.switch_curves(ax, found.p_switch_generated if alone else found.p_switch, shown)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
+    how = (
+        "of choices that models generate by themselves in the same worlds" if alone else "one step ahead of each choice"
+    )
+    why = "" if alone else f"; generated curves are {found.attrs['generated']}"
+    told = "How often another option is chosen, by how many in a row it ends; dashed: after a reward. Points: observed"
+    return f"{told}; lines {how}, held out{why}."
+
+
 PREDICT = Analysis(
     name="predict",
     file="predict.nc",
@@ -261,6 +278,7 @@ PREDICT = Analysis(
     asks="Predict choices that no model has seen.",
     compute=_predict,
     drawing=Drawing("Held-out choices", _draw_predict, "difference", ("model",)),
+    also=(Drawing("When choices change", _draw_switches, "p_switch", None, legend_beside=True),),
     seconds=60.0,
 )
 

@@ -59,6 +59,8 @@ class Analysis:
         It imports what it needs when it is called.
     drawing : Drawing or str
         How a report draws the answer; a string says why it does not.
+    also : tuple of Drawing
+        Further figures of the same answer.
     suits : str
         Variable of trials that the question is made for, e.g. ``"common"``; any trials, if empty.
     beside : str
@@ -76,6 +78,7 @@ class Analysis:
     asks: str
     compute: "Callable[..., xr.Dataset] | str"
     drawing: Drawing | str
+    also: tuple[Drawing, ...] = ()
     suits: str = ""
     beside: str = ""
     reads_activity: bool = False

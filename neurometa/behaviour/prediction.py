@@ -102,8 +102,9 @@ def predict(
           ``run_length``, that of ``observed`` being of the choices themselves, the others' one step ahead;
         - ``p_switch_generated`` likewise, of choices that each model generates by itself in the same worlds, where
           the trials hold ``reward_prob`` of every arm and rewards of 0 and 1 (the attribute ``generated`` says why
-          not); NaN for what cannot play; ``earned`` and ``earned_se``, reward per trial that these choices are
-          worth, and its standard error over episodes, that of ``observed`` being of the choices themselves;
+          not); NaN for what cannot play; ``earned``, reward per trial that these choices are worth, ``observed``
+          being of the choices themselves, and ``earned_difference`` from those with its interval ``earned_lower`` and
+          ``earned_upper``, paired by episode, as all play the same worlds;
         - the coordinates ``kind`` (classical, network, optimum, or ceiling: the agent's own policy where it was
           logged) and ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
           ``left_out`` (models that the trials do not allow, and why).
@@ -126,7 +127,7 @@ def predict(
         everyone[OWN], kinds[OWN] = (lambda held: held_out.Predicted(own)), CEILING
     world, why_not = _world(trials, held)
     scored, curves = {}, {"observed": switch_curve(held)}
-    anew = {"observed": curves["observed"].merge(_earned(world, world))}
+    anew = {"observed": curves["observed"].assign(worth=_worth(world, world, held.sizes["episode"]))}
     for name, predictor in everyone.items():
         if progress is not None:
             progress(name)
@@ -144,7 +145,10 @@ def predict(
     found = found.assign_coords(learner=("model", np.array(learner, dtype=object)))
     found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
     generated = xr.concat(list(anew.values()), names)
-    found = found.assign(p_switch_generated=generated.p_switch, earned=generated.earned, earned_se=generated.earned_se)
+    found = found.assign(p_switch_generated=generated.p_switch, earned=generated.worth.mean("episode"))
+    more = generated.worth - generated.worth.sel(switcher="observed", drop=True)
+    gap = mean_interval(more, "episode", level=level)
+    found = found.assign(earned_difference=gap["mean"], earned_lower=gap.lower, earned_upper=gap.upper)
     about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
     told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return found.assign_attrs(about, left_out=told, verdict=verdict(found), generated=why_not or f"{N_PLAYS} times")
@@ -176,17 +180,15 @@ def _generated(play: held_out.Play, world: xr.Dataset, seed: int) -> xr.Dataset:
     """The curve of choices that a model makes by itself, and what they are worth."""
     rng = np.random.default_rng(seed)
     every = xr.concat([play(world.reward_prob, rng) for _ in range(N_PLAYS)], "play").assign(valid=world.valid)
-    return switch_curve(every).merge(_earned(every, world))
+    return switch_curve(every).assign(worth=_worth(every, world, world.sizes["episode"]))
 
 
-def _earned(trials: xr.Dataset | None, world: xr.Dataset | None) -> xr.Dataset:
-    """Mean probability of reward of what was chosen, and its standard error over episodes."""
+def _worth(trials: xr.Dataset | None, world: xr.Dataset | None, n_episodes: int) -> xr.DataArray:
+    """Mean probability of reward of what was chosen in each episode; NaN where it is not known."""
     if trials is None or world is None:
-        return xr.Dataset({"earned": np.nan, "earned_se": np.nan})
+        return xr.DataArray(np.full(n_episodes, np.nan), dims="episode")
     worth = world.reward_prob.isel(arm=trials.choice.clip(min=0)).where(world.valid).mean("trial")
-    worth = worth.mean("play") if "play" in worth.dims else worth
-    n = worth.notnull().sum("episode")
-    return xr.Dataset({"earned": worth.mean("episode"), "earned_se": worth.std("episode", ddof=1) / n**0.5})
+    return worth.mean("play") if "play" in worth.dims else worth
 
 
 def _chosen(models: Sequence[str] | None, held: xr.Dataset) -> tuple[dict[str, Predictor], dict[str, str]]:

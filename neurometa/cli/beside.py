@@ -10,6 +10,13 @@ from neurometa.cli.printing import number, say, say_json, table
 from neurometa.cli.saving import save_beside
 from neurometa.errors import InputError
 
+SHORT = {
+    "choice": "% choice",
+    "outcome": "% outcome",
+    "model_free_value": "% free",
+    "model_based_value": "% based",
+    "rpe": "% rpe",
+}
 EXAMPLE = "neurometa beside runs/two-step runs/monkey --type choice --type outcome"
 
 
@@ -113,25 +120,44 @@ def _tell(found: Any, file: Path, picture: Path, *, as_json: bool) -> None:
         )
         return
     populations = [str(each) for each in found.population.values]
-    columns = ["area, time", "choice", "outcome", *populations, "shuffled", "ceiling", "CKA", "of", "cpd rpe"]
-    cells = [
-        [
-            f"{row['area']}, {row['step']}",
-            *(number(row["accuracy"][name], 3) for name in ("choice", "outcome")),
-            *(number(row["alignment"]["linear"][name], 2) for name in populations),
-            number(row.get("shuffled", float("nan")), 2),
-            number(row["ceiling"]["linear"], 2),
-            number(row["alignment"]["cka"][populations[0]], 2),
-            number(row["ceiling"]["cka"], 2),
-            number(row["cpd"]["rpe"], 2),
-        ]
-        for row in rows
-    ]
-    table(columns, cells)
+    for title, columns, cells in (_decoded(rows), _aligned(rows, populations)):
+        table(
+            ["area, time", *columns],
+            [[f"{row['area']}, {row['step']}", *own] for row, own in zip(rows, cells, strict=True)],
+            title,
+        )
     attrs = found.attrs
     say(f"{told['n_trials']} trials, {told['n_types']} types by {attrs['types']}.")
     n = attrs["n_splits"]
-    say("choice, outcome: accuracy of decoding held-out blocks. Populations, shuffled and ceiling: share of the")
-    say(f"neurons' variance over types that a ridge map explains in the other half, mean of {n} halvings;")
-    say("of an agent's steps the best. CKA: of the agent, and its ceiling. cpd: coefficient of partial determination.")
+    say(
+        f"Explained: the best of an agent's steps, mean of {n} halvings; the ceiling is what the neurons' halves share."
+    )
     say(f"Everything is in {file}; the figure is {picture}.")
+
+
+def _decoded(rows: list[dict[str, Any]]) -> tuple[str, list[str], list[list[str]]]:
+    """What the neurons tell: accuracies, and coefficients of partial determination in per cent."""
+    names = list(rows[0]["cpd"])
+    cells = [
+        [number(row["accuracy"][name], 3) for name in ("choice", "outcome")]
+        + [number(100 * row["cpd"][name], 2) for name in names]
+        for row in rows
+    ]
+    short = [SHORT.get(name, name) for name in names]
+    return "Neurons: accuracy on held-out blocks; partial determination (%)", ["choice", "outcome", *short], cells
+
+
+def _aligned(rows: list[dict[str, Any]], populations: list[str]) -> tuple[str, list[str], list[list[str]]]:
+    """Share of the neurons' variance over types that each population explains, and CKA of the first."""
+    cells = [
+        [
+            *(f"{row['alignment']['linear'][name]:.2f}" for name in populations),
+            f"{row['shuffled']:.2f}" if "shuffled" in row else "-",
+            f"{row['ceiling']['linear']:.2f}",
+            f"{row['alignment']['cka'][populations[0]]:.2f}",
+            f"{row['ceiling']['cka']:.2f}",
+        ]
+        for row in rows
+    ]
+    title = f"Variance over types explained in the other half; CKA of the {populations[0]}"
+    return title, [*populations, "shuffled", "ceiling", "CKA", "of"], cells

@@ -239,6 +239,14 @@ def beside(
             "--align TIME --window -0.5,1 --bins 6."
         )
     require(trials, **{activity: (*GRAIN, "unit")})
+    if "step" in trials[activity].coords and not trials[activity].indexes["step"].is_unique:
+        labels = [str(each) for each in trials.step.values]
+        raise InputError(f"The steps of {activity!r} are called {labels}; each must have a name of its own.")
+    if not 3 <= n_folds <= trials.sizes["episode"]:
+        raise InputError(
+            f"n_folds is {n_folds}; it must lie between 3 and the number of episodes (sessions, or the blocks of one), "
+            f"of which there are {trials.sizes['episode']}."
+        )
     recorded, held = trials[activity], learned(trials)
     populations = {name: states(each) for name, each in clamped.items()}
     first = next(iter(populations.values()))
@@ -284,7 +292,7 @@ def _decoded(trials: xr.Dataset, part: xr.DataArray, n_folds: int) -> xr.Dataset
     found = []
     for name, target in (("choice", trials.choice), ("outcome", trials.reward)):
         labels = xr.where(made, target.astype(int).astype(str), "").reset_coords(drop=True)
-        read = decode(steps.reset_coords(drop=True), labels, n_folds=min(n_folds, trials.sizes["episode"]))
+        read = decode(steps.reset_coords(drop=True), labels, n_folds=n_folds)
         kept = {"accuracy": "accuracy", "lower": "accuracy_lower", "upper": "accuracy_upper"}
         found.append(read[list(kept)].rename(kept).assign_coords(target=name))
     return xr.concat(found, "target")

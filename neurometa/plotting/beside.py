@@ -46,9 +46,8 @@ def alignments(ax: Axes, found: xr.Dataset, measure: str = "linear", *, area: st
         lowest = float(min(lowest, chance.min()))
         ax.plot(place, chance, color="0.7", ls=":", label="shuffled")
     ax.axhline(0, color="0.8", lw=0.5, zorder=0)
-    labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
     name = measure.upper() if measure in ("cka", "rsa") else measure
-    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", xlim=(-0.3, place[-1] + 0.3))
+    _times(ax, one)
     ax.set(ylabel=f"alignment ({name})", ylim=(max(-1.05, lowest - 0.05), 1.05))
     return ax
 
@@ -68,7 +67,14 @@ def determination(ax: Axes, found: xr.Dataset, *, area: str | None = None) -> Ax
         own, label = one.sel(factor=name), NAMES.get(name, name.replace("_", " "))
         ax.errorbar(place, own.cpd, own.cpd_se, color=COLOURS[k], label=label, lw=1.2)
     ax.plot(place, one.cpd_chance.mean("factor"), color="0.7", ls=":", label="shuffled")
-    labels = [str(each).removesuffix(" s").replace(" to ", "\nto ") for each in one.step.values]
-    ax.set(xticks=place, xticklabels=labels, xlabel="time (s)", xlim=(-0.3, place[-1] + 0.3))
+    _times(ax, one)
     ax.set(ylabel="partial determination", ylim=(0, None))
     return ax
+
+
+def _times(ax: Axes, one: xr.Dataset) -> None:
+    """Name the steps along the axis; the labels of imported recordings say that they are seconds."""
+    names = [str(each) for each in one.step.values]
+    unit = " (s)" if all(name.endswith(" s") for name in names) else ""
+    labels = [name.removesuffix(" s").replace(" to ", "\nto ") for name in names]
+    ax.set(xticks=range(len(names)), xticklabels=labels, xlabel=f"time{unit}", xlim=(-0.3, len(names) - 0.7))

@@ -33,7 +33,7 @@ def held_out_differences(ax: Axes, found: xr.Dataset) -> Axes:
         ax.plot([one.lower, one.upper], [place, place], color=colour, lw=1.2)
         ax.plot(one.difference, place, "o", color=colour, ms=4)
     ax.axvline(0, color="0.7", lw=0.8, zorder=0)
-    learned = shown.difference.values[names != "bias"]
+    learned = shown.difference.values[(names != "bias") & (shown.kind.values != "optimum")]
     edge = float(np.nanmax(learned, initial=1e-3))
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     ax.set(xlabel=f"nats per trial more than {found.attrs['best']}")
@@ -61,7 +61,7 @@ def switch_curves(ax: Axes, p_switch: xr.DataArray, models: list[str]) -> Axes:
     for outcome, style in (("unrewarded", "-"), ("rewarded", "--")):
         one = p_switch.sel(outcome=outcome)
         filled = "full" if outcome == "unrewarded" else "none"
-        label = f"observed, {outcome}"
+        label = "after no reward" if outcome == "unrewarded" else "after a reward"
         ax.plot(one.run_length, one.sel(switcher="observed"), "o", color="k", ms=4, fillstyle=filled, label=label)
         for name, colour in zip(models, COLOURS, strict=False):
             shown = name if outcome == "unrewarded" else None

@@ -147,7 +147,8 @@ def of_behaviour(source: Source) -> tuple[list[Picture], list[str]]:
             notes += [] if one.file.startswith("fit_") else [f"{one.file} is not drawn. {one.drawing}"]
             continue
         try:
-            pictures.append(_result(one.drawing, source.result(one.file)))
+            found = source.result(one.file)
+            pictures += [_result(how, found) for how in (one.drawing, *one.also)]
         except InputError as error:
             notes.append(f"{one.file} is not drawn: {error}")
     return pictures, notes

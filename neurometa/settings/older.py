@@ -44,10 +44,15 @@ UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older th
     "ppo.Config": {"start": "", "curriculum": None},
     "agents.GRU": _NETWORK,
     "agents.LSTM": _NETWORK,
+    "agents.Plastic": {"initial_sd": 1.0},
+    "maml.Config": {"n_minibatches": 1, "kl_bound": None, "reptile": False},
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},
     "training.GAE": {"of": "reward"},
     "training.NStep": {"of": "reward"},
 }
+GONE = {
+    "agents.Plastic": {"least_sd": 0.0, "ends_unpaid": False}
+}  # settings that are no more, at which they did nothing
 
 
 def modern(record: Any) -> Any:
@@ -69,6 +74,8 @@ def modern(record: Any) -> Any:
     kind = TYPES.get(kind, kind) if isinstance(kind, str) else kind
     found = {name: modern(value) for name, value in record.items() if name != "type"}
     if isinstance(kind, str):
+        gone = GONE.get(kind, {})
+        found = {name: x for name, x in found.items() if name not in gone or x != gone[name]}
         found = {**UNSAID.get(kind, {}), **found}
     return ({"type": kind} if "type" in record else {}) | found
 

@@ -14,12 +14,16 @@ and :math:`J_i` for the expected return,
 - The second term credits the trials before the step with what is learned from them: E-MAML (Stadie et al. 2018).
 
 :math:`\nabla J_i` is that of proximal policy optimisation (Schulman et al. 2017), for some epochs on the same trials,
-as in ProMP (Rothfuss et al. 2019); the paper has TRPO. Without an inner step (``n_inner_steps=0``) what is trained is
-one policy for all tasks, the control that is called pretrained.
+as in ProMP (Rothfuss et al. 2019), or one step within a trust region (TRPO), as in the paper. Without an inner step
+(``n_inner_steps=0``) what is trained is one policy for all tasks, the control that is called pretrained.
+
+Reptile (Nichol et al. 2018) has no such gradient: :math:`\theta` moves to the mean of the :math:`\theta_i'`.
 """
 
 import dataclasses
 import functools
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -27,20 +31,22 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from neurometa import policies
-from neurometa.agents import Agent, Output
-from neurometa.agents.base import State
+from neurometa.agents import Agent
 from neurometa.agents.plastic import Lived, Plastic, PlasticAgent, Weights
 from neurometa.errors import InputError
 from neurometa.rollout import segments
-from neurometa.tasks import Task
 from neurometa.training import loop, optimizers
+from neurometa.training.again import Again, Grouped
 from neurometa.training.config import Training, build
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean
+from neurometa.training.natural import fisher, natural_step
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.schedules import Scheduled, at, check_range
 
 __all__ = ["Config", "build", "objective", "train"]
+
+N_PRODUCTS, N_HALVINGS = 10, 10  # of TRPO: conjugate gradients as in the paper, whose 15 steps back are of .8 each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,15 @@ class Config(Training):
         Epsilon of proximal policy optimisation.
     n_epochs : int
         How often a batch is learned from.
+    n_minibatches : int
+        Parts of the batch, of tasks drawn anew in each epoch, that are learned from one after another.
+    kl_bound : float or Linear or None
+        Mean KL (nats) between the policies after the inner steps that one outer step of TRPO may make (.01 in the
+        paper), in place of the optimiser, `clip`, `n_epochs` and `n_minibatches`; None for PPO. Through its Fisher
+        matrix, too, go gradients of the `order`.
+    reptile : bool
+        Move to where the inner steps lead, and learn nothing from the trials after them; two steps at least, as one is
+        the control that is pretrained.
 
     Raises
     ------
@@ -83,15 +98,26 @@ class Config(Training):
     n_trials: int | None = None
     clip: Scheduled = 0.2
     n_epochs: int = 5
+    n_minibatches: int = 1
+    kl_bound: Scheduled | None = None
+    reptile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.order not in (1, 2):
             raise InputError(f"order is {self.order}; gradients through the inner step are of order 1 or 2.")
         check_range("clip", self.clip)
-        for name, least in (("n_inner_steps", 0), ("n_epochs", 1), ("n_trials", 1)):
+        if self.kl_bound is not None:
+            check_range("kl_bound", self.kl_bound)
+        if self.reptile and (self.n_inner_steps < 2 or self.kl_bound is not None or self.sampling):
+            raise InputError("reptile is true; it takes at least 2 n_inner_steps, no kl_bound and no sampling.")
+        for name, least in (("n_inner_steps", 0), ("n_epochs", 1), ("n_trials", 1), ("n_minibatches", 1)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
+        if self.n_minibatches > self.batch_size:
+            raise InputError(
+                f"n_minibatches is {self.n_minibatches}; there are no more than the batch's {self.batch_size} tasks."
+            )
         if not isinstance(self.network, Plastic):
             raise InputError(f"network is {type(self.network).__name__}; MAML trains agents.Plastic.")
         task, network = self.task, self.plastic
@@ -168,15 +194,53 @@ def _update(config: Config, agent: PlasticAgent, optimizer: Optimizer, rng: torc
     with torch.no_grad():
         weights = _stepped(agent, lived, 1)[-1]
         before, _ = agent.policy(weights, lived[-1].observation)
+    rewards = {"reward": float(reward[-1].mean()), "reward_before": float(reward[0].mean())}
+    if config.kl_bound is not None:
+        return rewards | _trusted(config, agent, lived, before, reward[-1], at(config.kl_bound, share))
     found = []
-    for _ in range(config.n_epochs):
-        loss, terms = objective(config, agent, lived, before, reward[-1], share)
+    for some in _parts(config, rng):
+        here = [Lived(*(x[some] for x in each)) for each in lived]
+        loss, terms = objective(config, agent, here, before[some], reward[-1][some], share)
         norm = optimizers.step(config.optimizer, optimizer, loss, share)
         found.append(torch.stack([*terms.values(), norm]))
-    rewards = [float(x.mean()) for x in reward]
     names = ("policy_loss", "entropy", "kl", "gradient_norm")
-    row = {"reward": rewards[-1], "reward_before": rewards[0]}
-    return row | dict(zip(names, torch.stack(found).mean(0).tolist(), strict=True))
+    return rewards | dict(zip(names, torch.stack(found).mean(0).tolist(), strict=True))
+
+
+def _trusted(
+    config: Config, agent: PlasticAgent, lived: list[Lived], before: Tensor, reward: Tensor, bound: float
+) -> Row:
+    """Take one outer step of TRPO; what there is for the learning curve."""
+    trained = [x for x in agent.parameters() if x.requires_grad]
+    loss, terms = objective(config, agent, lived, before, reward)
+    now, _ = agent.policy(_stepped(agent, lived, config.order)[-1], lived[-1].observation)
+    valid = torch.ones(now.shape[:-1], dtype=torch.bool, device=now.device)
+    start = loss.detach()
+
+    def tried() -> tuple[Tensor, Tensor]:
+        found, of = objective(config, agent, lived, before, reward)
+        return start - found, of["kl"]
+
+    step = natural_step(
+        trained,
+        -loss,
+        fisher(now, trained, valid, config.task.n_axes),
+        tried,
+        bound=bound,
+        n_products=N_PRODUCTS,
+        n_halvings=N_HALVINGS,
+    )
+    return {name: float(terms[name]) for name in ("policy_loss", "entropy")} | step
+
+
+def _parts(config: Config, rng: torch.Generator) -> Iterator[slice | Tensor]:
+    """Which tasks of a batch are learned from, one part of each epoch after another."""
+    for _ in range(config.n_epochs):
+        if config.n_minibatches == 1:
+            yield slice(None)
+        else:
+            order = torch.randperm(config.batch_size, generator=rng, device=rng.device)
+            yield from order.chunk(config.n_minibatches)
 
 
 def live(config: Config, agent: PlasticAgent, rng: torch.Generator) -> tuple[list[Lived], list[Tensor]]:
@@ -195,7 +259,7 @@ def live(config: Config, agent: PlasticAgent, rng: torch.Generator) -> tuple[lis
     reward: list[Tensor] = []
     weights = {name: x.detach() for name, x in agent.fresh(n_tasks).items()}
     for step in range(config.n_inner_steps + 1):
-        (played,) = segments(task, _Grouped(agent, weights), n_tasks * n, rng)
+        (played,) = segments(task, Grouped(agent, weights), n_tasks * n, rng)
         parts = (x.unflatten(1, (n_tasks, n)) for x in (played.observation, played.action, played.reward))
         lived.append(agent.judged(*parts))
         reward.append(played.reward.sum(0).unflatten(0, (n_tasks, n)).mean(1))
@@ -237,12 +301,16 @@ def objective(
         ``policy_loss``; ``entropy`` (nats), and ``kl`` (nats), how far the policy after the inner steps is from the one
         that played.
     """
-    last, clip, n_axes = lived[-1], at(config.clip, share), config.task.n_axes
+    last, n_axes = lived[-1], config.task.n_axes
+    clip = math.inf if config.kl_bound is not None else at(config.clip, share)  # which the bound does instead
     weights = _stepped(agent, lived, config.order)
     now, _ = agent.policy(weights[-1], last.observation)
     ratio = (policies.log_prob(now, last.action) - policies.log_prob(before, last.action)).exp()
     gain = torch.minimum(ratio * last.advantage, ratio.clamp(1 - clip, 1 + clip) * last.advantage).mean()
     loss = -gain
+    if config.reptile:  # whose gradient is the mean way back from where the steps lead
+        moved = [((weights[-1][name] - x).detach() * x).sum() for name, x in weights[0].items()]
+        loss = -torch.stack(moved).sum() / len(last.action)
     if config.sampling:
         credit = reward - reward.mean()
         if agent.settings.baseline == "linear":  # whose advantages are standardised, too
@@ -256,76 +324,3 @@ def objective(
         "kl": mean(policies.divergence(before, now, n_axes)),
     }
     return loss, {name: x.detach() for name, x in terms.items()}
-
-
-class _Grouped(Agent):
-    """A plastic agent whose weights stay as they are, those of each task for all its trials side by side."""
-
-    def __init__(self, agent: PlasticAgent, weights: Weights) -> None:
-        super().__init__()
-        self.agent, self.weights = agent, weights
-        self.n_tasks = len(next(iter(weights.values())))
-
-    def begin(self, n_episodes: int) -> State:
-        """Nothing is carried."""
-        return {}
-
-    def forward(self, observation: Tensor, action: Tensor, reward: Tensor, state: State) -> Output:
-        """Answer one step of all tasks."""
-        policy, _ = self.agent.policy(self.weights, observation.unflatten(0, (self.n_tasks, -1)))
-        return Output(policy.flatten(0, 1), reward, state, {})
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Again(Task):
-    """Trials of worlds that were drawn before, side by side, each as if it were the first of its episode.
-
-    Parameters
-    ----------
-    n_trials : int
-        Trials one after another.
-    task : Task
-        Whose trials repeat.
-    worlds : dict of Tensor (world, ...)
-        States in which its episodes begin; the first so many episodes are of the first world, and so on.
-    """
-
-    n_trials: int
-    task: Task
-    worlds: State
-
-    choice_step = None
-    latents = {}
-
-    @property
-    def steps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of the task."""
-        return self.task.steps
-
-    @property
-    def n_features(self) -> int:  # type: ignore[override]
-        """That of the task."""
-        return self.task.n_features
-
-    @property
-    def n_axes(self) -> int:
-        """That of the task."""
-        return self.task.n_axes
-
-    @property
-    def n_actions(self) -> int:
-        """That of the task."""
-        return self.task.n_actions
-
-    def begin(self, n_episodes, rng):
-        """Begin equally many episodes in each world."""
-        n_each = n_episodes // len(next(iter(self.worlds.values())))
-        return {name: x.repeat_interleave(n_each, 0) for name, x in self.worlds.items()}
-
-    def observe(self, state, step):
-        """Show what the task shows."""
-        return self.task.observe(state, step)
-
-    def step(self, state, action, step, rng):
-        """Do what the task does."""
-        return self.task.step(state, action, step, rng)

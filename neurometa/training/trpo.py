@@ -1,24 +1,18 @@
 r"""Trust region policy optimisation (Schulman et al. 2015) with a recurrent critic, as Duan et al. (2016) trained RL².
 
-A step goes along the natural gradient, as far as the mean KL between the policy that played and the new one allows:
-
-.. math:: \theta' = \theta + \beta s, \qquad F s = g, \qquad \beta = \sqrt{2 \delta / s^\top F s}
-
-with the policy gradient g, the Fisher matrix F of the policy and the bound :math:`\delta`. F is never made: s is from
-conjugate gradients, which ask for products with F alone. Then the step is halved until the policy is better by what
-was played and within the bound; where it never is, the policy stays.
+A step goes along the natural gradient of the policy, as far as the mean KL between the policy that played and the new
+one allows: `training.natural`.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch import Tensor
 from torch.optim import Optimizer
 
+from neurometa import policies
 from neurometa.agents import Apart, Segment
 from neurometa.agents.apart import ApartAgent
 from neurometa.errors import InputError
@@ -27,13 +21,12 @@ from neurometa.training import loop, optimizers
 from neurometa.training.config import Training, begin, build, check_signal
 from neurometa.training.curve import Row
 from neurometa.training.losses import mean, normalised
+from neurometa.training.natural import fisher, natural_step
 from neurometa.training.optimizers import Adam, RMSProp
 from neurometa.training.returns import GAE, advantages, judged_by
 from neurometa.training.schedules import Scheduled, at, check_range
 
-__all__ = ["Config", "build", "conjugate_gradient", "fisher", "train"]
-
-DAMPING = 1e-3  # of F, in whose null directions conjugate gradients would go too far
+__all__ = ["Config", "build", "train"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,31 +131,28 @@ def _update(config: Config, agent: ApartAgent, optimizer: Optimizer, rng: torch.
 
 def _step(config: Config, agent: ApartAgent, played: Segment, advantage: Tensor, share: float) -> Row:
     """Step the policy by the natural gradient, if that betters it within the bound; what there is for the curve."""
-    actor, bound = agent.actor, at(config.kl_bound, share)
+    actor = agent.actor
     weights = [weight for weight in actor.parameters() if weight.requires_grad]
-    before = parameters_to_vector(weights).detach()
     n_episodes = played.action.shape[1]
     some = torch.arange(max(1, round(config.fisher_share * n_episodes)), device=played.action.device)
+
+    def tried() -> tuple[Tensor, Tensor]:
+        logits = actor.sequence(played, actor.begin(n_episodes)).logits
+        return _gain(logits, played, advantage), mean(policies.divergence(played.logits, logits), played.valid)
+
     with torch.backends.cudnn.flags(enabled=False):  # whose recurrent layers can be differentiated only once
         logits = actor.sequence(played, actor.begin(n_episodes)).logits
-        gradient = _flat(torch.autograd.grad(_gain(logits, played, advantage), weights))
         curved = played.of(some)
-        product = fisher(actor.sequence(curved, actor.begin(len(some))).logits, weights, curved.valid)
-        direction = conjugate_gradient(lambda x: product(x) + DAMPING * x, gradient, config.n_products)
-        curvature = direction @ product(direction) + DAMPING * direction @ direction
-    entropy = mean(-(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1), played.valid).detach()
-    row = {"entropy": float(entropy), "gradient_norm": float(gradient.norm())}
-    step = (2 * bound / curvature.clamp(min=1e-20)).sqrt() * direction
-    with torch.no_grad():
-        for _ in range(config.n_halvings + 1):
-            vector_to_parameters(before + step, weights)
-            logits = actor.sequence(played, actor.begin(n_episodes)).logits
-            gain, kl = float(_gain(logits, played, advantage)), float(divergence(played.logits, logits, played.valid))
-            if gain > 0 and kl <= bound:
-                return row | {"gain": gain, "kl": kl, "no_step": 0.0}
-            step = step / 2
-        vector_to_parameters(before, weights)
-    return row | {"gain": 0.0, "kl": 0.0, "no_step": 1.0}
+        row = natural_step(
+            weights,
+            _gain(logits, played, advantage),
+            fisher(actor.sequence(curved, actor.begin(len(some))).logits, weights, curved.valid),
+            tried,
+            bound=at(config.kl_bound, share),
+            n_products=config.n_products,
+            n_halvings=config.n_halvings,
+        )
+    return {"entropy": float(mean(policies.entropy(logits), played.valid).detach())} | row
 
 
 def _gain(logits: Tensor, played: Segment, advantage: Tensor) -> Tensor:
@@ -170,57 +160,3 @@ def _gain(logits: Tensor, played: Segment, advantage: Tensor) -> Tensor:
     log_ratio = torch.log_softmax(logits, -1) - torch.log_softmax(played.logits, -1)
     ratio = log_ratio.gather(-1, played.action[..., None])[..., 0].exp()
     return mean((ratio - 1) * advantage, played.valid)
-
-
-def divergence(before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
-    """Mean KL from one policy to another, of logits (time, episode, option), in nats."""
-    log_before, log_after = torch.log_softmax(before, -1), torch.log_softmax(after, -1)
-    return mean((log_before.exp() * (log_before - log_after)).sum(-1), valid)
-
-
-def fisher(logits: Tensor, weights: Sequence[nn.Parameter], valid: Tensor) -> Callable[[Tensor], Tensor]:
-    r"""Return what multiplies vectors by the Fisher matrix of a policy, the curvature of the mean KL at KL = 0.
-
-    .. math:: F = \overline{J^\top (\mathrm{diag}(\pi) - \pi \pi^\top) J}
-
-    with J the Jacobian of a step's logits. :math:`J v` is the gradient of :math:`(J^\top u) \cdot v` by u, whose value
-    does not matter (reverse mode twice).
-
-    Parameters
-    ----------
-    logits : Tensor (time, episode, option)
-        With their graph, which is kept.
-    weights : sequence of Parameter
-        All on which they depend.
-    valid : Tensor (time, episode), bool
-        False on padding.
-    """
-    u = torch.zeros_like(logits, requires_grad=True)
-    backward = _flat(torch.autograd.grad(logits, weights, u, create_graph=True))
-    policy, share = torch.softmax(logits, -1).detach(), (valid / valid.sum().clamp(min=1))[..., None]
-
-    def product(vector: Tensor) -> Tensor:
-        (along,) = torch.autograd.grad(backward @ vector, u, retain_graph=True)
-        along = share * policy * (along - (policy * along).sum(-1, keepdim=True))
-        return _flat(torch.autograd.grad(logits, weights, along, retain_graph=True)).detach()
-
-    return product
-
-
-def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, n_steps: int) -> Tensor:
-    """Solve F x = target for x in `n_steps` steps at most, given products with a positive definite F."""
-    x, residual = torch.zeros_like(target), target.clone()
-    direction, size = residual, residual @ residual
-    for _ in range(n_steps):
-        if size <= 1e-12 * (target @ target):
-            break
-        along = product(direction)
-        far = size / (direction @ along)
-        x, residual = x + far * direction, residual - far * along
-        last, size = size, residual @ residual
-        direction = residual + size / last * direction
-    return x
-
-
-def _flat(gradients: Sequence[Tensor]) -> Tensor:
-    return torch.cat([x.flatten() for x in gradients])
