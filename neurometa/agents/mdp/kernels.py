@@ -83,13 +83,9 @@ def plan_samples(counts, visits, earned, prior, n_samples, seed, worth):
                         drawn = -np.log(1 - np.random.random()) if weight == 1 else np.random.gamma(weight, 1.0)
                         prob[s, a, k] = drawn
                         total += drawn
-                    for k in range(n_states):
-                        prob[s, a, k] /= total
+                    prob[s, a] /= total
             back_up(prob, reward, none, one)
-            for t in range(len(one)):
-                for s in range(n_states):
-                    for a in range(n_actions):
-                        worth[i, t, s, a] = max(worth[i, t, s, a], one[t, s, a])
+            worth[i] = np.maximum(worth[i], one)
 
 
 @_compile
