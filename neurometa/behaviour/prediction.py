@@ -104,7 +104,7 @@ def predict(
           the trials hold ``reward_prob`` of every arm and rewards of 0 and 1 (the attribute ``generated`` says why
           not); NaN for what cannot play; ``earned``, reward per trial that these choices are worth, ``observed``
           being of the choices themselves, and ``earned_difference`` from those with its interval ``earned_lower`` and
-          ``earned_upper``, paired by episode, as all play the same worlds;
+          ``earned_upper``, paired by episode, as all play the same worlds; the last three only where worlds are known;
         - the coordinates ``kind`` (classical, network, optimum, or ceiling: the agent's own policy where it was
           logged) and ``learner`` (name of the class). Attributes: ``best`` (the best classical model), ``verdict``,
           ``left_out`` (models that the trials do not allow, and why).
@@ -146,9 +146,10 @@ def predict(
     found = found.assign(p_switch=xr.concat(list(curves.values()), names).p_switch, n_switch=curves["observed"].n)
     generated = xr.concat(list(anew.values()), names)
     found = found.assign(p_switch_generated=generated.p_switch, earned=generated.worth.mean("episode"))
-    more = generated.worth - generated.worth.sel(switcher="observed", drop=True)
-    gap = mean_interval(more, "episode", level=level)
-    found = found.assign(earned_difference=gap["mean"], earned_lower=gap.lower, earned_upper=gap.upper)
+    if world is not None:
+        more = generated.worth - generated.worth.sel(switcher="observed", drop=True)
+        gap = mean_interval(more, "episode", level=level)
+        found = found.assign(earned_difference=gap["mean"], earned_lower=gap.lower, earned_upper=gap.upper)
     about = {"n_folds": n_folds, "cluster": cluster, "unseen": unseen or "none", "level": level}
     told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return found.assign_attrs(about, left_out=told, verdict=verdict(found), generated=why_not or f"{N_PLAYS} times")
