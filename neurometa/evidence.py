@@ -4,6 +4,7 @@ A code for a missed trial is rare, or always has one and the same outcome, where
 can be weighed: what remains open is refused or warned of by who asks, with the line that settles it.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,8 +16,9 @@ from neurometa.errors import InputError
 ENOUGH = 20  # trials below which nothing can be told from counts
 RARE = 0.25  # of the trials: fewer look like missed ones
 UNLIKELY = 0.01  # below this chance an outcome that never varies is no accident
-SECOND = "secondchoice choice2 stage2choice choicestage2 secondstagechoice level2choice step2choice response2 "
-SECOND_CHOICES = frozenset((SECOND + "secondresponse stage2response secondstageresponse choicetwo").split())
+SECOND = """secondchoice choice2 stage2choice choicestage2 secondstagechoice level2choice step2choice response2 ch2
+    secondresponse stage2response secondstageresponse choicetwo resp2 action2 secondaction"""
+SECOND_CHOICES = frozenset(SECOND.split())
 Counts = Mapping[int, np.ndarray]  # of every code the rewards that it had, NaN where empty
 
 
@@ -79,8 +81,14 @@ def question(trials: xr.Dataset) -> None:
     Raises
     ------
     InputError
-        Choices count from 1, leave out more numbers than they use, are -1 and 1, or 0 stands for a missed trial.
+        Choices count from 1, leave out more numbers than they use, -1 is an option, or 0 stands for a missed trial.
+
+    Warns
+    -----
+    UserWarning
+        The last option may stand for a missed trial, or the coordinate ``trial`` falls.
     """
+    _question_order(trials)
     if "choice" not in trials:
         return
     choice = trials.choice
@@ -114,12 +122,47 @@ def question(trials: xr.Dataset) -> None:
             "'choice' is -1 and 1, and the rewards of both vary, as if these were the two options; code them 0 and 1, "
             f"trials['choice'] = (trials.choice + 1) // 2, or, if -1 is a missed trial, say so: {state}2."
         )
+    signed = -1 in found and options.keys() <= {0, 1} and high == 1 and varies(found[-1])
+    if signed and len(found[-1]) >= 0.1 * there.sum():
+        none = 0 in found and not varies(found[0])
+        cure = "xr.where(trials.choice == 0, -1, (trials.choice + 1) // 2)" if none else "trials.choice + 1"
+        how = "two options, 0 being a missed trial" if none else "three options"
+        raise InputError(
+            f"'choice' is {', '.join(map(str, found))}, and the rewards of -1 vary, as those of an option do; if these "
+            f"are {how}, write trials['choice'] = {cure}; if -1 is a missed trial, say so: {state}2."
+        )
+    last = options[high]
+    others = [each for k, each in options.items() if k != high]
+    alike = len(options) > 2 and len(last) < 0.5 * n and chance_of_one_outcome(last, others) < UNLIKELY
+    if alike and not last[0] > np.nanmin(np.concatenate(others)):
+        warnings.warn(
+            f"'choice' is {high} on {len(last):,} of {n:,} trials, always with the same reward; it is taken for an "
+            "option, but if it stands for a missed trial, write -1: trials['choice'] = trials.choice.where("
+            f"trials.choice < {high}, -1); if it is an option, say how many there are: {state}{high + 1}.",
+            stacklevel=3,
+        )
     others = [each for k, each in options.items() if k]
     if low == 0 and {1, 2} <= options.keys() and chance_of_one_outcome(options[0], others) < UNLIKELY:
         raise InputError(
             f"'choice' is 0 on {len(options[0]):,} of {n:,} trials, always with the same reward, as if 0 were a missed "
             "trial and options counted from 1; take 1 off, trials['choice'] = trials.choice - 1, or, if 0 is an "
             f"option, say how many there are: {state}{high + 1}."
+        )
+
+
+def _question_order(trials: xr.Dataset) -> None:
+    """Warn where numbers of trials fall, as in trials that were put together or out of order."""
+    number = trials.indexes.get("trial")
+    if number is None or number.dtype.kind not in "iuf" or len(number) < 2:
+        return
+    falls = np.flatnonzero(np.diff(number) <= 0)
+    if falls.size:
+        at = int(falls[0])
+        warnings.warn(
+            f"The coordinate trial goes from {number[at]} to {number[at + 1]}, and trials are taken in the order in "
+            "which they stand; if they are out of order, sort them: trials.sortby('trial'); if these are several "
+            "sessions, give each an episode of its own.",
+            stacklevel=4,
         )
 
 

@@ -275,16 +275,13 @@ def planner(seed, n=400):
         ("transition", (2, 1), "common"),
         ("transition", (1, 2), "common"),
         ("transition", ("False", "True"), "common"),
-        ("transition", ("B", "A"), None),
+        ("transition", ("B", "A"), "common"),
     ],
 )
 def test_codings_of_the_second_stage_are_read_as_they_are_meant(column, entries, role):
     rows = planner(1)
     coded = rows.assign(**{column: [entries[k] for k in rows[column]]})
     trials, report = read_trials(coded)
-    if role is None:
-        assert "transition" not in report.columns.values()
-        return
     expected = rows[column].to_numpy()
     if entries == ("pink", "blue"):
         expected = 1 - expected  # in sorted order
@@ -492,7 +489,7 @@ def test_words_for_none_among_the_rewards_of_missed_trials_are_empty_cells(word)
         ({0: "no", 1: "3 ul"}, "no=0,3 ul=3"),
         ({0: "0", 1: "1,250"}, "commas part thousands or decimals"),
         ({0: "0", 1: "0,5"}, "decimal=','"),
-        ({0: "0", 1: "juice"}, "juice=0"),
+        ({0: "0", 1: "juice"}, "juice=1,0=0"),
     ],
 )
 def test_rewards_with_units_and_separators_get_what_they_are_worth(write, line):
@@ -657,6 +654,15 @@ def test_a_dataset_of_ones_own_is_asked_as_a_table_is():
         behaviour.fit(models.RescorlaWagner, own(np.where(missed, 0, choice + 1), np.where(missed, 0, reward)))
     with pytest.raises(InputError, match="as if these were the two options"):
         behaviour.fit(models.RescorlaWagner, own(2 * choice - 1, reward))
+    with pytest.raises(InputError, match="two options, 0 being a missed trial"):
+        behaviour.fit(models.RescorlaWagner, own(np.where(missed, 0, 2 * choice - 1), np.where(missed, 0, reward)))
+    three, paid, _ = learner(17, (0.8, 0.2, 0.4))
+    with pytest.raises(InputError, match=r"three options, write trials\['choice'\] = trials.choice \+ 1"):
+        behaviour.fit(models.RescorlaWagner, own(three - 1, paid))
+    with pytest.warns(UserWarning, match="stands for a missed trial, write -1"):
+        behaviour.fit(models.RescorlaWagner, own(np.where(missed, 2, choice), np.where(missed, 0, reward)))
+    with pytest.warns(UserWarning, match=r"in the order in which they stand.*sortby\('trial'\)"):
+        behaviour.fit(models.RescorlaWagner, own(choice, reward).assign_coords(trial=np.arange(len(choice))[::-1]))
     right = own(np.where(missed, -1, choice), np.where(missed, 0, reward))
     said = own(choice + 1, reward)
     said.choice.attrs["n_options"] = 3

@@ -58,6 +58,12 @@ def test_the_median_of_nothing_is_nothing():
     assert found.n == 0 and np.isnan(found["median"])
 
 
+def test_the_median_of_five_has_no_interval_as_even_all_of_them_hold_it_too_rarely():
+    five, six = (median_interval(xr.DataArray(np.arange(float(n)))) for n in (5, 6))
+    assert five["median"] == 2 and np.isnan(five.lower) and np.isnan(five.upper)
+    assert (six.lower, six.upper) == (0, 5)
+
+
 @pytest.mark.parametrize("level", [0, 1, 95])
 def test_a_level_is_a_probability(level):
     for interval in (mean_interval, median_interval):

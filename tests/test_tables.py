@@ -7,6 +7,7 @@ import json
 import math
 import re
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -309,12 +310,16 @@ def test_rows_of_a_frame_are_named_from_0():
 
 
 def as_entry(cell):
-    """What a cell says: stripped text, empty where nothing is, whole numbers without a point."""
+    """What a cell says, as a file can hold it: stripped, nothing invisible, whole numbers without a point."""
     if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell).strip().replace("\ud800", "\\ud800").replace("\0", "\\0")  # as a file can hold it
+    text = str(cell).strip()
+    for unseen in "\u00ad\u200b\u200e\u200f\u2060\ufeff":
+        text = text.replace(unseen, "")
+    text = unicodedata.normalize("NFC", text).strip()
+    return text.replace("\ud800", "\\ud800").replace("\0", "\\0")
 
 
 def number(text):

@@ -217,7 +217,7 @@ def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
     """Median of all values with an interval that assumes nothing of their distribution.
 
     The interval's ends are the order statistics that a binomial count puts there (Conover
-    1999, section 3.2); its coverage is `level` at least, if there are values enough.
+    1999, section 3.2); its coverage is `level` at least. Of few values, as fewer than 6 at 95 %, there is none.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``median``, ``lower``, ``upper`` and ``n``; NaN where `x` holds no value.
+        ``median``, ``lower``, ``upper`` and ``n``; NaN where `x` holds no value, and so are the bounds of too few.
     """
     if not 0 < level < 1:
         raise InputError(f"level is {level}; it must lie between 0 and 1, e.g. 0.95.")
@@ -238,5 +238,7 @@ def median_interval(x: xr.DataArray, *, level: float = 0.95) -> xr.Dataset:
         return xr.Dataset({"median": np.nan, "lower": np.nan, "upper": np.nan, "n": 0}, attrs={"level": level})
     n = len(values)
     below = int(np.searchsorted(special.bdtr(np.arange(n + 1), n, 0.5), (1 - level) / 2))  # binomial quantile
-    ends = {"lower": values[max(below - 1, 0)], "upper": values[min(len(values) - below, len(values) - 1)]}
+    ends = (
+        {"lower": values[below - 1], "upper": values[n - below]} if below else dict.fromkeys(["lower", "upper"], np.nan)
+    )
     return xr.Dataset({"median": np.median(values), **ends, "n": len(values)}, attrs={"level": level})

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of
+from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of, tell_few
 from neurometa.cli.group import fit_group
 from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Per, Start
 from neurometa.cli.printing import interval, number, say, say_json, table
@@ -108,6 +108,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     ]
     table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")
     say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
+    tell_few(n, "the standard errors are the fits' own")
     if record.get("n_reached"):
         found, asked = record["n_reached"], record["n_starts"]
         line = f"Of {asked} starts {found['median']:g} reached the best (median of the fits)"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of
+from neurometa.cli.fits import estimated, file_name, model_of, noted, start_of, tell_few
 from neurometa.cli.group import fit_group
 from neurometa.cli.options import JSON, Group, Hierarchical, Overwrite, Per, Start, Trials
 from neurometa.cli.printing import interval, number, say, say_json, table
@@ -84,6 +84,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     n, failed = int(fitted.converged.size), int((~fitted.converged).sum())
     record: dict[str, Any] = {"file": str(file), "model": kind.__name__, "fits": n, "failed": failed}
     record["at_bound"] = int(fitted.at_bound.sum())
+    record["log_likelihood"] = float(fitted.log_likelihood.sum(min_count=1))
     for name, found in medians.items():
         record[name] = {key: float(found[key]) for key in ("median", "lower", "upper")}
     if "r_squared" in fitted:
@@ -97,7 +98,8 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
         [name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians
     ]
     table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
-    say(f"On a bound: {record['at_bound']} of {n}.")
+    say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
+    tell_few(n, "each fit's own is in the file with --intervals")
     if failed:
         say(f"Without an estimate: {failed} (no choice to score, or choices that say nothing of a parameter).")
     if "volatility" in record:

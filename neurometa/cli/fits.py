@@ -10,7 +10,10 @@ from typing import Any
 
 import typer
 
+from neurometa.cli.printing import say
 from neurometa.errors import InputError, nearest
+
+FEWEST = 6  # fits of which a median has an interval of 95 %
 
 
 def start_of(text: str | None) -> Any:
@@ -43,6 +46,12 @@ def noted() -> Iterator[None]:
 def estimated(fitted: Any) -> tuple[str, ...]:
     """Names of the parameters, that of the start among them if it was fitted."""
     return tuple(str(name) for name in fitted.data_vars if f"{name}_se" in fitted)
+
+
+def tell_few(n: int, how: str) -> None:
+    """Say of a few fits why the median has no interval."""
+    if 0 < n < FEWEST:
+        say(f"A median has an interval of 95 % from {FEWEST} fits on, here are {n}; {how}.")
 
 
 def model_of(name: str, kinds: Sequence[Any]) -> Any:

@@ -90,7 +90,9 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def interval(lower: float, upper: float, digits: int = 3) -> str:
-    """Write an interval as [lower, upper]."""
+    """Write an interval as [lower, upper], or a dash if there is none."""
+    if math.isnan(lower) and math.isnan(upper):
+        return "-"
     return f"[{number(lower, digits)}, {number(upper, digits)}]"
 
 

@@ -103,8 +103,8 @@ def fit(
         - each parameter, within its bounds; NaN where the likelihood does not depend on it,
           as on the learning rate if the best inverse temperature is 0;
         - ``<parameter>_se``, its standard error from the observed information, in the same
-          units; NaN where the parameter is on a bound, fixed or NaN, or the information is
-          singular. The others' are then those with that parameter held;
+          units; NaN where the parameter is on a bound, fixed or NaN, the information is
+          singular, or the error wider than the bounds are apart. The others' are then those with that parameter held;
         - ``<parameter>_interval`` over ``bound`` (lower, upper), if asked for;
         - ``log_likelihood`` (nats, summed over trials) and ``n_trials`` (how many it sums);
         - ``converged``: whether there is one best set of parameters; False where any is NaN,

@@ -342,17 +342,19 @@ def climb(
     """
     best, top = weights.copy(), np.empty(weights.shape[1])
     points, scale = np.arange(weights.shape[1]), np.ones(weights.shape[1])
+    left = np.ones(len(points), bool)
     value, gradient, information = score(seen, weights)
     while True:
         step = np.clip(weights + scale * newton(weights, gradient, information, lower, upper), lower, upper) - weights
         gain = (gradient * step).sum(0) - 0.5 * np.einsum("kp,kmp,mp->p", step, information, step)
-        done = gain <= tolerance
+        done = left & (gain <= tolerance)  # who has arrived stays there, however long others take
         best[:, points[done]], top[points[done]] = weights[:, done] + step[:, done], value[done] + gain[done]
-        if done.all():
+        left = left & ~done
+        if not left.any():
             return best, top
-        if done.mean() > 0.25:
-            keep = ~done
-            points, scale, seen = points[keep], scale[keep], seen.take(keep)
+        if left.mean() < 0.75:
+            keep = left
+            points, scale, seen, left = points[keep], scale[keep], seen.take(keep), left[keep]
             weights, lower, upper, step = weights[:, keep], lower[:, keep], upper[:, keep], step[:, keep]
             value, gradient, information = value[keep], gradient[:, keep], information[..., keep]
         new_value, new_gradient, new_information = score(seen, weights + step)

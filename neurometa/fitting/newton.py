@@ -11,6 +11,7 @@ N_STEPS = 200
 STEEP = 1e-4  # nats promised by a slope that is no rounding
 N_TRIES = 40  # of small steps along each parameter, where there is a kink
 CLOSE = 0.05  # in units of the scale: a climber so near to a better one is on its way to the same top
+WITHIN = 1e-12  # of the way between the bounds: nearer to one is on it, as no step from there could tell
 NEAR = 0.3  # nats that a climber may be expected to gain beyond what its curvature promises
 
 Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -92,7 +93,7 @@ def ascend(
         if not going.any():
             break
         active, radius, step, length, here = active[going], radius[going], step[:, going], length[going], here[:, going]
-        tried = np.clip(here + step, lower[:, active], upper[:, active])
+        tried = _clipped(here + step, lower[:, active], upper[:, active])
         found = evaluate(tried, active)
         up = found[0] >= best.value[active]
         radius = np.where(up, np.where(length > radius, 2 * radius, radius), np.minimum(radius, length) / 4)
@@ -124,7 +125,7 @@ def explore(
         moves = np.concatenate([np.eye(n), -np.eye(n)], axis=1)[:, :, None] * step  # (parameter, move, climber)
         here = found.place[:, stalled]
         tried = here[:, None] + moves * scale(here, stalled)[:, None]
-        tried = np.clip(tried, lower[:, None, stalled], upper[:, None, stalled])
+        tried = _clipped(tried, lower[:, None, stalled], upper[:, None, stalled])
         values = [each.reshape(*each.shape[:-1], 2 * n, -1) for each in evaluate(*_flat(tried, stalled))]
         best, each = values[0].argmax(0), np.arange(stalled.size)
         up = values[0][best, each] > found.value[stalled]
@@ -133,6 +134,12 @@ def explore(
         found.gradient[:, won], found.hessian[..., won] = values[1][:, *at], values[2][:, :, *at]
         step = np.where(up, step, step / 2)
     return found
+
+
+def _clipped(place: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Places within the bounds, on them where they are next to them."""
+    next_to = WITHIN * (upper - lower)
+    return np.where(place < lower + next_to, lower, np.where(place > upper - next_to, upper, place))
 
 
 def _flat(tried: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from neurometa.fitting.likelihood import gaps, score
-from neurometa.fitting.scan import Optimum, Problem, maximise
+from neurometa.fitting.scan import Optimum, Problem, edges, maximise
 from neurometa.fitting.sensitivity import Surface
+from neurometa.fitting.ties import alike, replaced
 from neurometa.fitting.walk import walked
 
 NODES = np.linspace(0, 1, 9) ** 2  # of the way from the estimate to the bound, where the profile is scanned
@@ -18,10 +19,13 @@ def unidentified(problem: Problem, optimum: Optimum) -> np.ndarray:
     tried = np.repeat(best[:, None], 1 + 3 * n, axis=1)
     for rate in range(n):
         tried[rate, 1 + 3 * rate : 4 + 3 * rate] = low[rate], (low[rate] + high[rate]) / 2, high[rate]
-    value, _, information = scores(problem, tried, optimum.parameters[n:])
-    same = np.abs(value - value[0]) < 1e-9 * (1 + np.abs(value[0]))
+    weights = optimum.parameters[n:]
+    value = scores(problem, tried, weights)[0]
+    same = alike(value, value[0])
     flat = [same[1 + 3 * rate : 4 + 3 * rate].all(0) for rate in range(n)]
-    flat += [(information[k, k] <= 0).all(0) for k in range(len(problem.model.weights))]
+    for k in range(len(weights)):
+        moved = [scores(problem, tried, replaced(weights, k, edge))[0] for edge in edges(problem, n + k)]
+        flat.append(np.all([alike(each, value) for each in moved], axis=(0, 1)))  # at whatever rates
     return np.array(flat) & (problem.lower < problem.upper)
 
 

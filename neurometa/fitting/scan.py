@@ -13,8 +13,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from neurometa.fitting.likelihood import Choices, climb, gaps, score
-from neurometa.fitting.newton import Summit, ascend, explore
+from neurometa.fitting.newton import WITHIN, Summit, ascend, explore
 from neurometa.fitting.sensitivity import Surface
+from neurometa.fitting.ties import EQUAL, ROUNDING, alike, replaced
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
 
@@ -31,11 +32,9 @@ FLAT = 1e-6  # nats: nodes that differ by less are a plateau
 LOW = (
     6.0  # nats: nodes that lie lower than this below the best node are no place to climb from, if a neighbour tops them
 )
-EQUAL = 1e-9  # nats: maxima that differ by less are equal
 APART = 0.02  # of the way between the bounds: climbers that end so far from each other are on different tops
 CHUNK = 400_000  # elements of the learned features that are held at once
 INITIAL, FINAL = 0.1, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
-WITHIN = 1e-12  # of the way between the bounds: a kink on a bound is seen from within
 
 
 class Problem(NamedTuple):
@@ -233,7 +232,7 @@ def polish(problem: Problem, nodes: Nodes, surface: Surface, *, every_top: bool 
     """Climb from each node to the maximum nearby; who cannot win for its column gives up, unless it is `every_top`."""
     low, high = problem.lower[:, nodes.column], problem.upper[:, nodes.column]
     n = problem.n_rates
-    shy = WITHIN * (high - low)[:n]
+    shy = WITHIN * (high - low)[:n]  # a kink on a bound is seen from within
     inside = np.zeros(low.shape)
     if problem.priors:  # where their densities are finite
         for k, prior in enumerate(problem.priors):
@@ -332,7 +331,8 @@ def _tops(value: np.ndarray) -> np.ndarray:
 def _firsts(along: np.ndarray) -> np.ndarray:
     """Which node of every slice (slice, node, column) is its best."""
     best = np.zeros(along.shape, bool)
-    np.put_along_axis(best, along.argmax(1)[:, None], True, axis=1)
+    first = (along > along.max(1, keepdims=True) - FLAT).argmax(1)  # of equal ones, whatever their rounding
+    np.put_along_axis(best, first[:, None], True, axis=1)
     return best
 
 
@@ -374,21 +374,25 @@ def best_weights(
 
 
 def settle(problem: Problem, found: Optimum) -> Optimum:
-    """Put a weight on its bound where that is better still, and at 0 where it makes no difference."""
+    """Put a weight on its bound where that is no worse, and at 0 where it makes no difference, but for rounding."""
     n, parameters, value = problem.n_rates, found.parameters.copy(), found.value.copy()
     for _, columns in problem.chunks(1):
         here = problem.take(columns)
         seen = gaps(problem.model, here.choices, parameters[:n, None, columns])
         best, top = parameters[n:, columns], value[columns]  # views: what is written into them stays
-        information = score(seen, best)[2]
         for k in range(len(best)):
-            bounds = here.lower[n + k], here.upper[n + k]
+            places = edges(here, n + k)
+            reached = [score(seen, replaced(best, k, place))[0] for place in places]
             told = bool(problem.priors) and not isinstance(problem.priors[n + k], Uniform)
-            best[k] = np.where((information[k, k] > 0) | told, best[k], np.clip(0.0, *bounds))
-            for bound in () if problem.priors else bounds:
-                moved = best.copy()
-                moved[k] = bound
-                reached = score(seen, moved)[0]
-                better = reached > top
-                best[k], top[:] = np.where(better, bound, best[k]), np.where(better, reached, top)
+            open_ = np.all([alike(each, top) for each in reached], axis=0) & (not told)
+            best[k], top[:] = np.where(open_, places[0], best[k]), np.where(open_, reached[0], top)
+            for place, there in () if problem.priors else zip(places[1:], reached[1:], strict=True):
+                better = ~open_ & (there >= top - ROUNDING * (1 + np.abs(top)))
+                best[k], top[:] = np.where(better, place, best[k]), np.where(better, there, top)
     return found._replace(parameters=parameters, value=value)
+
+
+def edges(problem: Problem, parameter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """0, or what is nearest to it, and the bounds of a parameter, each (column,)."""
+    low, high = problem.lower[parameter], problem.upper[parameter]
+    return np.clip(0.0, low, high), low, high

@@ -126,7 +126,9 @@ def _fit_columns(
         bound = ((best.parameters == lower) | (best.parameters == upper)) & ~held & ~lost
         parameters[:, some], density[some] = np.where(lost, np.nan, best.parameters), best.value
         value[some] = best.value - problem.log_prior(best.parameters)[0]
-        errors[:, some], on_bound[:, some] = standard_errors(best, ~(bound | held | lost)), bound
+        error = standard_errors(best, ~(bound | held | lost))
+        errors[:, some] = np.where(error <= upper - lower, error, np.nan)  # a wider one says nothing but rounding
+        on_bound[:, some] = bound
         if level is not None:
             drop = special.gammaincinv(0.5, level)  # half the quantile of chi-squared with 1 degree of freedom
             for k in range(n):

@@ -172,7 +172,7 @@ def _summary(fitted: xr.Dataset, name: str) -> tuple[str, str, str, str]:
     if is_held(fitted, name):
         return _label(name), number(float(x.values.flat[0])), "held", f"{x.size:,}"
     found = behaviour.median_interval(x)
-    bounds = interval(float(found.lower), float(found.upper)) if int(found.n) > 5 else ""
+    bounds = interval(float(found.lower), float(found.upper)) if np.isfinite(found.lower) else ""
     return _label(name), number(float(found["median"])), bounds, f"{int(found.n):,}"
 
 

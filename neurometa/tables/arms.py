@@ -95,9 +95,9 @@ def refuse_other_options(table: cells.Table, grid: Grid, choice: np.ndarray, opt
     n = n[n.sum(1) > 0]
     seen = n > 0
     sets = list(dict.fromkeys(map(tuple, seen.tolist())))
-    size = {sum(each) for each in sets}
+    nested = any(a != b and not np.any(np.array(a) & ~np.array(b)) for a in sets for b in sets)
     often = (n.sum(1) >= evidence.ENOUGH).all() and (np.where(seen, n, 2) >= 2).all()
-    if k < 3 or len(sets) < 2 or len(size) > 1 or size == {1} or not often:
+    if k < 3 or len(sets) < 2 or nested or max(map(sum, sets)) < 2 or not often:
         return
     shared = n.sum(0) / np.maximum((n.sum(1)[:, None] * seen).sum(0), 1)  # how often it is chosen where it is
     if ((1 - shared[None]) ** n.sum(1)[:, None] > LEAST)[~seen].any():

@@ -1,6 +1,7 @@
 """The cells of a lab's table: where each one stands, and what it says as a label or as a number."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from neurometa.errors import InputError
 
 EMPTY = frozenset({"", ".", "<na>", "na", "n/a", "nan", "nat", "none", "null"})
 TRUTH = {"true": 1.0, "false": 0.0}
+STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")  # the beginning of a date with a time of day
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")  # soft hyphens, blanks of no width, marks
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -65,10 +68,16 @@ def filled(table: Table) -> Table:
 
 
 def as_text(cell: object) -> str:
-    """Return one cell as text that a file can hold; whole numbers lose their ``.0``."""
+    """Return one cell as text that a file can hold; whole numbers lose their ``.0``, letters their different spellings.
+
+    Accents are composed (NFC) and what is invisible is left out, so that what looks alike is alike.
+    """
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         cell = int(cell)
-    return str(cell).strip().encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    text = str(cell).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", INVISIBLE.sub("", text)).strip()
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def as_number(text: str) -> float | None:
@@ -141,6 +150,21 @@ def numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     values = np.array([np.nan if number is None else number for number in read])
     wrong = np.array([number is None and not e for number, e in zip(read, empty, strict=True)])
     return values[codes], wrong[codes]
+
+
+def times(column: pd.Series) -> np.ndarray | None:
+    """Read a column as times: numbers, or dates with a time of day in s; None where it holds anything else."""
+    dated = pd.api.types.is_datetime64_any_dtype(column)
+    time, wrong = numbers(column.astype(str) if dated else column)
+    if wrong.any():
+        if not all(STAMP.match(as_text(cell)) for cell in column.iloc[:50]):
+            return None
+        try:
+            stamps = pd.to_datetime(column, format="ISO8601", utc=True)
+        except (ValueError, TypeError):
+            return None
+        time = (stamps - stamps.min()).dt.total_seconds().to_numpy(float)
+    return time if np.isfinite(time).all() else None
 
 
 def values(column: pd.Series) -> np.ndarray:

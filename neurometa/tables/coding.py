@@ -87,7 +87,7 @@ def read_choices(
                 option, options = _counted(left, where, n_options, from_zero, signed="-1" in first)
         else:
             option, options = _named(made, n_options)
-            doubt = Reading([], rare_words(made, paid), [])
+            doubt = Reading([], _initials(options) + rare_words(made, paid), [])
     lookup = np.array([option.get(text, -1) for text in texts], dtype=np.int8)
     choice = lookup[codes]
 
@@ -228,6 +228,17 @@ def _by_case(first: Mapping[str, str]) -> dict[str, int]:
     """One option for all spellings of a word."""
     words = sorted({text.casefold() for text in first})
     return {text: words.index(text.casefold()) for text in sorted(first)}
+
+
+def _initials(options: Sequence[str]) -> list[str]:
+    """Warn of options of which half are called by the initials of the other half."""
+    short = sorted(text for text in options if len(text) == 1)
+    full = {text[0].casefold(): text for text in options if len(text) > 1}
+    if len(short) < 2 or len(full) != len(options) - len(short) or {text.casefold() for text in short} - full.keys():
+        return []
+    both = {full[text.casefold()]: k for k, text in enumerate(short)} | {text: k for k, text in enumerate(short)}
+    pairs = " and ".join(f"{text} and {full[text.casefold()]}" for text in short)
+    return [f"{pairs} are read as options of their own; if each pair is one, type {lines.coding('choice', both)}."]
 
 
 def _named(first: dict[str, str], n_options: int | None) -> tuple[dict[str, int], list[str]]:

@@ -75,7 +75,8 @@ def arrange(table: cells.Table, columns: dict[str, str], *, clock: str | None = 
     episode, found = pd.factorize(subject * len(sessions) + session)
     n_rows = len(episode)
     if clock is not None:
-        number = cells.numbers(table.frame[clock])[0]
+        number = cells.times(table.frame[clock])
+        assert number is not None  # as `order.clock` saw
     else:
         number = _trial_numbers(table, columns["trial"]) if "trial" in columns else np.arange(n_rows)
     order = np.lexsort((number, episode))
@@ -129,6 +130,8 @@ def _identities(table: cells.Table, column: str | None) -> tuple[np.ndarray, lis
 def _trial_numbers(table: cells.Table, column: str) -> np.ndarray:
     number, wrong = cells.numbers(table.frame[column])
     wrong |= ~np.isfinite(number)
+    if wrong.any() and (stamped := cells.times(table.frame[column])) is not None:
+        return stamped
     if wrong.any():
         row = int(np.argmax(wrong))
         came = cells.as_text(table.frame[column][row])

@@ -88,17 +88,24 @@ def rare_words(texts: Mapping[str, str], outcome: Mapping[str, np.ndarray]) -> l
 
 def _may_be_none(text: str, options: list[str], outcome: Mapping[str, np.ndarray], n: int) -> bool:
     """Whether an entry is so rare, and its outcome so much the same, that it is no sure option."""
-    mine = outcome[text]
-    chance = evidence.chance_of_one_outcome(mine, [outcome[each] for each in options if each != text])
-    return _no_option(mine, n) and ((len(mine) < 0.05 * n and chance < 1) or chance < 0.1)
+    mine, others = outcome[text], [outcome[each] for each in options if each != text]
+    chance = evidence.chance_of_one_outcome(mine, others)
+    if len(mine) >= evidence.RARE * n:  # often, but never paid more than the least that others are
+        return len(mine) < 0.5 * n and chance < evidence.UNLIKELY and not mine[0] > np.nanmin(np.concatenate(others))
+    return not evidence.varies(mine) and ((len(mine) < 0.05 * n and chance < 1) or chance < 0.1)
 
 
 def _rare(text: str, options: list[str], outcome: Mapping[str, np.ndarray], n: int) -> str:
     """The warning of such an entry."""
     coded = {each: k for k, each in enumerate(each for each in options if each != text)} | {text: "missed"}
     shown = text if cells.as_number(text) is not None else repr(text)
+    seen = (
+        f"is rare ({len(outcome[text]):,} of {n:,})"
+        if len(outcome[text]) < evidence.RARE * n
+        else (f"was made on {len(outcome[text]):,} of {n:,} rows")
+    )
     return (
-        f"choice {shown} is rare ({len(outcome[text]):,} of {n:,}) and always has the same outcome; it is read as an "
+        f"choice {shown} {seen} and always has the same outcome; it is read as an "
         f"option, but if it stands for a missed trial, type {lines.coding('choice', coded)}."
     )
 
@@ -207,9 +214,11 @@ def _signed(
     rest = [k for k in sorted(entry) if k >= 0]
     share = len(outcome[entry[-1]]) / n
     shown = f"-1 makes {share:.0%} of the choices, and its rewards vary as those of an option do"
-    missed = lines.coding("choice", _shown(entry, rest, [-1]))
+    odd = [k for k in sorted(entry) if k in SENTINELS]
+    rest = [k for k in rest if k not in odd]
+    missed = lines.coding("choice", _shown(entry, rest, [-1, *odd]))
     if share < 0.1 or set(entry) - {-1, 0, 1} or 1 not in entry:
-        every = lines.coding("choice", _shown(entry, sorted(entry), []))
+        every = lines.coding("choice", _shown(entry, [k for k in sorted(entry) if k not in odd], odd))
         raise InputError(
             f"{places[entry[-1]]}: {shown}; if it is an option, type {every}; if it is a missed trial, {missed}."
         )

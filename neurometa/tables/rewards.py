@@ -91,9 +91,16 @@ def read_rewards(
     empty = np.isnan(reward)
     lacking = np.flatnonzero(empty & (choice >= 0))
     if lacking.size:
+        levels, n_made = np.unique(reward[~empty & (choice >= 0)]), int((choice >= 0).sum())
+        nought = ""
+        if coding is None and lacking.size > 0.1 * n_made and 0 < levels.size <= 2 and not (levels == 0).any():
+            worth = dict.fromkeys(_empties(table, column), 0) | {
+                cells.as_text(x): int(x) if x.is_integer() else float(x) for x in levels
+            }
+            nought = f"; if it is empty where nothing was paid, type {lines.coding('reward', worth)}"
         raise InputError(
             f"{table.place(lacking[0], column)}: the reward is empty where a choice was made "
-            f"({lacking.size:,} such rows); drop those rows, or mark the choice as missed (-1)."
+            f"({lacking.size:,} such rows); drop those rows, or mark the choice as missed (-1){nought}."
         )
     reward = np.where(empty, 0.0, reward)  # a copy: the column may be the user's own
     if empty.any():
@@ -120,7 +127,7 @@ def _paid(table: cells.Table, column: str, coding: Mapping | None, choice: np.nd
         wrong |= np.abs(reward) > LARGEST
         if wrong.any():
             row = int(np.argmax(wrong))
-            how = _cure(filled, len(codes))
+            how = _cure(filled, len(codes), _empties(table, column))
             raise InputError(
                 f"{table.place(row, column)}: {texts[codes[row]]!r} is not a finite number (with a decimal point){how}."
             )
@@ -154,7 +161,12 @@ def outcomes(table: cells.Table, column: str) -> np.ndarray:
     return np.where(empty[codes], np.nan, codes)
 
 
-def _cure(filled: list[str], n_rows: int) -> str:
+def _empties(table: cells.Table, column: str) -> list[str]:
+    """Entries that are empty, or say so."""
+    return [text for text in cells.labels(table.frame[column])[1] if text.casefold() in cells.EMPTY]
+
+
+def _cure(filled: list[str], n_rows: int, empty: list[str]) -> str:
     """Say what to type for words, units, or for decimal commas."""
     odd = [text for text in filled if cells.as_number(text) is None]
     if odd and all(re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text) for text in odd):
@@ -165,6 +177,9 @@ def _cure(filled: list[str], n_rows: int) -> str:
         return ""
     worth = {text: _worth(text) for text in filled}
     unknown = [text for text, value in worth.items() if value is None]
+    if len(unknown) == 1 and not any(value for value in worth.values()):  # the one thing that is paid
+        worth = ({} if len(filled) > 1 else dict.fromkeys(empty, 0)) | worth | {unknown[0]: 1}
+        return f"; if it is paid and the others are not, type {lines.coding('reward', worth)}"
     if not unknown:
         worth = dict(sorted(worth.items(), key=lambda pair: pair[1] or 0))
         return f"; type {lines.coding('reward', worth)}"
@@ -228,13 +243,32 @@ def _sentinel(made: np.ndarray) -> str:
 
 
 def running_total(reward: np.ndarray, choice: np.ndarray, grid: Grid) -> list[str]:
-    """Warn of rewards that never fall within any session, though they rise: the sum of all so far."""
+    """Warn of rewards that are the sum of all so far: they never fall, or rise and fall by the same few steps."""
     order = np.lexsort((grid.position, grid.episode))
     order = order[choice[order] >= 0]
     rise = np.diff(reward[order])[np.diff(grid.episode[order]) == 0]
-    if rise.size < evidence.ENOUGH or (rise < 0).any() or (rise > 0).mean() < 0.1 or np.unique(reward[order]).size < 8:
+    n_levels = np.unique(reward[order]).size
+    if rise.size < evidence.ENOUGH or n_levels < 8:
         return []
+    if not (rise < 0).any() and (rise > 0).mean() >= 0.1:
+        how = "never fall from one trial to the next"
+    elif n_levels >= 3 * np.unique(np.round(rise, 9)).size:
+        how = "change by the same few steps from one trial to the next"
+    else:
+        return []
+    return [f"rewards {how}, as a running total does; if they are one, take differences within each session."]
+
+
+def by_option(reward: np.ndarray, choice: np.ndarray) -> list[str]:
+    """Warn of rewards that are a probability, and follow from the option alone."""
+    paid = [np.unique(reward[choice == k]) for k in np.unique(choice[choice >= 0])]
+    if len(paid) < 2 or any(each.size > 1 for each in paid) or not (choice >= 0).sum() >= evidence.ENOUGH:
+        return []
+    worth = np.concatenate(paid)
+    if not ((worth > 0) & (worth < 1)).any() or ((worth < 0) | (worth > 1)).any() or np.unique(worth).size < 2:
+        return []
+    shown = ", ".join(f"{each:g}" for each in worth[:4])
     return [
-        "rewards never fall from one trial to the next, as a running total does; if they are one, take differences "
-        "within each session."
+        f"every option always has the same reward ({shown}); if these are probabilities, name the column of what was "
+        "paid with reward=... (--reward COLUMN)."
     ]

@@ -20,18 +20,19 @@ NAMES = {
     "trial": "trial trialnumber trialnum trialno trialid trialindex trialidx trialblock trialinblock trialinsession t",
     "choice": "choice choices chosen choiceright chosenoption chosenarm action response resp decision",
     "reward": "reward rewards rewarded rew outcome outcomes win points payoff feedback",
-    "common": "common commontransition iscommon transition transitiontype",
-    "second_state": "secondstate secondstagestate state2 stage2state",
+    "common": "common commontransition iscommon transition transitiontype trans tran",
+    "second_state": "secondstate secondstagestate secondstage state2 stage2state finalstate s2",
     "second_choice": " ".join(evidence.SECOND_CHOICES),
 }
-FIRST = frozenset(
-    ["choice1", "firstchoice", "stage1choice", "choicestage1", "firststagechoice", "level1choice", "step1choice"]
-)
-TIMES = "starttime trialstart trialstarttime trialonset trialonsettime timeelapsed"
+FIRST_CHOICES = """choice1 firstchoice stage1choice choicestage1 firststagechoice level1choice step1choice response1
+    resp1 action1 firstresponse firstaction ch1"""
+FIRST = frozenset(FIRST_CHOICES.split())
 REQUIRED = ("choice", "reward")
 EXACT = {"subject": ("subject", "agent"), "episode": ("session", "episode")}  # what `to_frame` calls these columns
 DAYS = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
 DATE = re.compile(rf"({DAYS}|20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))([ T_]\d{{1,2}}[:h-]?\d{{2}}.*)?")
+JOINED = re.compile(r"(?<=[^\W\d_])[-_. ]+(?=\d)")  # what stands between a letter and a number: m-1, m_1
+NOUGHTS = re.compile(r"(?<![\d.])0+(?=\d)")  # before a number: m01
 FEW = 10  # rows below which nothing is said of a column whose entries are all different
 
 
@@ -207,15 +208,19 @@ def _names_groups(table: cells.Table, name: str) -> bool:
 
 
 def _spelling(table: cells.Table, name: str) -> list[str]:
-    """Warn of labels that differ only in case or blanks, or are one number."""
+    """Warn of labels that differ only in case, blanks or how a number is written."""
     codes, texts = cells.labels(table.frame[name])
     n, told = np.bincount(codes, minlength=len(texts)), []
     first: dict[str, int] = {}
     for k, text in enumerate(texts):
         number = cells.as_number(text)
-        other = first.setdefault(re.sub(r"\s", "", text.casefold()) if number is None else str(number), k)
+        blanks = re.sub(r"\s", "", text.casefold())
+        same = str(number) if number is not None else NOUGHTS.sub("", JOINED.sub("", blanks))
+        other = first.setdefault(same, k)
         if other != k:
-            how = "differ only in case or blanks" if number is None else "are the same number"
+            alike = re.sub(r"\s", "", texts[other].casefold()) == blanks
+            how = "differ only in case or blanks" if alike else "differ only in how a number is written"
+            how = "are the same number" if number is not None else how
             told.append(
                 f"{name!r} has {texts[other]!r} ({n[other]:,} rows) and {text!r} ({n[k]:,}), which {how} and are read "
                 "as two; if they are one, write them alike."
@@ -223,55 +228,3 @@ def _spelling(table: cells.Table, name: str) -> list[str]:
     if len(told) > 3:
         told = [*told[:3], f"{name!r} has {len(told) - 3:,} more such pairs."]
     return told
-
-
-def clock(table: cells.Table, columns: dict[str, str], named: Mapping[str, str | None]) -> str | None:
-    """Column of the times that trials began, where these and not the rows, or their numbers, tell the order of trials.
-
-    Raises
-    ------
-    InputError
-        Times fall back to their beginning, as where a session ends, and no column tells sessions apart.
-    """
-    names = [name for name in table.frame.columns if plain(name) in TIMES.split() and name not in columns.values()]
-    if not names or named.get("trial") is not None:
-        return None
-    time, wrong = cells.numbers(table.frame[names[0]])
-    if wrong.any() or not np.isfinite(time).all():
-        return None
-    keys = [cells.labels(table.frame[columns[each]])[0] for each in ("subject", "episode") if each in columns]
-    group = pd.factorize(pd.MultiIndex.from_arrays(keys))[0] if keys else np.zeros(len(time), np.int64)
-    if pd.DataFrame({"group": group, "time": time}).duplicated().any():
-        return None  # the time within a trial
-    if "trial" in columns:
-        number, odd = cells.numbers(table.frame[columns["trial"]])
-        if odd.any() or pd.DataFrame({"group": group, "number": number}).duplicated().any():
-            return None  # trials that count anew are sessions, whatever the time
-        by_number = np.lexsort((number, group))
-        return names[0] if _falls(time[by_number], group[by_number]).any() else None
-    rows = np.argsort(group, kind="stable")
-    back = _falls(time[rows], group[rows])
-    if not back.any():
-        return None
-    if "episode" not in columns and named.get("episode") is None and _restarts(time[rows], group[rows], back):
-        at = rows[np.flatnonzero(back)[0] + 1]
-        raise InputError(
-            f"{table.place(at, names[0])}: the time falls back to the beginning ({int(back.sum()):,} times in all), as "
-            "where another session begins, and no column tells sessions apart; name one with episode=... (--episode), "
-            f"or say that there is one session only: {lines.column('episode', '')}."
-        )
-    return names[0]
-
-
-def _falls(time: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Between which neighbours of one group the time falls."""
-    return (np.diff(time) < 0) & (group[1:] == group[:-1])
-
-
-def _restarts(time: np.ndarray, group: np.ndarray, back: np.ndarray) -> bool:
-    """Whether every fall leads to where times begin, and long stretches rise in between."""
-    at = np.flatnonzero(back)
-    if len(at) > len(time) / 5:
-        return False
-    low, high = time.min(), time.max()
-    return bool((time[at + 1] < low + 0.2 * (high - low)).all() and (time[at] > low + 0.3 * (high - low)).all())

@@ -35,6 +35,7 @@ KINDS = frozenset(  # words in the name of a column that tells kinds of rows apa
 STAGES = frozenset(
     ["step", "stage", "substep", "phase", "event", "screen", "epoch", "component", "substage", "rowtype"]
 )
+OPTIONS = frozenset(["option", "arm", "alternative", "stimulus", "target", "side", "port", "lever", "deck", "item"])
 MOST_KINDS = 40
 MANY_MISSED = 0.5
 
@@ -81,7 +82,7 @@ def keep(table: cells.Table, where: Mapping[str, Any] | None) -> tuple[cells.Tab
 
 
 def refuse_stages(table: cells.Table, columns: Mapping[str, str], where: Mapping | None) -> None:
-    """Raise if a column named after stages or steps takes turns, so that a trial has several rows.
+    """Raise if a trial has several rows: one for each option, or for each stage or step, as a column of these says.
 
     Raises
     ------
@@ -89,12 +90,21 @@ def refuse_stages(table: cells.Table, columns: Mapping[str, str], where: Mapping
         It does, and `where` does not speak of it.
     """
     for name in table.frame.columns:
-        words = _words(name)
-        if not words & STAGES or name in columns.values() or name in (where or {}):
+        stage = bool(words(name) & STAGES)
+        if name in columns.values() or name in (where or {}) or not (stage or words(name) & OPTIONS):
             continue
         codes, texts = cells.labels(table.frame[name])
         k, n = len(texts), len(codes)
-        if 2 <= k <= 6 and n >= evidence.ENOUGH and (codes == np.arange(n) % k).mean() > 0.95:
+        if not 2 <= k <= 6 or n < evidence.ENOUGH or (codes == np.arange(n) % k).mean() <= 0.95:
+            continue
+        if _one_of(table, columns["choice"], k):
+            raise InputError(
+                f"{table.source}: column {name!r} goes {' and '.join(map(repr, texts[:3]))} by turns, and "
+                f"{columns['choice']!r} is 1 once in every {k} rows, so a trial has a row for each option; keep the "
+                f"rows of what was chosen, {lines.where(columns['choice'], ['1'])}, with "
+                f"{lines.column('choice', name)}."
+            )
+        if stage:
             shown = " and ".join(map(repr, texts[:3]))
             whole = _filled(table, columns["choice"]) & _filled(table, columns["reward"])
             kept = [text for i, text in enumerate(texts) if whole[codes == i].mean() > 0.5]
@@ -105,7 +115,16 @@ def refuse_stages(table: cells.Table, columns: Mapping[str, str], where: Mapping
             )
 
 
-def _words(name: str) -> set[str]:
+def _one_of(table: cells.Table, column: str, k: int) -> bool:
+    """Whether a column of 0 and 1 is 1 exactly once in every k rows, or, where nothing was chosen, never."""
+    number, wrong = cells.numbers(table.frame[column])
+    n = len(number) // k * k
+    ones = number[:n].reshape(-1, k)
+    return not wrong.any() and bool(np.isin(number, [0, 1]).all()) and (ones.sum(1) == 1).mean() > 0.9
+
+
+def words(name: str) -> set[str]:
+    """Words in the name of a column, in lower case, and all of them run together."""
     apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     found = re.findall(r"[a-z]+", apart.casefold())
     return {*found, "".join(found)}
@@ -136,7 +155,7 @@ def separating(table: cells.Table, trials: np.ndarray, taken: Sequence[str]) -> 
         if not kept.any() or kept.all() or any(is_word(texts[k]) for k in np.flatnonzero(kept)):
             continue
         right = (kept[codes] == trials).mean()
-        rank = (right, bool(_words(name) & KINDS), -int(kept.sum()))
+        rank = (right, bool(words(name) & KINDS), -int(kept.sum()))
         if right >= 0.9 and (best is None or rank > best[0]):
             best = rank, name, [texts[k] for k in np.flatnonzero(kept)]
     return best[1:] if best else None
@@ -169,7 +188,7 @@ def no_trials(table: cells.Table, columns: Mapping[str, str], choice: np.ndarray
         return []
     unpaid = ~_filled(table, columns["reward"]) & ~made
     found = separating(table, made, list(columns.values()))
-    kinds = found is not None and bool(_words(found[0]) & KINDS)
+    kinds = found is not None and bool(words(found[0]) & KINDS)
     many = (~made).mean() > MANY_MISSED
     sparse = unpaid.sum() >= 1 and unpaid.sum() == (~made).sum() and _sparse(table, columns, made)
     if not (many or (kinds and unpaid.sum() > 0.5 * (~made).sum()) or sparse):

@@ -23,6 +23,10 @@ def may_be(table: cells.Table, column: str, role: str) -> bool:
     if role != "common":
         filled = [text for text in texts if not is_word(text)]
         return 0 < len(filled) <= (5 if role == "second_choice" else 3)
+    two = {text for text in texts if not is_word(text)}
+    numbers = [cells.as_number(text) for text in two]
+    if len(two) == 2 and (None in numbers or sum(number or 0.0 for number in numbers) in (1.0, 100.0)):
+        return True  # two words, or a probability: `read_common` says if nothing tells which is common
     known = np.array([text in COMMON or text == "2" or is_word(text) for text in texts])
     return bool(n[~known].sum() <= FEW * n.sum())
 
@@ -74,12 +78,14 @@ def read_stage(
 
 
 def _without_zero(filled: list[str], entries: Entries, choice: np.ndarray, size: int) -> list[str]:
-    """Entries without a 0 that stands for none: beside `size` others, mostly where no choice was made."""
-    if len(filled) != size + 1 or filled[0] != "0":
+    """Entries without the one beside `size` others that stands for none: where no choice was made, or a rare 0."""
+    if len(filled) != size + 1:
         return filled
-    n = entries.spread({"0": 0}) == 0
-    none = (choice < 0)[n].mean() >= 0.5 or n.mean() < evidence.RARE
-    return filled[1:] if none else filled
+    for text in filled:
+        n = entries.spread({text: 0}) == 0
+        if (choice < 0)[n].mean() >= 0.5 or (text == "0" and n.mean() < evidence.RARE):
+            return [each for each in filled if each != text]
+    return filled
 
 
 def _read_state(table: cells.Table, column: str, coding: Mapping | None, stage: Stage) -> None:
@@ -146,9 +152,10 @@ def _read_second(table: cells.Table, column: str, coding: Mapping | None, stage:
     stage.found["second_choice"] = second
     if shown := moved(value):
         stage.recoded.append(f"second choices {shown}.")
-    none = int(((stage.choice >= 0) & (second < 0)).sum())
-    if none:
-        stage.recoded.append(f"no second choice on {none:,} trials with a first one, which two-step fits leave out.")
+    none = (second < 0)[stage.choice >= 0]
+    if none.any():
+        told = f"no second choice on {none.sum():,} trials with a first one, which two-step fits leave out."
+        (stage.warnings if none.mean() > evidence.RARE else stage.recoded).append(told)
 
 
 def _in_a_row(filled: list[str]) -> bool:

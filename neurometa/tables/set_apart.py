@@ -8,13 +8,17 @@ import numpy as np
 from neurometa import evidence
 from neurometa.tables import cells, lines
 
-TRY_OUTS = frozenset({"practice", "practise", "tutorial", "demo", "warmup", "instruction", "instructions", "example"})
-LEFT_OUT = frozenset(  # columns by which others leave rows out; 0 is the row that is left out, but for the last ones
-    ["valid", "isvalid", "include", "included", "good", "usable", "exclude", "excluded", "bad", "artifact", "discard"]
-)
-AGAINST = frozenset({"exclude", "excluded", "bad", "artifact", "discard"})
-FORCED = frozenset({"forced", "forcedchoice", "isforced", "forcedtrial", "instructed", "guided"})
+TRIED = """practice practise tutorial demo warmup instruction instructions example habituation familiarization
+    familiarisation shaping pretraining pretrain calibration dummy"""
+AGAINST_IT = """exclude excluded bad artifact artefact discard discarded outlier reject rejected omit omitted drop
+    dropped aborted invalid missed timeout catch catchtrial attentioncheck practice practise tutorial warmup"""
+TRY_OUTS = frozenset(TRIED.split())
+AGAINST = frozenset(AGAINST_IT.split())  # what a column is called by which others leave out the rows of 1
+LEFT_OUT = frozenset(["valid", "include", "included", "good", "usable", "use", "used", "keep", "kept", "ok"])  # of 0
+FORCED = frozenset(["forced", "forcedchoice", "instructed", "guided"])
+FREE = frozenset(["free", "freechoice"])
 TWICE = 0.02  # of the rows are copies of others, to the last digit of what differs nearly everywhere
+FLAGGED = LEFT_OUT | AGAINST | FORCED | FREE
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "0.0": False, "1.0": True}
 
 
@@ -27,13 +31,15 @@ def of_other_kinds(
         if name in columns.values() or name in (where or {}):
             continue
         plain = re.sub(r"[\W_]", "", name.casefold())
+        plain = plain.removeprefix("is").removesuffix("trial") or plain
         codes, texts = _few(table, name)
-        if plain in LEFT_OUT | FORCED and len(texts) == 2 and {text.casefold() for text in texts} <= FLAGS.keys():
-            flagged = plain in AGAINST | FORCED
-            out = next(text for text in texts if FLAGS[text.casefold()] == flagged)
+        if plain in FLAGGED and len(texts) == 2 and {text.casefold() for text in texts} <= FLAGS.keys():
+            out = next(text for text in texts if FLAGS[text.casefold()] == (plain in AGAINST | FORCED))
             kept = next(text for text in texts if text != out)
-            n = int((codes == texts.index(out)).sum())
-            if plain in FORCED:
+            n = int(((codes == texts.index(out)) & (choice >= 0)).sum())
+            if not n:
+                continue  # all missed, as the column says
+            if plain in FORCED | FREE:
                 told.append(
                     f"{name!r} is {out} on {n:,} rows, whose choices are read as free; fits score them like others."
                 )
@@ -49,6 +55,13 @@ def of_other_kinds(
                 told.append(
                     f"{name!r} is {tried[0]} on {n:,} rows, which are read like others; to leave them out, type "
                     f"{lines.where(name, others)}."
+                )
+        elif told_so := [text for text in texts if re.sub(r"[\W_]", "", text.casefold()) in FORCED]:
+            n = int((np.isin(codes, [texts.index(text) for text in told_so]) & (choice >= 0)).sum())
+            if n and len(texts) > 1:
+                told.append(
+                    f"{name!r} is {told_so[0]} on {n:,} rows, whose choices are read as free; fits score them like "
+                    "others."
                 )
     return told
 

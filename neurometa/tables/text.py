@@ -186,13 +186,15 @@ def _parse(path: Path, text: str, separator: str, width: int) -> pd.DataFrame:
 def _refuse_header_again(path: Path, body: pd.DataFrame, names: list[str], lines: np.ndarray) -> None:
     """Raise where a row repeats the header: two tables stand below each other, and sessions would run together."""
     last = len(names) - 1  # a mark can stand before the first name only
-    again = np.array([_unmarked(cell).strip() == names[last].strip() for cell in body[last].unique()])
+    again = np.array(
+        [_unmarked(cell).strip().casefold() == names[last].strip().casefold() for cell in body[last].unique()]
+    )
     again = again[pd.factorize(body[last])[0]]
     for k, name in enumerate(names):
         at = np.flatnonzero(again)
         if not at.size:
             return
-        again[at] = [_unmarked(cell).strip() == name.strip() for cell in body[k].iloc[at]]
+        again[at] = [_unmarked(cell).strip().casefold() == name.strip().casefold() for cell in body[k].iloc[at]]
     if again.any():
         n = int(again.sum())
         raise InputError(

@@ -31,6 +31,11 @@ def read_common(table: cells.Table, column: str, coding: Mapping | None, stage: 
         _keep_common(given(entries, coding, "common", 1, words), entries, stage)
         return
     filled = entries.filled()
+    if filled == ["1"] and "-1" in entries.texts and (entries.spread({"1": 1})[choice >= 0] < 0).mean() > FEW:
+        raise InputError(
+            f"{entries.where}: the transitions are -1 and 1, also where choices were made, and nothing says which is "
+            f"common; type {lines.coding('common', {'-1': 'rare', '1': 'common'})}, or the other way round."
+        )
     known = [text for text in filled if text in COMMON]
     rows = {text: int((entries.spread({text: 0}) == 0)[choice >= 0].sum()) for text in filled}
     if sum(rows[text] for text in known) < (1 - FEW) * sum(rows.values()) or set(filled) == {"1", "2"}:

@@ -13,12 +13,12 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
-from neurometa.tables import arms, cells, roles, rows, set_apart
+from neurometa.tables import arms, cells, order, roles, rows, set_apart
 from neurometa.tables.coding import MOST_OPTIONS, read_choices
 from neurometa.tables.files import FILE, open_table
 from neurometa.tables.grid import Grid, arrange
 from neurometa.tables.report import Report
-from neurometa.tables.rewards import outcomes, read_rewards, running_total
+from neurometa.tables.rewards import by_option, outcomes, read_rewards, running_total
 from neurometa.tables.second_stage import read_stage
 
 LOSSES = frozenset({"loss", "losses", "lose", "punishment", "cost"})
@@ -147,15 +147,17 @@ def read_trials(
         stage = read_stage(found, columns, guessed, codings, chosen)
         chosen = stage.choice
         paid, valued, odd_rewards = read_rewards(found, columns["reward"], reward_coding, chosen)
-        grid = arrange(found, columns, clock=roles.clock(found, columns, named))
+        grid = arrange(found, columns, clock=order.clock(found, columns, named))
     except InputError as error:
         if where is None and (more := rows.hint(found, columns)):
             raise InputError(f"{error}{more}") from error
         raise
     if found.n_files > 1 and "trial" not in columns:
         _refuse_run_on(found, grid)
-    doubts += rows.no_trials(found, columns, chosen) + set_apart.of_other_kinds(found, columns, where, chosen)
-    odd_rewards += running_total(paid, chosen, grid)
+    doubts += order.doubts(found, columns, named, grid) + order.repeated(grid, chosen, paid)
+    whole = np.where(stage.found.get("second_choice", chosen) < 0, -1, chosen)
+    doubts += rows.no_trials(found, columns, chosen) + set_apart.of_other_kinds(found, columns, where, whole)
+    odd_rewards += running_total(paid, chosen, grid) + by_option(paid, chosen)
 
     further = _further_columns(found, columns, keep, stated=stated is not None)
     trials = _assemble(found, columns, further, grid, chosen, options, paid)
