@@ -51,7 +51,7 @@ def run_tests(tests, file="", edits=()):
     with tempfile.TemporaryDirectory(prefix="mutant_") as folder:
         place = Path(folder)
         for name in COPIED:
-            shutil.copytree(ROOT / name, place / name)
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in LINKED:
             (place / name).symlink_to(ROOT / name)
         for before, after in edits:

@@ -40,6 +40,16 @@ def boxes(tmp_path_factory):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn_from_the_agents_that_come_along(boxes, name, tmp_path):
+    with plt.style.context(folder("figures") / "paper.mplstyle"):
+        fig = plotting.load_figure(name).draw([boxes[name]])
+        fig.savefig(tmp_path / "figure.png", dpi=50)  # what it warns of is an error here
+    assert any(ax.has_data() for ax in fig.axes)
+    plt.close(fig)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["w16-fig3", "rl2-table2"])
+def test_a_figure_is_written_as_pdf_and_png_and_a_table_as_csv_too(boxes, name, tmp_path):
     written = plotting.save_figure(name, [boxes[name]], tmp_path)
     tables = [b"lear"] if hasattr(plotting.load_figure(name), "table") else []
     assert [path.read_bytes()[:4] for path in written] == [b"%PDF", b"\x89PNG", *tables]
@@ -48,7 +58,7 @@ def test_every_figure_is_drawn_from_the_agents_that_come_along(boxes, name, tmp_
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_several_seeds_are_pooled_and_the_foot_says_how_many(boxes, name, tmp_path):
-    for seed in range(3):
+    for seed in (1, 2):
         for run in boxes[name].iterdir():
             copy = shutil.copytree(run, tmp_path / f"{run.name}-{seed}")
             told = storage.read_json(copy / "config.json")
@@ -56,7 +66,7 @@ def test_several_seeds_are_pooled_and_the_foot_says_how_many(boxes, name, tmp_pa
             storage.write_json(copy / "config.json", told)
             for file in copy.glob("*.nc"):
                 dataset.save_run(dataset.read(file).assign_attrs(seed=seed), file)
-    fig = plotting.load_figure(name).draw([tmp_path])
+    fig = plotting.load_figure(name).draw([boxes[name], tmp_path])
     assert "3 agents (training seeds 0, 1, 2)" in " ".join(fig.get_supxlabel().split())
     plt.close(fig)
 

@@ -375,6 +375,60 @@ def written_out(kind, x, choice, reward):
     return total
 
 
+HARD = [  # where climbs from a coarser scan ended lower, by up to 1.6 nats: choices and rewards of 150 trials as bits
+    (
+        TwoLearningRates,
+        "3eed743deb7df747df9e366cfff9fffff5f7bb",
+        "3ec84ffdfe7fe6c206cb502c3fd1effdf02993",
+        (0.005355, 0.03039, 30),
+    ),
+    (
+        TwoLearningRates,
+        "19339fdf6d5d32e3ffffff7bffdffd6e7fed4a",
+        "053bff9efb38a0e3eff7ef33fdd6fb4bf1ebf6",
+        (0.001796, 0.03927, 30),
+    ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "081020e0805dff2602efc000000058ffcbbfff",
+        "279fcadfeabdf240808837bef70004cd22af6c",
+        (0.2207, 0.06632, 9.226, -0.2983),
+    ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "0de15de78ff777f96f5db9b1a7ddbbfffe7ecf",
+        "09e94fef87f37a7010b040029045a3bfdefeff",
+        (0.003854, 0.07974, 30, -1.043),
+    ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "1a8185400208202311800241dffff0582d0085",
+        "15f07e1fe5a79b52ef7ff42105f56407dbfdfe",
+        (0.03572, 0.008966, 29.42, -30),
+    ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "0e7aff7cfff7a3bb9fcfdcbeffddffc1038962",
+        "2f7afffef976021b8dcfdf2eff5d5f9eaf5e00",
+        (0.02573, 0.00782, 23.93, -30),
+    ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "198044401222dfb80b694000002378fd7b376d",
+        "0f3f73bceac215028292abff3b7bfabe3bf620",
+        (0.03145, 0.01685, 30, -16.57),
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "choices", "rewards", "place"), HARD)
+def test_optima_of_slow_learning_and_large_weights_are_found(kind, choices, rewards, place):
+    choice, reward = ([int(bit) for bit in f"{int(told, 16):0150b}"] for told in (choices, rewards))
+    names = (*kind.rates(), *kind.weights)  # found by 40 random starts
+    known = written_out(kind, dict(zip(names, place, strict=True)), np.array(choice), np.array(reward))
+    assert fit(kind, episode(choice, reward)).log_likelihood >= known - 1e-3
+
+
 def test_sessions_with_fewer_options_are_fitted_with_their_own():
     few = simulate(RescorlaWagner(0.3, 4.0), walk(2, 80, seed=41), np.random.default_rng(41))
     many = simulate(RescorlaWagner(0.3, 4.0), walk(2, 80, n_options=3, seed=42), np.random.default_rng(42))

@@ -251,7 +251,14 @@ def test_the_command_prints_and_keeps_what_the_function_returns(tmp_path):
     assert "There is no 'phase'" in neurometa("learning-set", tmp_path, "--by", "phase")[2]
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("harlow")])
+HARLOW = [
+    pytest.param(name, marks=pytest.mark.slow) if "screen" in name else name  # whose frames take seconds
+    for name in EXPERIMENTS
+    if name.startswith("harlow")
+]
+
+
+@pytest.mark.parametrize("name", HARLOW)
 def test_every_harlow_experiment_trains(name, tmp_path):
     small = ["n_updates=2", "batch_size=2", *(["task.n_steps=100"] if "screen" in name else [])]
     code, _, err = neurometa("train", name, "--out", tmp_path / name, *[x for s in small for x in ("--set", s)])

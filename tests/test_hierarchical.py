@@ -57,6 +57,12 @@ def small():
     return trials, *grid_group(RescorlaWagner, columns(trials), LINKS, {})
 
 
+@pytest.fixture(scope="module")
+def known(small):
+    """The group of the twelve learners, fitted."""
+    return fit(RescorlaWagner, small[0], group="subject")
+
+
 def test_a_group_recovers_learning_rates_better_than_maximum_likelihood_can():
     trials, learning_rate, _ = recovery_set()
     fitted = fit(RescorlaWagner, trials, group="episode", bounds={"inverse_temperature": (0, 20)})
@@ -75,13 +81,13 @@ def thinned_error(nodes, group):
     return np.abs(evidence(half, group)[0] - evidence(nodes, group)[0]).max()
 
 
-def test_the_evidence_of_a_member_is_that_of_a_dense_sum_written_out(small):
+def test_the_evidence_of_a_member_is_that_of_a_dense_sum_written_out(small, known):
     trials, nodes, group, settled = small
     assert settled and thinned_error(nodes, group) < 0.05
     z = [np.linspace(*limits, 401) for limits in LIMITS]
     prior = [stats.norm.logpdf(z[k], group.mean[k], group.sd[k]) + np.log(z[k][1] - z[k][0]) for k in (0, 1)]
     rate, slope = (link.natural(each) for link, each in zip(LINKS.values(), z, strict=True))
-    learning_rate = fit(RescorlaWagner, trials, group="subject").learning_rate
+    learning_rate = known.learning_rate
     for i in range(3):
         choice, reward = trials.choice.values[i].astype(int), trials.reward.values[i]
         density = rescorla_wagner_grid(choice, reward, rate, slope) + prior[0][:, None] + prior[1]
@@ -160,9 +166,8 @@ def test_weighted_draws_agree_with_the_grid(small):
     np.testing.assert_allclose(found.mean, best.mean, atol=0.05)
 
 
-def test_missed_trials_and_padding_say_nothing(small):
+def test_missed_trials_and_padding_say_nothing(small, known):
     trials, *_ = small
-    known = fit(RescorlaWagner, trials, group="subject")
     rng = np.random.default_rng(1)
     place = np.sort(rng.choice(80, 60, replace=False))
     choice, reward = np.full((12, 90), -1), np.full((12, 90), np.nan)
@@ -181,9 +186,8 @@ def test_missed_trials_and_padding_say_nothing(small):
     xr.testing.assert_allclose(found.drop_vars("n_trials"), known.drop_vars("n_trials"), rtol=1e-6)
 
 
-def test_arms_that_were_not_there_are_no_chance_missed(small):
+def test_arms_that_were_not_there_are_no_chance_missed(small, known):
     trials, *_ = small
-    known = fit(RescorlaWagner, trials, group="subject")
     wider = trials.assign(choice=trials.choice.assign_attrs(n_options=3))
     found = fit(RescorlaWagner, wider.assign_coords(n_options=("subject", [2] * 12)), group="subject")
     xr.testing.assert_allclose(found.drop_vars("n_options"), known, rtol=1e-6)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import integrate, stats
 
 from neurometa import dataset
@@ -40,11 +41,13 @@ def test_no_node_of_a_grid_is_more_probable_than_the_fit():
     trials = dataset.example(n_episodes=2)
     given = priors.weak(RescorlaWagner)
     fitted = fit(RescorlaWagner, trials, priors=given, n_starts=4)
-    for rate in np.linspace(0.02, 0.98, 25):
-        for slope in np.linspace(0.2, 20, 30):
-            value = log_likelihood(RescorlaWagner(rate, slope), trials)
-            value = value + given["learning_rate"].log_density(rate) + given["inverse_temperature"].log_density(slope)
-            assert (value <= fitted.log_posterior + 1e-6).all()
+    rate, slope = (
+        xr.DataArray(np.linspace(*ends), dims=dim) for dim, *ends in (("a", 0.02, 0.98, 25), ("b", 0.2, 20, 30))
+    )
+    value = log_likelihood(RescorlaWagner(rate, slope), trials)
+    for name, each in (("learning_rate", rate), ("inverse_temperature", slope)):
+        value = value + each.copy(data=[given[name].log_density(x) for x in each.values])
+    assert value.sizes == {"episode": 2, "a": 25, "b": 30} and (value <= fitted.log_posterior + 1e-6).all()
 
 
 def test_bad_priors_are_refused():

@@ -88,6 +88,12 @@ def _remembered(command: Callable[..., None]) -> Callable[..., None]:
 app = make_app()
 
 
+@functools.cache
+def _commands() -> Callable[..., Any]:
+    """All commands of `app`, ready to be called; made once for many calls."""
+    return typer.main.get_command(app)
+
+
 def _as_typed(message: str, typed: list[str]) -> str:
     """The library's sentence on an argument, with options for arguments: the one that was typed, and what to type."""
     name, verb, rest = message.partition(" is ")
@@ -103,7 +109,7 @@ def main() -> None:
     try:
         if names := named_first(sys.argv[1:]):
             import_all(names)
-        (make_app() if names else app)(prog_name="neurometa")
+        (make_app() if names else _commands())(prog_name="neurometa")
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise

@@ -19,9 +19,13 @@ from neurometa.fitting.ties import EQUAL, ROUNDING, alike, replaced
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
 
-ANGLES = {1: np.linspace(0, 1, 17)}  # scanned, by the number of free rates
+ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 6) ** 1.5}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
-HELD_ANGLES = np.linspace(0, 1, 5) ** 2  # with a weight on a bound: a large weight goes with what is learned slowly
+HELD_ANGLES = {
+    1: ANGLES[1],
+    2: np.geomspace(0.025, 1, 6),
+}  # with a weight on a bound: it goes with what is learned slowly
+FEWEST_HELD_ANGLES = np.linspace(0, 1, 5) ** 2
 ASIDE = 0.1  # of the scale: how far from a kink to climb again
 COARSE = 2  # every so many angles are scanned first, to lend the others their weights
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
@@ -30,7 +34,7 @@ LOW = (
 )
 APART = 0.02  # of the way between the bounds: climbers that end so far from each other are on different tops
 CHUNK = 400_000  # elements of the learned features that are held at once
-INITIAL, FINAL = 1e-2, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
+INITIAL, FINAL = 0.1, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
 
 
 class Problem(NamedTuple):
@@ -179,7 +183,7 @@ def _joined(several: Sequence[Parts]) -> Parts:
 def _with_a_weight_on_a_bound(problem: Problem) -> list[Nodes]:
     """Promising nodes of scans with one weight held on a bound that is not 0."""
     return [
-        promising(problem.hold(k, bound), HELD_ANGLES)
+        promising(problem.hold(k, bound), held=True)
         for k in range(problem.n_rates, len(problem.lower))
         for bound in (problem.lower[k], problem.upper[k])
         if bound.any() and (problem.lower[k] < problem.upper[k]).any()
@@ -275,9 +279,13 @@ def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
     return np.array(ends)
 
 
-def promising(problem: Problem, fewest: np.ndarray = FEWEST_ANGLES) -> Nodes:
-    """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice."""
-    angles = ANGLES.get(int(problem.free.sum()), fewest)
+def promising(problem: Problem, *, held: bool = False) -> Nodes:
+    """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice.
+
+    With a weight `held` on its bound the scan is finer among low rates.
+    """
+    known, fewest = (HELD_ANGLES, FEWEST_HELD_ANGLES) if held else (ANGLES, FEWEST_ANGLES)
+    angles = known.get(int(problem.free.sum()), fewest)
     axes = [angles if free else angles[:1] for free in problem.free]
     index = np.array(list(itertools.product(*(range(len(axis)) for axis in axes)))).reshape(-1, problem.n_rates)
     n_columns = problem.lower.shape[1]

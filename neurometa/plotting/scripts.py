@@ -78,6 +78,7 @@ def save_figure(name: str, runs: Sequence[Path], out: Path) -> list[Path]:
             path = Path(out) / f"{name}{suffix}"
             with replacing(path) as temporary:
                 fig.savefig(temporary, format=suffix[1:])
+            fig.set_layout_engine("none")  # what was laid out for the first stays for the second
             written.append(path)
         plt.close(fig)
     if hasattr(script, "table"):
