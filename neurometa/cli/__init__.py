@@ -89,8 +89,8 @@ app = make_app()
 
 
 @functools.cache
-def _commands() -> Callable[..., Any]:
-    """All commands of `app`, ready to be called; made once for many calls."""
+def _commands(app: typer.Typer) -> Callable[..., Any]:
+    """All commands of an application, ready to be called; made once for many calls."""
     return typer.main.get_command(app)
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     try:
         if names := named_first(sys.argv[1:]):
             import_all(names)
-        (make_app() if names else _commands())(prog_name="neurometa")
+        (make_app() if names else _commands(app))(prog_name="neurometa")
     except InputError as error:
         if os.environ.get("NEUROMETA_DEBUG"):
             raise
