@@ -39,9 +39,8 @@ def _make_gallery():
 
     with tempfile.TemporaryDirectory() as place:
         scripts = {figure: plotting.load_figure(figure.replace("_", "-")) for figure in FIGURES}
-        for figure in sorted(
-            FIGURES, key=lambda one: not hasattr(scripts[one], "ACTIVITY")
-        ):  # all can read what those do
+        # those that read activity come first: the others can read what these let play
+        for figure in sorted(FIGURES, key=lambda one: not hasattr(scripts[one], "ACTIVITY")):
             how = {"n_episodes": MORE.get(figure, EPISODES), "activity": hasattr(scripts[figure], "ACTIVITY")}
             pretrained.prepare(scripts[figure].NEEDS, Path(place), **how)
             plotting.save_figure(figure.replace("_", "-"), [Path(place)], GALLERY)
@@ -49,7 +48,7 @@ def _make_gallery():
             (GALLERY / f"{figure}.md").write_text(table)
 
 
-if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # a minute; `make clean` has it made anew
+if not all((GALLERY / f"{figure}.md").exists() for figure in FIGURES):  # minutes; `make clean` has it made anew
     _make_gallery()
 
 
