@@ -4,7 +4,7 @@ import hashlib
 import pytest
 import torch
 
-from neurometa import dataset, pretrained, runs, settings
+from neurometa import dataset, pretrained, results, runs, settings
 from neurometa.behaviour import regret
 from neurometa.errors import InputError
 from neurometa.experiments import EXPERIMENTS
@@ -117,6 +117,13 @@ def test_unpacking_twice_changes_nothing_and_another_run_is_not_written_over(tmp
     with pytest.raises(InputError, match="holds a run of its own; choose another folder"):
         pretrained.unpack("restless", tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_agents_of_an_experiment_are_seeds_of_each_other_whatever_version_saved_them():
+    there = results.find_runs(folder("data/agents"))
+    for experiment in AGENTS:
+        found, _ = results.pool(there, experiment)
+        assert [run.seed for run in found] == pretrained.seeds(experiment)
 
 
 def test_an_agent_that_is_not_in_the_box_is_named_with_those_that_are(tmp_path):

@@ -42,6 +42,14 @@ _NETWORK = {
 UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older than these settings
     "a2c.Config": {"start": "", "curriculum": None},
     "ppo.Config": {"start": "", "curriculum": None},
+    "imitation.Config": {
+        "start": "",
+        "curriculum": None,
+        "kl_weight": 1.0,
+        "cost_weight": 0.0,
+        "told": "",
+        "told_weight": 1.0,
+    },
     "agents.GRU": _NETWORK,
     "agents.LSTM": _NETWORK,
     "agents.Plastic": {"initial_sd": 1.0},
