@@ -87,13 +87,13 @@ def _length(n: int) -> dict[str, Experiment]:
             _by_cost(n),
             source=_TABLE2,
             about=f"{about}, by what actions lose by the plan of BEB with the true prior: can it count and plan?",
-            cpu_minutes=3.0 if n == 10 else 1.5,
+            cpu_minutes={10: 3.0, 25: 2.5}.get(n, 1.5),
         ),
         f"{name}-reward": Experiment(
             _by_reward(n),
             source=_TABLE2,
             about=f"{about}, by reward alone, as the paper did, for as many updates.",
-            cpu_minutes=8.0 if n == 10 else 1.5,
+            cpu_minutes={10: 8.0, 25: 2.5}.get(n, 1.5),
         ),
     }
 
