@@ -159,8 +159,8 @@ def _begin(config: Training, run: Path, experiment: str, device: str, *, resume:
             raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
         return
-    about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-    write_json(run / CONFIG, about)
+    about = {"experiment": experiment, "config": settings.to_json(config), "curve_counts": config.task.curve_counts}
+    write_json(run / CONFIG, about | provenance(device))
 
 
 def evaluate(
