@@ -38,7 +38,7 @@ EXPERIMENTS = {
             curriculum=Curriculum(
                 "turn",
                 ((0.62, 16.0), (0.67, 12.0), (0.72, 9.0), (0.77, 6.5)),
-                beside=Curriculum("fixation", ((0.55, False),)),
+                beside=Curriculum("fixation", ((0.55, 0.0),)),
             ),
         ),
         source="Wang et al. 2016, experiment 6, Fig 6, with frames of 42 x 42 and an encoder that is not trained",
