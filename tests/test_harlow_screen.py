@@ -183,7 +183,8 @@ def test_a_curriculum_sets_a_setting_of_the_task_until_its_stages_are_over():
         curriculum=Curriculum("turn", ((0.25, 16.0), (0.5, 8.0))),
     )
     assert [config.task_at(share).turn for share in (0, 0.2, 0.25, 0.49, 0.5, 0.9)] == [16, 16, 8, 8, 4.4, 4.4]
-    both = dataclasses.replace(config, curriculum=Curriculum("turn", ((0.5, 16.0),), Curriculum("fixation", ((0.25, 0),))))
+    curriculum = Curriculum("turn", ((0.5, 16.0),), beside=Curriculum("fixation", ((0.25, 0.0),)))
+    both = dataclasses.replace(config, curriculum=curriculum)
     stages = [(task.turn, task.fixation) for task in map(both.task_at, (0, 0.25, 0.5))]
     assert stages == [(16, False), (16, True), (4.4, True)]
     assert settings.from_json([Training], settings.to_json(both)) == both

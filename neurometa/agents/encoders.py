@@ -191,6 +191,6 @@ class _Border(nn.ZeroPad2d):
 
 
 def _to_read(observation: Tensor, layers: nn.Sequential) -> Tensor:
-    """Frames (frame, channel, height, width) as the first layer takes them: bytes from 0 to 1, here or by its border."""
+    """Frames (frame, channel, height, width) as the first layer takes them: bytes from 0 to 1, unless it does so."""
     frames = observation.flatten(0, -4)
     return frames / 255 if frames.dtype == torch.uint8 and not isinstance(layers[0], _Border) else frames

@@ -113,14 +113,15 @@ class HarlowScreen(Pair, TimedTask):
         right = side.float()
         none = torch.zeros(n_episodes, dtype=torch.int64, device=rng.device)
         still = none.float()
+        shown, phase = (screen.CROSS, FIXATION) if self.fixation else (screen.LEFT + screen.RIGHT, CHOICE)
         state = {
             "side": side.to(torch.int8),
             "expected_reward": torch.stack([1 - 2 * right, 2 * right - 1], -1),
             "image": torch.where((side == 1)[..., None], number.flip(-1), number).contiguous(),
             "gaze": still,
             "turn": still,
-            "shown": torch.full_like(none, screen.CROSS if self.fixation else screen.LEFT + screen.RIGHT, dtype=torch.uint8),
-            "phase": torch.full_like(none, FIXATION if self.fixation else CHOICE),
+            "shown": torch.full_like(none, shown, dtype=torch.uint8),
+            "phase": torch.full_like(none, phase),
             "held": none,  # primitive steps: of the fixation, or since the choice
             "step": none,
             "valid": none == 0,
