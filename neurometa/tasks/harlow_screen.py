@@ -1,7 +1,8 @@
 """Harlow's task on a screen that is looked at by turning: experiment 6 of Wang et al. 2016, simulation 5 of 2018."""
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -17,6 +18,7 @@ from neurometa.tasks.harlow import PARTNERS
 from neurometa.tasks.harlow_pixels import Pair
 from neurometa.tasks.timed import EVENT, TIMED, TimedTask
 
+_compile: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, cache=True)
 WIDTH = 65.0  # of the screen, and of what is seen of it, in degrees
 PLACE, CHOSEN, FIXATED = WIDTH / 4, 7.0, 3.5  # where images are, and how near one must look at them, or at the cross
 KEEP = 0.5  # what is left of the turn of the last primitive step
@@ -146,7 +148,10 @@ class HarlowScreen(Pair, TimedTask):
         return screen.draw(state["shown"], now, gaze, self.frame, self.frame[1] // 4, self.frame[1] // 2)
 
     def step(self, state, action, step, rng):
-        """Repeat an action for four primitive steps; what is on the screen may change at any of them."""
+        """Repeat an action for four primitive steps; what is on the screen may change at any of them.
+
+        The numbers of a state are few, so that on CUDA it takes less to fetch and return them than to launch the steps.
+        """
         push = ((action == 1).float() - (action == 0).float()) * (self.turn / REPEAT)
         changed = {name: state[name].cpu().numpy().copy() for name in CHANGES}
         given = (state["side"].cpu().numpy(), push.cpu().numpy(), self.fixation, self.fixation_reward)
@@ -167,7 +172,7 @@ class HarlowScreen(Pair, TimedTask):
         return torch.where(chosen, one, by_phase).to(torch.uint8)
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@_compile
 def _repeated(gaze, turn, phase, held, trial_index, valid, side, push, fixation, fixation_reward):
     """Repeat the push of an action in every episode that goes on, change its state, and return rewards and events."""
     reward, event = np.zeros(len(gaze), np.float32), np.zeros(len(gaze), np.int64)
