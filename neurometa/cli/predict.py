@@ -75,8 +75,10 @@ def predict(
 
 def _optimum(trials: Any, *, quiet: bool) -> dict[str, Any]:
     """What is best to do in the task of an agent, given its own choices and rewards, where that is known."""
-    if "task" not in trials.attrs:
-        return {}
+    from neurometa import dataset
+
+    if not dataset.task_settings(trials):
+        return {}  # those of a table
     from neurometa import rollout, settings
     from neurometa.cli.baselines import planned
     from neurometa.fitting import held_out
