@@ -57,7 +57,8 @@ def test_on_the_half_circle_nobody_earns_more_than_who_knows_the_goal():
     trials = play(
         HalfCircle(2, radius=0.8), Belief(n_queries=127).build((2,), 0, 40, discount=0.9, n_axes=2), 300, generator()
     )
-    found = behaviour.adaptation(trials)
+    told = json.dumps({"type": "tasks.HalfCircle", "radius": 0.8})
+    found = behaviour.adaptation(trials.assign_attrs(task=told))
     assert found.optimum.values == pytest.approx([half_circle.known_goal(0.8)] * 2, abs=0.1)
     assert float(found.area) > 0 and found.steps_lived.values.tolist() == [20, 40]
 
