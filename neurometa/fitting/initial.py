@@ -47,8 +47,8 @@ def started(
     if told.dtype.kind in "biuf" and not ((told < 0) | (told > 1)).any():
         if 0 < (most := np.nanmax(told, initial=0.0)) < SMALL and not (chosen.stated or chosen.initial):
             warnings.warn(
-                f"The highest reward is {most:g}, and values begin at {chosen.start[0]:g}: rescale the rewards, so that "
-                "the highest is 1, or say where values begin: start=0 in fit (--start at the shell).",
+                f"The highest reward is {most:g}, and values begin at {chosen.start[0]:g}: rescale the rewards, so "
+                "that the highest is 1, or say where values begin: start=0 in fit (--start at the shell).",
                 stacklevel=3,
             )
         return chosen, {}
