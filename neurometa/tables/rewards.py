@@ -67,6 +67,8 @@ UNPAID = frozenset(
     ]
 )
 UNITS = re.compile(r"[$€£¥%]|[µu]l|ml|cents?|ct|pts?|points?", re.IGNORECASE)  # around a number
+LATE = 0.05  # of the rows are empty at most, the first or last among them, where rewards were moved by one
+SMALL = 0.25  # rewards that are all below this are litres or seconds, and far from where values start
 LARGEST = 1e100  # a reward beyond this is a slip, and would overflow sums
 
 
@@ -93,7 +95,11 @@ def read_rewards(
     if lacking.size:
         levels, n_made = np.unique(reward[~empty & (choice >= 0)]), int((choice >= 0).sum())
         nought = ""
-        if coding is None and lacking.size > 0.1 * n_made and 0 < levels.size <= 2 and not (levels == 0).any():
+        first, last = lacking[0] == 0, lacking[-1] == len(choice) - 1
+        if (first or last) and lacking.size <= LATE * len(choice):
+            how = "late, move the column up" if first else "early, move the column down"
+            nought = f"; if rewards stand a row too {how} by one within each session instead"
+        elif coding is None and lacking.size > 0.1 * n_made and 0 < levels.size <= 2 and not (levels == 0).any():
             worth = dict.fromkeys(_empties(table, column), 0) | {
                 cells.as_text(x): int(x) if x.is_integer() else float(x) for x in levels
             }
@@ -213,7 +219,7 @@ def _odd(reward: np.ndarray, choice: np.ndarray) -> list[str]:
         )
     elif sentinel := _sentinel(made):
         told.append(sentinel)
-    elif made.size and (made.min() < 0 or made.max() > 1):
+    elif made.size and (made.min() < 0 or made.max() > 1 or 0 < made.max() < SMALL):
         told.append(
             f"rewards run from {made.min():g} to {made.max():g}, but learning models start their values at 0.5, "
             "between 0 and 1; rescale them before fitting."
