@@ -43,7 +43,7 @@ EXPERIMENTS = {
         ),
         source="Wang et al. 2016, experiment 6, Fig 6, with frames of 42 x 42 and an encoder that is not trained",
         about="The same on a screen that is looked at by turning, with a cross to fixate before each trial.",
-        cpu_minutes=8,
+        cpu_minutes=2.3,
     ),
     "harlow-screen-w16": Experiment(
         # one epoch of one minibatch is actor-critic on unrolls of 100 steps; the papers have 32 workers, not in step,
