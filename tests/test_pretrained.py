@@ -43,7 +43,13 @@ MOST |= {"rl2-bandit-100-5": 5.9, "rl2-bandit-100-10": 9.4, "rl2-bandit-100-50":
 MOST |= {"rl2-bandit-500-5": 15.0, "rl2-bandit-500-10": 27.0, "rl2-bandit-500-50": 54.0}
 # Agents that came out worse than the best of their experiment, and come along so that claims are decided on all:
 # right in .70 to .93 of later trials
-WORSE = {("harlow-screen", 0): 3.1, ("harlow-screen", 2): 4.0, ("harlow-screen", 3): 3.3, ("harlow-screen", 5): 6.9, ("harlow-screen", 6): 3.0}
+WORSE = {
+    ("harlow-screen", 0): 3.1,
+    ("harlow-screen", 2): 4.0,
+    ("harlow-screen", 3): 3.3,
+    ("harlow-screen", 5): 6.9,
+    ("harlow-screen", 6): 3.0,
+}
 BANDITS = list(MOST)[:8]  # short trials, and regrets that are told apart by many
 LONG = ("harlow-pixels", "harlow-screen", "rl2-mdp-50", "rl2-mdp-100", "half-circle-pearl")  # 150 episodes tell as well
 LEAST = {
