@@ -19,7 +19,7 @@ from neurometa.fitting.ties import EQUAL, ROUNDING, alike, replaced
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
 
-ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 7) ** 1.5}  # scanned, by the number of free rates
+ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 6) ** 1.5}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
 HELD_ANGLES = {
     1: ANGLES[1],
@@ -282,6 +282,7 @@ def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
 def promising(problem: Problem, *, held: bool = False) -> Nodes:
     """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice.
 
+    Or best among those with a weight on one side of 0: what is sought and what is avoided are explained by other rates.
     With a weight `held` on its bound the scan is finer among low rates.
     """
     known, fewest = (HELD_ANGLES, FEWEST_HELD_ANGLES) if held else (ANGLES, FEWEST_ANGLES)
@@ -299,6 +300,10 @@ def promising(problem: Problem, *, held: bool = False) -> Nodes:
             along = np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1, n_columns)
             firsts = _firsts(along).reshape(np.moveaxis(value, axis, 0).shape)
             chosen |= high & np.moveaxis(firsts, 0, axis)
+        for against in weights < 0:
+            for side in (against, ~against):
+                only = np.where(side, value.reshape(-1, n_columns), -np.inf).reshape(value.shape)
+                chosen |= high & (only > -np.inf) & _firsts(only.reshape(1, -1, n_columns)).reshape(value.shape)
     node, column = np.nonzero(chosen.reshape(-1, n_columns))
     return Nodes(np.concatenate([rates[:, node, column], weights[:, node, column]]), column)
 
