@@ -48,9 +48,12 @@ def train(
     found = find(experiment)
     run = out or Path("runs") / experiment
     changes = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
-    begin = found.config
+    begin, own = found.config, ""
     if resume and (run / runs.CONFIG).exists():
         begin = runs.open_config(run)
+        now = dataclasses.replace(found.config, seed=begin.seed)
+        differ = settings.differences(settings.to_json(begin), settings.to_json(now))
+        own = ", ".join(name or "the algorithm" for name, _, _ in differ)
     config = settings.replace(begin, changes)
     if seeds is not None:
         if device != "cpu":
@@ -95,6 +98,8 @@ def train(
             f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per {config.task.curve_counts} at the "
             f"end {reward:.3f}."
         )
+    if own:
+        say(f"It has settings of its own, which {experiment} does not have: {own}.")
     say(f"Settings, learning curve and weights are in {run}.")
     say(f"Next: neurometa rollout {run}")
 
