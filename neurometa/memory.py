@@ -60,4 +60,4 @@ def in_words(n_bytes: int) -> str:
     """Return a number of bytes in the largest unit of which there is one, e.g. ``"3 GiB"``."""
     power = min((n_bytes.bit_length() - 1) // 10, len(UNITS) - 1) if n_bytes else 0
     count = n_bytes >> (10 * power)
-    return f"{count:,} {UNITS[power]}" if count < 10**6 else f"over a million {UNITS[power]}"
+    return f"{count:,} {UNITS[power]}" if count < 10**6 else f"a million {UNITS[power]}"

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from neurometa.machine import check_device, provenance
 from neurometa.rollout import ACTIVITY, play, to_dataset, unroll
 from neurometa.storage import only_writer, read_json, write_json
 from neurometa.tasks import RecordedBandit, Task
-from neurometa.training import Training, a2c, algorithm, build
+from neurometa.training import Training, a2c, algorithm, build, curve
 from neurometa.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights
 from neurometa.training.loop import DivergedError
 
@@ -66,8 +66,7 @@ def train(
     """
     check_device(device)
     _check([config], [run])
-    with only_writer(run):
-        _begin(config, run, experiment, device, resume=resume)
+    with only_writer(run), _begun(config, run, experiment, device, resume=resume):
         if not (run / WEIGHTS).exists():
             save_weights(run / WEIGHTS, algorithm(config).train(config, run, device=device, progress=progress))
         (run / CHECKPOINT).unlink(missing_ok=True)  # also one that a kill between the two lines left
@@ -109,7 +108,7 @@ def train_together(
     with contextlib.ExitStack() as locks:
         for config, run in zip(configs, runs, strict=True):
             locks.enter_context(only_writer(run))
-            _begin(config, run, experiment, "cpu", resume=resume)
+            locks.enter_context(_begun(config, run, experiment, "cpu", resume=resume))
         left = [n for n, run in enumerate(runs) if not (run / WEIGHTS).exists()]
         tell = (lambda rows: progress({left[n]: row for n, row in rows.items()})) if progress else None
         found = _train_all([configs[n] for n in left], [runs[n] for n in left], tell)
@@ -149,18 +148,25 @@ def _check(configs: Sequence[Training], runs: Sequence[Path]) -> None:
             config.check()
 
 
-def _begin(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> None:
-    """Write the settings of a run, or make sure that those there are the same."""
-    if (run / CONFIG).exists():
+@contextlib.contextmanager
+def _begun(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> Iterator[None]:
+    """Write the settings of a run, or make sure that those there are the same; refused at once, they are taken back."""
+    if new := not (run / CONFIG).exists():
+        about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
+        write_json(run / CONFIG, about)
+    else:
         if not resume:
             raise InputError(f"{run} holds a run already; resume it, or choose another folder.")
         before = record(run).get("experiment", "")
         if experiment and before and experiment != before:
             raise InputError(f"{run} holds a run of {before}, not of {experiment}; choose another folder.")
         _same(config, open_config(run), run)
-        return
-    about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-    write_json(run / CONFIG, about)
+    try:
+        yield
+    except InputError as refused:
+        if new and not isinstance(refused, DivergedError) and not curve.last_update(run):
+            (run / CONFIG).unlink(missing_ok=True)
+        raise
 
 
 def evaluate(

@@ -9,11 +9,12 @@ import xarray as xr
 from shell import neurometa
 
 from neurometa import behaviour, dataset, plotting
-from neurometa.agents import GridworldSampling, RandomChoice, SweepingGridworld
+from neurometa.agents import Belief, GridworldSampling, RandomChoice, SweepingGridworld
 from neurometa.errors import InputError
+from neurometa.exact import half_circle
 from neurometa.exact.gridworld import known_goal
 from neurometa.rollout import play
-from neurometa.tasks import Gridworld, TabularMDP
+from neurometa.tasks import Gridworld, HalfCircle, TabularMDP
 
 
 def generator(seed=0):
@@ -50,6 +51,16 @@ def test_the_optimum_of_a_tabular_process_is_that_of_who_knows_it():
     trials = play(TabularMDP(2, n_states=3, n_actions=2, horizon=4), RandomChoice(2), 300, generator())
     found = behaviour.adaptation(trials)
     assert float(found.area) > 0 and found.optimum.values == pytest.approx([float(found.optimum[0])] * 2)
+
+
+def test_on_the_half_circle_nobody_earns_more_than_who_knows_the_goal():
+    trials = play(
+        HalfCircle(2, radius=0.8), Belief(n_queries=127).build((2,), 0, 40, discount=0.9, n_axes=2), 300, generator()
+    )
+    told = json.dumps({"type": "tasks.HalfCircle", "radius": 0.8})
+    found = behaviour.adaptation(trials.assign_attrs(task=told))
+    assert found.optimum.values == pytest.approx([half_circle.known_goal(0.8)] * 2, abs=0.1)
+    assert float(found.area) > 0 and found.steps_lived.values.tolist() == [20, 40]
 
 
 def test_what_is_optimal_must_be_known():

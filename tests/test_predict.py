@@ -205,7 +205,7 @@ def test_the_optimum_of_an_agents_task_predicts_itself_and_its_play_is_worth_wha
     played = rollout.play(task, best, 300, torch.Generator().manual_seed(0))
     played = played.assign_attrs(task=json.dumps(settings.to_json(task)))
     optimum = _optimum(played, quiet=True)
-    assert set(optimum) == {"Bayes-optimal"} and not _optimum(mice(), quiet=True)
+    assert set(optimum) == {"Bayes-optimal"} and not _optimum(mice().assign_attrs(task="table: a.csv"), quiet=True)
     found = behaviour.predict(played, ["bias"], n_folds=3, optimum=optimum)
     own = found.sel(model="Bayes-optimal")
     assert str(own.kind.item()) == "optimum" and float(own.upper) < 0

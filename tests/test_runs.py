@@ -223,6 +223,16 @@ def test_a_stopped_training_is_resumed_to_the_same_bits(tmp_path, run, monkeypat
     assert not (folder / CHECKPOINT).exists()
 
 
+def test_a_training_that_no_machine_holds_leaves_its_folder_free(tmp_path, run):
+    for large in ({"batch_size": 10**12}, {"network": LSTM(10**12)}):
+        with pytest.raises(InputError, match="needs at least"):
+            runs.train(dataclasses.replace(CONFIG, **large), tmp_path / "new")
+    with pytest.raises(InputError, match="needs at least"):
+        runs.train_together([dataclasses.replace(CONFIG, batch_size=10**12)], [tmp_path / "new"])
+    runs.train(CONFIG, tmp_path / "new")
+    assert (tmp_path / "new" / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()
+
+
 def test_resuming_what_was_never_begun_begins_it(tmp_path, run):
     runs.train(CONFIG, tmp_path / "new", resume=True)
     assert (tmp_path / "new" / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()

@@ -68,7 +68,7 @@ def optimum(decode, to, detached):
     cov = torch.ones(N_SEEN, N_SEEN).double() + NOISE * torch.eye(N_SEEN).double()
     seen = torch.linalg.cholesky(cov) * N_SEEN**0.5  # (time, sequence): as many as make its second moments exact
     total = torch.cat([torch.zeros(1, N_SEEN).double(), seen.cumsum(0)])
-    mask = varibad.decoded(decode, N_SEEN + 1, N_SEEN).double()
+    mask = varibad.decoded(decode, N_SEEN + 1)[:, :N_SEEN].double()
     free = [torch.full((N_SEEN + 1,), 0.1).double().requires_grad_(), torch.full((N_SEEN + 1,), -1.0).double()]
     free[1].requires_grad_()
     optimizer = torch.optim.LBFGS(free, max_iter=250, tolerance_grad=1e-6, tolerance_change=1e-9, history_size=25)
@@ -117,9 +117,25 @@ def test_divergences_are_those_of_torch_and_the_first_is_from_the_prior(beliefs,
 
 
 def test_what_a_belief_is_to_predict():
-    assert varibad.decoded("all", 3, 3).all()
-    assert varibad.decoded("past", 3, 3).tolist() == [[False] * 3, [True, False, False], [True, True, False]]
-    assert varibad.decoded("newest", 3, 3).tolist() == [[False] * 3, [True, False, False], [False, True, False]]
+    assert varibad.decoded("all", 3).all()
+    assert varibad.decoded("past", 3).tolist() == [[False] * 3, [True, False, False], [True, True, False]]
+    assert varibad.decoded("newest", 3).tolist() == [[False] * 3, [True, False, False], [False, True, False]]
+
+
+def test_steps_are_counted_by_query_in_blocks():
+    asked, which = torch.tensor([[2], [0], [2], [2]]), torch.tensor([[True], [True], [False], [True]])
+    assert varibad.count(asked, which, 3, 1)[:, 0].tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert varibad.count(asked, which, 3, 2)[:, 0].tolist() == [[1, 0, 1], [0, 0, 1]]
+
+
+def test_where_the_policy_reads_draws_the_bound_is_that_of_the_beliefs_that_are_drawn_from():
+    agent = build(STEERING)
+    played = play(STEERING, agent)
+    record = agent.sequence(played, agent.begin(6), ("latent_mean", "latent_logvar")).record
+    found = varibad.negative_elbo(STEERING, agent, record, played, generator(), 0.0)[0]
+    between = (torch.arange(len(played.action)) % 20 != 0).float()[:, None, None]
+    other = {name: x + between for name, x in record.items()}
+    torch.testing.assert_close(varibad.negative_elbo(STEERING, agent, other, played, generator(), 0.0)[0], found)
 
 
 def test_where_one_query_pays_the_rewards_have_the_probability_that_bayes_gives_them_one_after_another():

@@ -1,5 +1,7 @@
 """Agents that infer which task they are in: a belief over a latent variable, and a policy that reads it."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
@@ -137,6 +139,8 @@ class BeliefAgent(Agent):
         Steps for which a draw of the latent is kept that the policy reads; None for a policy on the whole belief.
     detached : bool
         The encoder learns from the decoder alone, and not from the policy's loss too.
+    initial_sd : float
+        SD of each axis of a continuous action before training.
     """
 
     draws: Tensor
@@ -156,6 +160,7 @@ class BeliefAgent(Agent):
         one_rewarded: bool = False,
         sample_every: int | None = None,
         detached: bool = False,
+        initial_sd: float = 1.0,
     ) -> None:
         super().__init__()
         self.n_features, self.sample_every, self.detached = n_features, sample_every, detached
@@ -174,7 +179,7 @@ class BeliefAgent(Agent):
             nn.Linear(read, n_policy_units), nn.Tanh(), nn.Linear(n_policy_units, n_policy_units), nn.Tanh()
         )
         self.head = nn.Linear(n_policy_units, (n_axes or n_actions) + 1)  # the policy's rows, then the value's
-        self.log_sd = nn.Parameter(torch.zeros(n_axes)) if n_axes else None
+        self.log_sd = nn.Parameter(torch.full((n_axes,), math.log(initial_sd))) if n_axes else None
         with torch.no_grad():  # near-uniform choice and values near zero to begin with
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()

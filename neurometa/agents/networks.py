@@ -244,6 +244,8 @@ class Belief(Network):
         reads the whole belief.
     detached : bool
         The encoder learns from the decoder alone, and not from the policy's loss too.
+    initial_sd : float
+        SD of each axis of a continuous action before training, in units of the action, above 0.
 
     Raises
     ------
@@ -260,8 +262,11 @@ class Belief(Network):
     one_rewarded: bool = False
     sample_every: int | None = None
     detached: bool = False
+    initial_sd: float = 1.0
 
     def __post_init__(self) -> None:
+        if not (self.initial_sd > 0 and math.isfinite(self.initial_sd)):
+            raise InputError(f"initial_sd is {self.initial_sd}; it must be above 0 and finite.")
         sizes = ("n_latent", "n_units", "n_policy_units", "n_decoder_units", "n_queries", "sample_every")
         for name in sizes:
             if getattr(self, name) is not None and getattr(self, name) < 1:
@@ -306,4 +311,5 @@ class Belief(Network):
             one_rewarded=self.one_rewarded,
             sample_every=self.sample_every,
             detached=self.detached,
+            initial_sd=self.initial_sd,
         )

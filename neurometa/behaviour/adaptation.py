@@ -4,9 +4,9 @@ import numpy as np
 import xarray as xr
 
 from neurometa.behaviour.performance import mean_interval
-from neurometa.dataset import BEYOND_PROBABILITY, require, valid
+from neurometa.dataset import BEYOND_PROBABILITY, require, task_settings, valid
 from neurometa.errors import InputError
-from neurometa.exact import gridworld, point_navigation
+from neurometa.exact import gridworld, half_circle, point_navigation
 
 
 def adaptation(trials: xr.Dataset) -> xr.Dataset:
@@ -69,6 +69,7 @@ def known_world(trials: xr.Dataset) -> xr.DataArray:
     trials : Dataset
         ``reward_prob`` over ``arm``, of which the best pays; or of `tasks.Gridworld` its ``goal_cell``; of
         `tasks.PointNavigation` its ``goal_place``, where the optimum is `exact.point_navigation.straight_walk`; of
+        `tasks.HalfCircle` its ``goal_angle``, where it is `exact.half_circle.straight_run`; of
         `tasks.TabularMDP` its ``transition_prob`` and ``mean_reward``, by `exact.mdp.oracle_reward`.
 
     Returns
@@ -81,6 +82,10 @@ def known_world(trials: xr.Dataset) -> xr.DataArray:
     InputError
         Nothing says what is optimal.
     """
+    if "goal_angle" in trials:
+        radius = task_settings(trials).get("radius", half_circle.RADIUS)
+        angle = trials.goal_angle.isel(trial=0, drop=True) if "trial" in trials.goal_angle.dims else trials.goal_angle
+        return xr.DataArray(half_circle.straight_run(angle.values, radius), dims=angle.dims)
     if "goal_place" in trials:
         require(trials, goal_place=("episode", "axis"))
         return xr.apply_ufunc(point_navigation.straight_walk, trials.goal_place, input_core_dims=[["axis"]])
@@ -98,7 +103,7 @@ def known_world(trials: xr.Dataset) -> xr.DataArray:
         return trials.reward_prob.max("arm")
     raise InputError(
         "Nothing says what is optimal in these trials; adaptation is of bandits with 'reward_prob', of "
-        "tasks.Gridworld, tasks.TabularMDP and tasks.PointNavigation."
+        "tasks.Gridworld, tasks.HalfCircle, tasks.TabularMDP and tasks.PointNavigation."
     )
 
 

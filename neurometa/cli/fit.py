@@ -106,7 +106,8 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
         ]
         for name in shown
     ]
-    table(["parameter", "median", "95 % interval", "median s.e."], rows, f"{kind.__name__}, {n} fits")
+    title = f"{kind.__name__}, {n} fit{'s' if n != 1 else ''}"
+    table(["parameter", "median", "95 % interval", "median s.e."], rows, title)
     say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
     tell_few(n, "the standard errors are the fits' own")
     if record.get("n_reached"):

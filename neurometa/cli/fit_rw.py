@@ -97,7 +97,7 @@ def _tell(kind: Any, fitted: Any, file: Path, *, as_json: bool) -> None:
     rows = [
         [name, number(x["median"]), interval(x["lower"], x["upper"])] for name, x in record.items() if name in medians
     ]
-    table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fits")
+    table(["parameter", "median", "95 % interval"], rows, f"{kind.__name__}, {n} fit{'s' if n != 1 else ''}")
     say(f"On a bound: {record['at_bound']} of {n}. Log-likelihood {number(record['log_likelihood'], 6)} nats in all.")
     tell_few(n, "each fit's own is in the file with --intervals")
     if failed:

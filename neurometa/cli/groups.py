@@ -113,24 +113,18 @@ def _tell(found: Any, file: Path) -> None:
             for one in found.level.values
         ]
         table(["parameter", told["by"], kind, percent], rows, f"{told['model']}, {found.sizes[told['group']]} members")
-    rows = []
-    for parameter in map(str, found.parameter.values):
-        link = str(found.link.sel(parameter=parameter).item()) if "link" in found.coords else ""
-        for term in map(str, found.term.values):
-            here = found.sel(parameter=parameter, term=term)
-            p = "permutation_p_value" if "permutation_p_value" in here else "p_value"
-            rows.append(
-                [
-                    f"{link} {parameter}".strip(),
-                    term,
-                    number(float(here.effect)),
-                    interval(*here.effect_interval.values.tolist()),
-                    f"{float(here[p]):.2g}",
-                    f"{float(here.effect_size):.2f}",
-                ]
-            )
     how = "all members at once" if told["how"] == "hierarchical" else "each member alone"
-    table(["parameter", "effect of", "effect", percent, "p", "in SDs"], rows, f"Effects, {how}")
+    pairs = [(parameter, term) for parameter in found.parameter.values for term in found.term.values]
+    rows = {(parameter, term): _effect(found.sel(parameter=parameter, term=term)) for parameter, term in pairs}
+    names = {parameter: _linked(found.sel(parameter=parameter)) for parameter in found.parameter.values}
+    heads, terms = ["effect", percent, "p", "in SDs"], list(found.term.values)
+    if len(terms) == 1:
+        cells = [[name, *rows[parameter, terms[0]]] for parameter, name in names.items()]
+        table(["parameter", *heads], cells, f"Effect of {terms[0]}, {how}")
+    else:
+        for parameter, name in names.items():
+            cells = [[_short(term), *rows[parameter, term]] for term in terms]
+            table(["effect of", *heads], cells, f"Effects on {name}, {how}")
     for parameter in map(str, found.parameter.values):
         if "rank_correlation" in found:
             here = found.sel(parameter=parameter)
@@ -144,3 +138,21 @@ def _tell(found: Any, file: Path) -> None:
     if told["n_left_out"]:
         say(f"Left out, nothing being known of them: {told['n_left_out']} members.")
     say(f"Everything is in {file}.")
+
+
+def _linked(here: Any) -> str:
+    """Name of a parameter as its effects are measured, e.g. log-odds learning_rate."""
+    link = str(here.link.item()) if "link" in here.coords else ""
+    return f"{link} {here.parameter.item()}".strip()
+
+
+def _short(term: str) -> str:
+    """A term of a formula without how its groups are coded: genotype[WT] of C(genotype, Treatment('KO'))[WT]."""
+    return re.sub(r"C\(\s*([\w.]+).*?\)\[", r"\1[", term)
+
+
+def _effect(here: Any) -> list[str]:
+    """The effect of one term on one parameter, its interval, p and size."""
+    p = "permutation_p_value" if "permutation_p_value" in here else "p_value"
+    bounds = interval(*here.effect_interval.values.tolist())
+    return [number(float(here.effect)), bounds, f"{float(here[p]):.2g}", f"{float(here.effect_size):.2f}"]

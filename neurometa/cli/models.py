@@ -3,20 +3,26 @@
 from typing import Any
 
 from neurometa.cli.options import JSON, Trials
-from neurometa.cli.printing import number, say, say_json, table
+from neurometa.cli.printing import say, say_json, table
 from neurometa.errors import InputError
 
 EXAMPLE = "neurometa models runs/mice"
-SHOWN = {  # column: heading
-    "n_parameters": "free",
+ALONE = {  # column: heading, of fits each by itself
+    "n_parameters": "k",
     "log_likelihood": "log-lik.",
     "aic": "AIC",
     "bic": "BIC",
     "held_out_log_likelihood": "held out",
+    "protected_exceedance": "exc.",
+}
+GROUPED = {  # of members of a group
+    "n_parameters": "k",
     "log_marginal_likelihood": "log marginal",
     "integrated_bic": "integrated BIC",
-    "protected_exceedance": "exceedance",
+    "held_out_log_likelihood": "held out",
+    "protected_exceedance": "exc.",
 }
+NAME = 26  # letters of a fit's name in a line
 
 
 def models(trials: Trials, as_json: JSON = False) -> None:
@@ -48,12 +54,14 @@ def models(trials: Trials, as_json: JSON = False) -> None:
     if as_json:
         say_json({"fits": record, "left_out": windows})
         return
-    shown = {column: text for column, text in SHOWN.items() if any(column in row for row in record)}
-    rows = [[row["fit"], row["model"], *(_cell(row, column) for column in shown)] for row in record]
-    table(["fit", "model", *shown.values()], rows, f"{record[0]['n_trials']} choices, sums over fits in nats")
-    say("The lower AIC and BIC, the better; compare fits of one way (ml, map or group) with each other.")
-    if "held_out_log_likelihood" in shown:
-        say("Held out: predict.nc, with parameters per subject and not those of the fit.")
+    n = record[0]["n_trials"]
+    _show([row for row in record if row["method"] != "group"], ALONE, f"{n:,} choices, sums over fits in nats")
+    _show([row for row in record if row["method"] == "group"], GROUPED, f"{n:,} choices, members of a group, in nats")
+    say("k: free numbers of a fit; the lower AIC and BIC, the better; compare fits of one way (ml, map or group).")
+    if any("protected_exceedance" in row for row in record):
+        say("exc.: probability that more members are of this model than of any other of that way.")
+    if any("held_out_log_likelihood" in row for row in record):
+        say("held out: predict.nc, with parameters per subject and not those of the fit.")
     if windows:
         say(f"Left out, being of sliding windows: {', '.join(windows)}.")
 
@@ -72,7 +80,22 @@ def _told(one: Any) -> dict[str, Any]:
     return {"fit": str(one.fit.item()), "model": str(one.model.item()), "method": str(one.method.item()), **whole}
 
 
+def _show(rows: list[dict[str, Any]], columns: dict[str, str], title: str) -> None:
+    """Print fits of one kind, with the columns that some of them have."""
+    shown = {column: text for column, text in columns.items() if any(column in row for row in rows)}
+    if rows:
+        cells = [[_broken(row["fit"]), *(_cell(row, column) for column in shown)] for row in rows]
+        table(["fit", *shown.values()], cells, title)
+
+
+def _broken(name: str) -> str:
+    """A long name in two lines."""
+    at = name.rfind("_", 0, NAME) + 1
+    return name if len(name) <= NAME or not at else f"{name[:at]}\n{name[at:]}"
+
+
 def _cell(row: dict[str, Any], column: str) -> str:
     if column not in row:
         return ""
-    return f"{row[column]:.3f}" if "exceedance" in column else number(row[column], 6)
+    x = row[column]
+    return f"{x:.0f}" if column == "n_parameters" or abs(x) >= 1e5 else f"{x:.3f}" if "exceed" in column else f"{x:.1f}"

@@ -75,8 +75,10 @@ def predict(
 
 def _optimum(trials: Any, *, quiet: bool) -> dict[str, Any]:
     """What is best to do in the task of an agent, given its own choices and rewards, where that is known."""
-    if "task" not in trials.attrs:
-        return {}
+    from neurometa import dataset
+
+    if not dataset.task_settings(trials):
+        return {}  # those of a table
     from neurometa import rollout, settings
     from neurometa.cli.baselines import planned
     from neurometa.fitting import held_out
@@ -143,14 +145,15 @@ def _tell(found: Any, file: Path, networks: dict[str, tuple[int, int]], as_json:
     for name, row in sorted(record.items(), key=lambda pair: pair[1]["mean_nats"]):
         gap = ["best", ""]
         if name != about["best"]:
-            gap = [f"{row['difference']:+.4f}", f"{row['lower']:+.3f}, {row['upper']:+.3f}"]
+            gap = [f"{row['difference']:+.4f}", f"{(row['upper'] - row['lower']) / 2:.4f}"]
         rows.append([name, f"{row['mean_nats']:.4f}", f"{row['trial_nats']:.4f}", f"{row['p_choice']:.3f}", *gap])
     unit = about["unit"]
-    heads = ["model", "nats", "trials", "p", "gap", "95 %"]
-    title = f"{about['n_trials']} held-out choices, {about['n_units']} {unit}s, {about['n_folds']} folds"
+    heads = ["model", "nats", "trials", "p", "gap", "± 95 %"]
+    units = f"{about['n_units']} {unit}{'s' if about['n_units'] != 1 else ''}"
+    title = f"{about['n_trials']} held-out choices, {units}, {about['n_folds']} folds"
     table(heads, rows, title)
     say(f"nats: per trial, mean of {unit}s; trials: over all trials, p the geometric mean probability of a choice;")
-    say(f"gap: nats more than the best classical model's, paired by {unit}.")
+    say(f"gap: nats more than the best classical model's, paired by {unit}, with its 95 % interval.")
     say(about["verdict"])
     for name, (n, total) in networks.items():
         if n:

@@ -7,21 +7,27 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+BETWEEN = 3  # blanks between columns of a table
+
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table that wraps in a narrow terminal, but for its first column; numbers are aligned right."""
+    """Print a table that wraps in a narrow terminal, at blanks if that is enough; numbers are aligned right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    drawn.add_column(columns[0], no_wrap=True, overflow="fold")
-    for i, column in enumerate(columns[1:], 1):
-        numbers = all(row[i][:1] in "-+.0123456789" for row in rows)
-        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    console = Console(highlight=False, soft_wrap=False, markup=False)  # [m] is a name here, no markup
+    cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
+    words = [max(len(word) for cell in column for word in cell.split() or [""]) for column in cells]
+    whole = max(map(len, cells[0])) - words[0] + sum(words) + BETWEEN * len(columns) <= console.width
+    for i, (name, *rest) in enumerate(cells):
+        numbers = i > 0 and all(cell[:1] in "-+.0123456789" for cell in rest)
+        still = i == 0 or (whole and max(map(len, cells[i])) == words[i])  # where breaking at blanks gains nothing
+        drawn.add_column(name, justify="right" if numbers else "left", no_wrap=still, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console(highlight=False, soft_wrap=False, markup=False).print(drawn)  # [m] is a name here, no markup
+    console.print(drawn)
 
 
 def say(text: str) -> None:

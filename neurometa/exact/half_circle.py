@@ -40,10 +40,14 @@ def paid(place: np.ndarray, angle: np.ndarray, radius: float = RADIUS) -> np.nda
     return np.where(away < radius, 1 - away, 0.0)
 
 
+def straight_run(angle: np.ndarray, radius: float = RADIUS) -> np.ndarray:
+    """Return of a trial, (...), to who runs straight to the goal at an angle, (...), and stays there."""
+    return paid(runs(angle), angle, radius).sum(0)
+
+
 def known_goal(radius: float = RADIUS) -> float:
     """Return of a trial to who runs straight to the goal and stays there, as a mean over goals."""
-    angle = (np.arange(N_GOALS) + 0.5) / N_GOALS * np.pi
-    return float(paid(runs(angle), angle, radius).sum(0).mean())
+    return float(straight_run((np.arange(N_GOALS) + 0.5) / N_GOALS * np.pi, radius).mean())
 
 
 def posterior_sampling(

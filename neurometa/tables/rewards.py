@@ -67,6 +67,7 @@ UNPAID = frozenset(
     ]
 )
 UNITS = re.compile(r"[$€£¥%]|[µu]l|ml|cents?|ct|pts?|points?", re.IGNORECASE)  # around a number
+LATE = 0.05  # of the rows are empty at most, the first or last among them, where rewards were moved by one
 LARGEST = 1e100  # a reward beyond this is a slip, and would overflow sums
 
 
@@ -93,7 +94,11 @@ def read_rewards(
     if lacking.size:
         levels, n_made = np.unique(reward[~empty & (choice >= 0)]), int((choice >= 0).sum())
         nought = ""
-        if coding is None and lacking.size > 0.1 * n_made and 0 < levels.size <= 2 and not (levels == 0).any():
+        first, last = lacking[0] == 0, lacking[-1] == len(choice) - 1
+        if (first or last) and lacking.size <= LATE * len(choice):
+            how = "late, move the column up" if first else "early, move the column down"
+            nought = f"; if rewards stand a row too {how} by one within each session instead"
+        elif coding is None and lacking.size > 0.1 * n_made and 0 < levels.size <= 2 and not (levels == 0).any():
             worth = dict.fromkeys(_empties(table, column), 0) | {
                 cells.as_text(x): int(x) if x.is_integer() else float(x) for x in levels
             }

@@ -13,7 +13,7 @@ import xarray as xr
 
 from neurometa import dataset
 from neurometa.errors import InputError, nearest
-from neurometa.tables import arms, cells, order, roles, rows, set_apart
+from neurometa.tables import arms, cells, order, other_trials, roles, rows, set_apart
 from neurometa.tables.coding import MOST_OPTIONS, read_choices
 from neurometa.tables.files import FILE, open_table
 from neurometa.tables.grid import Grid, arrange
@@ -157,7 +157,9 @@ def read_trials(
     doubts += order.doubts(found, columns, named, grid) + order.repeated(grid, chosen, paid)
     whole = np.where(stage.found.get("second_choice", chosen) < 0, -1, chosen)
     doubts += rows.no_trials(found, columns, chosen) + set_apart.of_other_kinds(found, columns, where, whole)
-    odd_rewards += running_total(paid, chosen, grid) + by_option(paid, chosen)
+    doubts += set_apart.by_outcome(found, columns, where, chosen, paid)
+    odd_rewards += running_total(paid, chosen, grid) or other_trials.doubts(paid, chosen, grid)
+    odd_rewards += by_option(paid, chosen)
 
     further = _further_columns(found, columns, keep, stated=stated is not None)
     trials = _assemble(found, columns, further, grid, chosen, options, paid)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from neurometa.agents import Belief, Output, Segment
@@ -152,6 +151,8 @@ def negative_elbo(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What encoder and decoder minimise, as a mean over beliefs, and its terms: ``misfit`` and ``belief_kl`` (nats).
 
+    Beliefs are those before each step or, where the policy reads draws, those that are drawn from.
+
     Parameters
     ----------
     config : Config
@@ -165,22 +166,24 @@ def negative_elbo(
     share : float
         Fraction of the updates done.
     """
-    mu, logvar = belief["latent_mean"], belief["latent_logvar"]
+    every = agent.sample_every or 1
+    mu, logvar, valid = (x[::every] for x in (belief["latent_mean"], belief["latent_logvar"], played.valid))
     draw = mu + (logvar / 2).exp() * normal(rng, *mu.shape, axis=1)
     rewarded, unrewarded = agent.decode(draw)
     asked = played.action if config.query == "action" else played.latents[config.query].long()
     if int(asked.max()) >= rewarded.shape[-1]:
         raise InputError(f"n_queries is {rewarded.shape[-1]}, but {config.query!r} reached {int(asked.max())}.")
-    which = one_hot(asked, rewarded.shape[-1]).to(mu.dtype) * played.valid[..., None]
-    paid = (played.reward > 0)[..., None] * which
-    counted = decoded(config.decode, len(asked), len(asked)).to(mu)
-    n_paid, n_asked = (torch.einsum("ts,seq->teq", counted, x) for x in (paid, which))
+    counted = decoded(config.decode, len(mu)).to(mu)
+    n_paid, n_asked = (
+        torch.einsum("ts,seq->teq", counted, count(asked, x, rewarded.shape[-1], every))
+        for x in (played.valid & (played.reward > 0), played.valid)
+    )
     if agent.one_rewarded:
         log_prob = one_pays(rewarded, n_paid, n_asked)
     else:  # of all rewards of a query at once
         log_prob = (n_paid * rewarded + (n_asked - n_paid) * unrewarded).sum(-1)
-    misfit = mean(-log_prob, played.valid)
-    kl = mean(complexity(mu, logvar, to=config.kl_to, detached=config.kl_detached), played.valid)
+    misfit = mean(-log_prob, valid)
+    kl = mean(complexity(mu, logvar, to=config.kl_to, detached=config.kl_detached), valid)
     terms = {"misfit": misfit.detach(), "belief_kl": kl.detach()}
     return misfit + at(config.kl_weight, share) * kl, terms
 
@@ -207,12 +210,19 @@ def one_pays(log_prob: Tensor, n_paid: Tensor, n_asked: Tensor) -> Tensor:
     return torch.where(fits, log_prob, IMPOSSIBLE).logsumexp(-1)
 
 
-def decoded(decode: str, n_beliefs: int, n_steps: int) -> Tensor:
+def count(asked: Tensor, which: Tensor, n_queries: int, every: int) -> Tensor:
+    """How often each query is asked in so many steps, (steps // every, episode, query), of (step, episode) counted."""
+    asked, which = (x.unflatten(0, (-1, every)).movedim(1, -1) for x in (asked, which))
+    none = torch.zeros(*asked.shape[:2], n_queries, device=asked.device)
+    return none.scatter_add(-1, asked, which.to(none))
+
+
+def decoded(decode: str, n_beliefs: int) -> Tensor:
     """Which steps a belief is to predict, (belief, step) bool: belief t comes after steps 0 to t - 1."""
-    belief, step = torch.arange(n_beliefs)[:, None], torch.arange(n_steps)
+    belief, step = torch.arange(n_beliefs)[:, None], torch.arange(n_beliefs)
     if decode == "newest":
         return step == belief - 1
-    return (step < belief) if decode == "past" else torch.ones(n_beliefs, n_steps, dtype=torch.bool)
+    return (step < belief) if decode == "past" else torch.ones(n_beliefs, n_beliefs, dtype=torch.bool)
 
 
 def complexity(mu: Tensor, logvar: Tensor, *, to: str = "previous", detached: bool = False) -> Tensor:
