@@ -19,7 +19,7 @@ from neurometa.fitting.ties import EQUAL, ROUNDING, alike, replaced
 from neurometa.models import Softmax
 from neurometa.models.priors import Prior, Uniform
 
-ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 6) ** 1.5}  # scanned, by the number of free rates
+ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 7) ** 1.5}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
 HELD_ANGLES = {
     1: ANGLES[1],
