@@ -1,10 +1,13 @@
 """Rewards of other trials than those they stand beside, and trials of other kinds, are told where tables show it."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import softmax
 
+from neurometa import behaviour, models
 from neurometa.errors import InputError
 from neurometa.tables import read_trials
 
@@ -59,6 +62,17 @@ def test_rewards_of_their_own_trials_raise_no_doubt():
     for each in (drawn, kept, drifting):
         told = warned(each)
         assert "too late" not in told and "averages" not in told
+
+
+def test_rewards_in_litres_are_told_by_reading_and_by_every_fit():
+    frame = table(6)
+    trials, report = read_trials(frame.assign(reward=0.003 * frame.reward))
+    assert "rewards run from 0 to 0.003" in " ".join(report.warnings)
+    with pytest.warns(UserWarning, match=r"highest reward is 0\.003, and values begin at 0\.5: rescale"):
+        behaviour.fit(models.RescorlaWagner, trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        behaviour.fit(models.RescorlaWagner, trials, start=0.0)
 
 
 def test_rewards_that_a_shift_left_empty_are_refused_with_the_cure():

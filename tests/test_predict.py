@@ -135,7 +135,7 @@ def test_the_command_saves_prints_and_is_drawn_and_models_shows_what_was_held_ou
     (fit,) = json.loads(out)["fits"]
     expected = float(saved.log_likelihood.sel(model="rescorla-wagner"))
     assert fit["held_out_log_likelihood"] == pytest.approx(expected)
-    assert "Held out: predict.nc" in neurometa("models", run)[1]
+    assert "held out: predict.nc" in neurometa("models", run)[1]
 
 
 @pytest.mark.parametrize(

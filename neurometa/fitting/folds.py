@@ -106,10 +106,12 @@ def _sessions(subject: np.ndarray, session: np.ndarray, n_folds: int) -> np.ndar
     if few:
         named = ", ".join(f"{who}: {n}" for who, n in list(few.items())[:3]) + (", ..." if len(few) > 3 else "")
         several = len(dict.fromkeys(subject.tolist())) > 1
-        whole = ", hold out whole subjects (unseen='subject')" if several else ""
+        whole = ", hold out whole subjects, unseen='subject' (--unseen subject)" if several else ""
+        fewer = min(few.values())
+        how = f"ask for n_folds={fewer} (--folds {fewer})" if fewer > 1 else "ask for fewer folds"
         raise InputError(
             f"{len(few)} subject{'s have' if len(few) > 1 else ' has'} fewer sessions than the {n_folds} folds "
-            f"({named}); ask for fewer folds{whole}, or leave out those with too few."
+            f"({named}); {how}{whole}, or leave out those with too few."
         )
     return fold
 

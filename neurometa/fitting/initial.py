@@ -10,6 +10,8 @@ from neurometa.errors import InputError
 from neurometa.fitting.latents import playable
 from neurometa.models import Equations, Model
 
+SMALL = 0.25  # rewards that are all below this were paid in other units than values are counted in
+
 
 def started(
     model: type[Equations], trials: xr.Dataset, start: Any
@@ -43,6 +45,12 @@ def started(
         return chosen, {}
     told = trials.reward.values if "reward" in trials else np.zeros(0)
     if told.dtype.kind in "biuf" and not ((told < 0) | (told > 1)).any():
+        if 0 < (most := np.nanmax(told, initial=0.0)) < SMALL and not (chosen.stated or chosen.initial):
+            warnings.warn(
+                f"The highest reward is {most:g}, and values begin at {chosen.start[0]:g}: rescale the rewards, so "
+                "that the highest is 1, or say where values begin: start=0 in fit (--start at the shell).",
+                stacklevel=3,
+            )
         return chosen, {}
     played, _ = playable(chosen, trials)
     paid = played.reward.values[(played.choice >= 0).values]

@@ -44,6 +44,7 @@ def estimates(ax: Axes, x: xr.DataArray, *, by: str = "") -> Axes:
     if not 1 < len(names) <= MOST_GROUPS:
         sns.histplot(x=values[finite], bins=30, color=COLOURS[0], alpha=0.85, lw=0, ax=ax)
         ax.set(xlabel=label, ylabel="fits")
+        ax.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         return ax
     spread_points(ax, member + 1, values, size=1.8 if values.size > MANY else 3.6)
     for place in range(len(names)):

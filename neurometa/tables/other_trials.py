@@ -12,19 +12,25 @@ LEVELS = 4
 EARLY = 50  # trials of a session in which a mean of all so far still shows what each paid
 
 
-def doubts(reward: np.ndarray, choice: np.ndarray, grid: Grid) -> list[str]:
+def doubts(reward: np.ndarray, grid: Grid, choice: np.ndarray, state: np.ndarray | None = None) -> list[str]:
     """Warn of rewards that choices and neighbouring rewards show to be of other trials.
 
     Parameters
     ----------
-    reward, choice : array (row,)
-        As read; a choice is -1 where none was made.
+    reward : array (row,)
+        As read.
     grid : Grid
         Which trial of which episode each row is.
+    choice : array (row,)
+        The choice that was paid, in a task of two stages the second; -1 where none was made.
+    state : array (row,), optional
+        Where choices were made: those of two states are not compared.
     """
     order = np.lexsort((grid.position, grid.episode))
     paid, chosen, episode = reward[order], choice[order], grid.episode[order]
     paired = (episode[1:] == episode[:-1]) & (chosen[1:] >= 0) & (chosen[:-1] >= 0)
+    if state is not None:
+        paired &= state[order][1:] == state[order][:-1]
     stay = (chosen[1:] == chosen[:-1])[paired]
     before, here = paid[:-1][paired], paid[1:][paired]
     if stay.size < evidence.ENOUGH or stay.all() or not stay.any() or np.ptp(before) == 0 or np.ptp(here) == 0:

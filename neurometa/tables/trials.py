@@ -158,7 +158,9 @@ def read_trials(
     whole = np.where(stage.found.get("second_choice", chosen) < 0, -1, chosen)
     doubts += rows.no_trials(found, columns, chosen) + set_apart.of_other_kinds(found, columns, where, whole)
     doubts += set_apart.by_outcome(found, columns, where, chosen, paid)
-    odd_rewards += running_total(paid, chosen, grid) or other_trials.doubts(paid, chosen, grid)
+    seconds = ("second_choice", "second_state")
+    last = [stage.found[role] for role in seconds] if stage.found.keys() >= set(seconds) else []
+    odd_rewards += running_total(paid, chosen, grid) or other_trials.doubts(paid, grid, *(last or [chosen]))
     odd_rewards += by_option(paid, chosen)
 
     further = _further_columns(found, columns, keep, stated=stated is not None)
