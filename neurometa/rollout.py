@@ -8,7 +8,7 @@ import xarray as xr
 from torch import Tensor
 
 from neurometa import timed
-from neurometa.agents import Agent, Segment
+from neurometa.agents import Agent, Output, Segment
 from neurometa.agents.base import State
 from neurometa.clamping import clamp as clamp
 from neurometa.errors import InputError
@@ -186,7 +186,8 @@ def segments(
             observation = task.observe(state, step) if task.n_features else nothing
             if "noise" in memory:  # luck of the agent's own, drawn anew before each step
                 memory = memory | {"noise": normal(rng, *memory["noise"].shape)}
-            logits, value, memory, record = agent(observation, action, reward, memory)
+            playing = state["valid"] if in_time else None
+            logits, value, memory, record = _answer(agent, observation, action, reward, memory, playing)
             lost = {"gaps": task.gaps(state, step)} if gaps else {}
             if logits.shape[-1] != n_parameters:
                 raise _misfit(task, agent, logits)
@@ -221,6 +222,22 @@ def segments(
             gaps=filled.get("gaps"),
             **{name: filled[name] for name in STEPS},
         )
+
+
+def _answer(
+    agent: Agent, observation: Tensor, action: Tensor, reward: Tensor, memory: State, playing: Tensor | None
+) -> Output:
+    """What the agent answers; where most episodes have ended it is asked of the others alone, and the rest is zero."""
+    if playing is None or 2 * int(playing.sum()) > len(playing):
+        return agent(observation, action, reward, memory)
+    here = playing.nonzero()[:, 0]
+    found = agent(observation[here], action[here], reward[here], {name: x[here] for name, x in memory.items()})
+
+    def of_all(x: Tensor) -> Tensor:
+        return x.new_zeros(len(playing), *x.shape[1:]).index_copy(0, here, x)
+
+    state, record = ({name: of_all(x) for name, x in part.items()} for part in (found.state, found.record))
+    return Output(of_all(found.logits), of_all(found.value), state, record)
 
 
 def _size(task: Task, n_episodes: int, length: int | None) -> int:

@@ -152,8 +152,8 @@ def _check(configs: Sequence[Training], runs: Sequence[Path]) -> None:
 def _begun(config: Training, run: Path, experiment: str, device: str, *, resume: bool) -> Iterator[None]:
     """Write the settings of a run, or make sure that those there are the same; refused at once, they are taken back."""
     if new := not (run / CONFIG).exists():
-        about = {"experiment": experiment, "config": settings.to_json(config)} | provenance(device)
-        write_json(run / CONFIG, about)
+        about = {"experiment": experiment, "config": settings.to_json(config), "curve_counts": config.task.curve_counts}
+        write_json(run / CONFIG, about | provenance(device))
     else:
         if not resume:
             raise InputError(f"{run} holds a run already; resume it, or choose another folder.")

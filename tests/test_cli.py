@@ -18,7 +18,7 @@ from shell import neurometa
 from neurometa import behaviour, cli, dataset, models, plotting, runs
 from neurometa.cli import app
 from neurometa.dataset import example
-from neurometa.storage import only_writer
+from neurometa.storage import only_writer, read_json, write_json
 
 COMMANDS = {one.name: one for one in app.registered_commands}
 SMALL = ["n_updates=30", "batch_size=8", "n_units=6", "task.n_trials=20"]
@@ -129,6 +129,13 @@ def test_show_draws_the_curve_from_the_first_update_to_the_last(run):
         assert curve[-1] == ("█" if n > 1 else "▁")
         assert 1 <= len(curve) <= 24
         assert shown["environment_steps"] == 8 * n
+
+
+def test_show_says_what_a_reward_of_the_curve_is_of(run):
+    about = read_json(run / "config.json")
+    assert about["curve_counts"] == "trial"
+    write_json(run / "config.json", about | {"curve_counts": "step"})
+    assert json.loads(fine("show", run, "--json"))["reward_per_step"]["curve"]
 
 
 def test_trials_of_a_laboratory_are_imported_fitted_and_shown(tmp_path):

@@ -82,6 +82,18 @@ def test_a_choice_takes_three_actions_and_a_fixation_four_primitive_steps():
     assert (state["trial_index"] == 1).all() and (state["shown"] == screen.CROSS).all()
 
 
+def test_without_fixation_a_trial_is_a_choice_and_a_look_at_what_was_chosen():
+    task, rng = HarlowScreen(3, turn=16, fixation=False), generator()
+    state, total = task.begin(40, rng), 0.0
+    for trial in range(3):
+        assert (state["shown"] == screen.LEFT + screen.RIGHT).all() and not state["gaze"].any()
+        paid, state = task.step(state, state["side"][:, trial].long(), "step", rng)
+        assert (state["shown"] == torch.where(state["gaze"] < 0, screen.LEFT, screen.RIGHT)).all()
+        total = total + paid
+        _, state = task.step(state, torch.full((40,), LEFT), "step", rng)
+    assert (total == 3).all() and not state["valid"].any()
+
+
 def test_who_never_turns_fixates_once_and_is_censored():
     class Still(agents.RandomChoice):
         def forward(self, observation, action, reward, state):
@@ -171,7 +183,11 @@ def test_a_curriculum_sets_a_setting_of_the_task_until_its_stages_are_over():
         curriculum=Curriculum("turn", ((0.25, 16.0), (0.5, 8.0))),
     )
     assert [config.task_at(share).turn for share in (0, 0.2, 0.25, 0.49, 0.5, 0.9)] == [16, 16, 8, 8, 4.4, 4.4]
-    assert settings.from_json([Training], settings.to_json(config)) == config
+    curriculum = Curriculum("turn", ((0.5, 16.0),), beside=Curriculum("fixation", ((0.25, 0.0),)))
+    both = dataclasses.replace(config, curriculum=curriculum)
+    stages = [(task.turn, task.fixation) for task in map(both.task_at, (0, 0.25, 0.5))]
+    assert stages == [(16, False), (16, True), (4.4, True)]
+    assert settings.from_json([Training], settings.to_json(both)) == both
     assert a2c.company(config) is None
     trained = a2c.train(config)
     plain = a2c.train(dataclasses.replace(config, curriculum=None))

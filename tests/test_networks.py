@@ -13,6 +13,7 @@ from neurometa.agents import (
     LSTM,
     Agent,
     Conv,
+    Frozen,
     Lesioned,
     LSTMAgent,
     RectifiedGRU,
@@ -258,6 +259,16 @@ def test_frames_stay_bytes_and_reach_the_network_as_numbers_from_0_to_1():
     assert trials.observation.dims == ("episode", "trial", "step", "channel", "height", "width")
     trained = a2c.train(config)
     assert not trained.encoder.layers[0].weight.equal(agent.encoder.layers[0].weight)
+
+
+@pytest.mark.parametrize("encoder", [Conv(((4, 5, 4),), 7), Frozen(((4, 5, 4),), 7)])
+@pytest.mark.parametrize("height", [13, 14])  # the second with a border of zeros
+def test_bytes_are_read_as_numbers_from_0_to_1(encoder, height):
+    frames = torch.randint(256, (50, 3, height, 13), generator=generator(), dtype=torch.uint8)
+    made = encoder.build(frames.shape[1:])
+    if isinstance(encoder, Frozen):
+        made.look(frames)
+    torch.testing.assert_close(made(frames), made(frames / 255))
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,16 @@ def test_an_agent_logs_its_activity_over_time():
     dataset.check(run)
 
 
+def test_what_few_episodes_still_play_is_what_the_agent_answers_to_them():
+    task = dataclasses.replace(TASKS[1], n_trials=1, horizon=400, stride=1.0)
+    agent = LSTM(4).build(task.observation_shape, 3, task.n_steps, discount=0.9)
+    (played,) = segments(task, agent, 20, generator())
+    assert (2 * played.valid.sum(1) <= 20).sum() > 50
+    again = agent.sequence(played, agent.begin(20))
+    torch.testing.assert_close(played.logits[played.valid], again.logits[played.valid])
+    torch.testing.assert_close(played.value[played.valid], again.value[played.valid])
+
+
 def test_choices_are_told_from_events():
     event = np.array([[0, 2, 0, 1, 0, 0]])
     grain = ("episode", "time")

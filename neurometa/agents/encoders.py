@@ -69,7 +69,7 @@ class Encoder(abc.ABC):
         for (n_out, kernel, stride), size in zip(self.layers, self.sizes(observation_shape), strict=True):
             beyond = [(n - 1) * stride + kernel - there for n, there in zip(size, (height, width), strict=True)]
             if any(beyond):
-                parts.append(nn.ZeroPad2d((0, beyond[1], 0, beyond[0])))
+                parts.append(_Border((0, beyond[1], 0, beyond[0])))
             parts += [nn.Conv2d(n_channels, n_out, kernel, stride, bias=bias), nn.ReLU()]
             n_channels, (height, width) = n_out, size
         return parts
@@ -137,7 +137,7 @@ class ConvEncoder(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Encode frames (..., channel, height, width) as (..., n_features)."""
-        return self.layers(_scaled(observation)).unflatten(0, observation.shape[:-3])
+        return self.layers(_to_read(observation, self.layers)).unflatten(0, observation.shape[:-3])
 
 
 class FrozenEncoder(nn.Module):
@@ -160,7 +160,7 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def look(self, frames: Tensor) -> None:
         """Take mean and whitened components from frames (frame, channel, height, width)."""
-        given = self.layers(_scaled(frames)).double()
+        given = self.layers(_to_read(frames, self.layers)).double()
         centre = given.mean(0)
         variance, directions = torch.linalg.eigh((given - centre).T @ (given - centre) / len(given))
         n_kept = self.components.shape[1]
@@ -173,11 +173,24 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, observation: Tensor) -> Tensor:
         """Encode frames (..., channel, height, width) as (..., n_features)."""
-        given = self.layers(_scaled(observation))
-        return ((given - self.centre) @ self.components).unflatten(0, observation.shape[:-3])
+        given = self.layers(_to_read(observation, self.layers))
+        found = torch.addmm(-(self.centre @ self.components), given, self.components)
+        return found.unflatten(0, observation.shape[:-3])
 
 
-def _scaled(observation: Tensor) -> Tensor:
-    """Frames (frame, channel, height, width) as numbers, bytes from 0 to 1."""
+class _Border(nn.ZeroPad2d):
+    """Zeros at the right and at the bottom of frames; bytes become numbers from 0 to 1 on the way."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        if frames.dtype != torch.uint8:
+            return super().forward(frames)
+        (height, width), (_, right, _, bottom) = frames.shape[-2:], self.padding
+        bordered = torch.zeros(*frames.shape[:-2], height + bottom, width + right, device=frames.device)
+        torch.div(frames, 255, out=bordered[..., :height, :width])
+        return bordered
+
+
+def _to_read(observation: Tensor, layers: nn.Sequential) -> Tensor:
+    """Frames (frame, channel, height, width) as the first layer takes them: bytes from 0 to 1, unless it does so."""
     frames = observation.flatten(0, -4)
-    return frames / 255 if frames.dtype == torch.uint8 else frames
+    return frames / 255 if frames.dtype == torch.uint8 and not isinstance(layers[0], _Border) else frames

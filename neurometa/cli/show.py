@@ -110,7 +110,8 @@ def _training(run: Path) -> dict[str, Any]:
     if rows:
         reward = [row["reward"] for row in rows]
         record["environment_steps"] = rows[-1]["steps"]
-        record["reward_per_trial"] = {"first": reward[0], "last": reward[-1], "curve": _spark(reward)}
+        counted = told.get("curve_counts", "trial")
+        record[f"reward_per_{counted}"] = {"first": reward[0], "last": reward[-1], "curve": _spark(reward)}
     return record
 
 

@@ -24,21 +24,26 @@ EXPERIMENTS = {
         cpu_minutes=1.6,
     ),
     "harlow-screen": Experiment(
-        # with wide turns the first action takes an image, so that which of them pays is learned first, and then to turn
+        # with wide turns and no fixations an action takes an image, so that which of them pays is learned first; then
+        # to fixate, and then to turn
         a2c.Config(
             tasks.HarlowScreen(frame=(42, 42), image_size=17, n_steps=75),
             LSTM(64, inputs=INPUTS, encoder=Frozen(n_features=48)),
-            optimizer=Adam(Linear(5e-3, 5e-4)),
+            optimizer=Adam(Linear(5e-3, 3e-4)),
             returns=GAE(0.75, 0.9),
-            n_updates=2000,
+            n_updates=1100,
             batch_size=64,
             value_weight=0.5,
             entropy_weight=Linear(0.05, 5e-3),
-            curriculum=Curriculum("turn", ((0.5, 16.0), (0.6, 12.0), (0.7, 9.0), (0.8, 6.5))),
+            curriculum=Curriculum(
+                "turn",
+                ((0.62, 16.0), (0.67, 12.0), (0.72, 9.0), (0.77, 6.5)),
+                beside=Curriculum("fixation", ((0.55, 0.0),)),
+            ),
         ),
         source="Wang et al. 2016, experiment 6, Fig 6, with frames of 42 x 42 and an encoder that is not trained",
         about="The same on a screen that is looked at by turning, with a cross to fixate before each trial.",
-        cpu_minutes=8,
+        cpu_minutes=2.3,
     ),
     "harlow-screen-w16": Experiment(
         # one epoch of one minibatch is actor-critic on unrolls of 100 steps; the papers have 32 workers, not in step,

@@ -54,6 +54,8 @@ UNSAID: dict[str, dict[str, Any]] = {  # how runs were trained that are older th
     "agents.LSTM": _NETWORK,
     "agents.Plastic": {"initial_sd": 1.0},
     "maml.Config": {"n_minibatches": 1, "kl_bound": None, "reptile": False},
+    "tasks.HarlowScreen": {"fixation": True},
+    "training.Curriculum": {"beside": None},
     "training.Disturbance": {"gain": 1.0, "delay": 0, "noise_sd": 0.0},
     "training.GAE": {"of": "reward"},
     "training.NStep": {"of": "reward"},

@@ -1,8 +1,11 @@
 """Harlow's task on a screen that is looked at by turning: experiment 6 of Wang et al. 2016, simulation 5 of 2018."""
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+import numba
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +18,13 @@ from neurometa.tasks.harlow import PARTNERS
 from neurometa.tasks.harlow_pixels import Pair
 from neurometa.tasks.timed import EVENT, TIMED, TimedTask
 
+_compile: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, cache=True)
 WIDTH = 65.0  # of the screen, and of what is seen of it, in degrees
 PLACE, CHOSEN, FIXATED = WIDTH / 4, 7.0, 3.5  # where images are, and how near one must look at them, or at the cross
 KEEP = 0.5  # what is left of the turn of the last primitive step
 REPEAT, HOLD, PAUSE = 4, 4, 10  # primitive steps of an action, of a fixation, and between trials
 FIXATION, CHOICE, AFTER = range(3)  # phases of a trial
+CHANGES = "gaze", "turn", "phase", "held", "trial_index", "valid"  # by an action
 NOTHING, FIXATES, TAKES_LEFT, TAKES_RIGHT = range(4)  # events
 
 
@@ -51,6 +56,9 @@ class HarlowScreen(Pair, TimedTask):
         Keep both images for the episode, or only one, rewarded or not by a throw of a coin, beside a new one each time.
     fixation_reward : float
         What a fixation pays.
+    fixation : bool
+        False for choices alone, with which to begin a training: a trial begins with the images and the gaze between
+        them, and the next one follows the action at which the image chosen is seen.
 
     Raises
     ------
@@ -65,6 +73,7 @@ class HarlowScreen(Pair, TimedTask):
     turn: float = 4.4
     partner: str = "kept"
     fixation_reward: float = 0.2
+    fixation: bool = True
 
     latents = {
         **TIMED,
@@ -106,14 +115,15 @@ class HarlowScreen(Pair, TimedTask):
         right = side.float()
         none = torch.zeros(n_episodes, dtype=torch.int64, device=rng.device)
         still = none.float()
+        shown, phase = (screen.CROSS, FIXATION) if self.fixation else (screen.LEFT + screen.RIGHT, CHOICE)
         state = {
             "side": side.to(torch.int8),
             "expected_reward": torch.stack([1 - 2 * right, 2 * right - 1], -1),
             "image": torch.where((side == 1)[..., None], number.flip(-1), number).contiguous(),
             "gaze": still,
             "turn": still,
-            "shown": torch.full_like(none, screen.CROSS, dtype=torch.uint8),
-            "phase": none,
+            "shown": torch.full_like(none, shown, dtype=torch.uint8),
+            "phase": torch.full_like(none, phase),
             "held": none,  # primitive steps: of the fixation, or since the choice
             "step": none,
             "valid": none == 0,
@@ -138,41 +148,21 @@ class HarlowScreen(Pair, TimedTask):
         return screen.draw(state["shown"], now, gaze, self.frame, self.frame[1] // 4, self.frame[1] // 2)
 
     def step(self, state, action, step, rng):
-        """Repeat an action for four primitive steps; what is on the screen may change at any of them."""
-        push = ((action == 1).float() - (action == 0).float()) * (self.turn / REPEAT)
-        playing, now = state["valid"], dict(state)
-        reward, now[EVENT] = torch.zeros_like(push), torch.zeros_like(action)
-        for _ in range(REPEAT):
-            reward = reward + self._primitive(now, push)
-        now["step"] = state["step"] + 1
-        done = now["trial_index"] >= self.n_trials
-        now["trial_index"] = now["trial_index"].clamp(max=self.n_trials - 1)
-        now["valid"] = playing & ~done & (now["step"] < self.n_steps)
-        now["shown"] = self._on_screen(now)
-        now[EVENT] = torch.where(playing, now[EVENT], NOTHING)
-        return torch.where(playing, reward, 0.0), now
+        """Repeat an action for four primitive steps; what is on the screen may change at any of them.
 
-    def _primitive(self, now: State, push: Tensor) -> Tensor:
-        """Move the gaze by one primitive step, change what changes in `now`, and return what it pays."""
-        turn = KEEP * now["turn"] + (1 - KEEP) * push
-        gaze, phase = (now["gaze"] + turn + 180) % 360 - 180, now["phase"]  # all round
-        trial = now["trial_index"].clamp(max=self.n_trials - 1)
-        fixating = (phase == FIXATION) & (gaze.abs() <= FIXATED)
-        held = torch.where(fixating | (phase == AFTER), now["held"] + 1, 0)
-        fixated = fixating & (held >= HOLD)
-        chosen = (phase == CHOICE) & (PLACE - gaze.abs() <= CHOSEN)
-        over = (phase == AFTER) & (held >= PAUSE)
-        right = gaze > 0
-        side = now["side"].gather(1, trial[:, None])[:, 0] == 1
-        taken = torch.where(right, TAKES_RIGHT, TAKES_LEFT)
-        event = torch.where(fixated, FIXATES, now[EVENT])
-        now[EVENT] = torch.where(chosen & (now["trial_index"] < self.n_trials), taken, event)
-        now["phase"] = torch.where(over, FIXATION, torch.where(chosen, AFTER, torch.where(fixated, CHOICE, phase)))
-        now["held"] = torch.where(fixated | chosen | over, 0, held)
-        now["trial_index"] = now["trial_index"] + over
-        now["gaze"], now["turn"] = gaze, turn
-        played = now["trial_index"] - over.long() < self.n_trials  # nothing more is paid once all trials are over
-        return (self.fixation_reward * fixated + torch.where(right == side, 1.0, -1.0) * chosen) * played
+        The numbers of a state are few, so that on CUDA it takes less to fetch and return them than to launch the steps.
+        """
+        push = ((action == 1).float() - (action == 0).float()) * (self.turn / REPEAT)
+        changed = {name: state[name].cpu().numpy().copy() for name in CHANGES}
+        given = (state["side"].cpu().numpy(), push.cpu().numpy(), self.fixation, self.fixation_reward)
+        paid, event = _repeated(*changed.values(), *given)
+        reward, now = torch.from_numpy(paid).to(push.device), dict(state)
+        now[EVENT] = torch.from_numpy(event).to(push.device)
+        now |= {name: torch.from_numpy(x).to(push.device) for name, x in changed.items()}
+        now["step"] = state["step"] + 1
+        now["valid"] = now["valid"] & (now["step"] < self.n_steps)
+        now["shown"] = self._on_screen(now)
+        return reward, now
 
     def _on_screen(self, now: State) -> Tensor:
         """What is seen after an action: the image chosen stays for the action at whose end the choice was made."""
@@ -180,3 +170,37 @@ class HarlowScreen(Pair, TimedTask):
         one = torch.where(now[EVENT] == TAKES_LEFT, screen.LEFT, screen.RIGHT)
         by_phase = torch.tensor([screen.CROSS, screen.LEFT + screen.RIGHT, 0], device=chosen.device)[now["phase"]]
         return torch.where(chosen, one, by_phase).to(torch.uint8)
+
+
+@_compile
+def _repeated(gaze, turn, phase, held, trial_index, valid, side, push, fixation, fixation_reward):
+    """Repeat the push of an action in every episode that goes on, change its state, and return rewards and events."""
+    reward, event = np.zeros(len(gaze), np.float32), np.zeros(len(gaze), np.int64)
+    for e in np.flatnonzero(valid):
+        seen = not fixation and phase[e] == AFTER
+        for _ in range(REPEAT):
+            turn[e] = KEEP * turn[e] + (1 - KEEP) * push[e]
+            gaze[e] = (gaze[e] + turn[e] + 180) % 360 - 180  # all round
+            if phase[e] == FIXATION:
+                held[e] = held[e] + 1 if abs(gaze[e]) <= FIXATED else 0
+                if held[e] >= HOLD:
+                    reward[e] += fixation_reward
+                    phase[e], held[e], event[e] = CHOICE, 0, FIXATES
+            elif phase[e] == CHOICE and PLACE - abs(gaze[e]) <= CHOSEN:
+                right = gaze[e] > 0
+                reward[e] += 1 if right == side[e, trial_index[e]] else -1
+                phase[e], held[e], event[e] = AFTER, 0, TAKES_RIGHT if right else TAKES_LEFT
+            elif phase[e] == AFTER:
+                held[e] += 1
+                if held[e] >= PAUSE:
+                    phase[e], held[e] = FIXATION, 0
+                    trial_index[e] += 1
+                    if trial_index[e] == side.shape[1]:
+                        break
+        if seen:
+            phase[e], held[e], gaze[e], turn[e] = CHOICE, 0, 0, 0
+            trial_index[e] += 1
+        if trial_index[e] == side.shape[1]:
+            trial_index[e] -= 1
+            valid[e] = False
+    return reward, event

@@ -81,7 +81,7 @@ class Training(abc.ABC):
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
-        for until, _ in self.curriculum.stages if self.curriculum else ():
+        for until in self.curriculum.ends if self.curriculum else ():
             stage = self.task_at(until / 2)
             if (stage.n_steps, stage.observation_shape) != (self.n_steps, self.task.observation_shape):
                 raise InputError("A curriculum may change neither the steps of an episode nor what is shown.")

@@ -17,6 +17,8 @@ class Curriculum:
         Name of a setting of the task that is a number, e.g. ``"turn"``.
     stages : tuple of (until, value)
         Until which fraction of the updates, rising, in (0, 1], the setting has which value.
+    beside : Curriculum, optional
+        Of another setting.
 
     Raises
     ------
@@ -26,11 +28,12 @@ class Curriculum:
     Examples
     --------
     >>> Curriculum("turn", ((0.5, 16.0), (0.75, 8.0)))
-    Curriculum(setting='turn', stages=((0.5, 16.0), (0.75, 8.0)))
+    Curriculum(setting='turn', stages=((0.5, 16.0), (0.75, 8.0)), beside=None)
     """
 
     setting: str
     stages: tuple[tuple[float, float], ...]
+    beside: "Curriculum | None" = None
 
     def __post_init__(self) -> None:
         ends = [0.0, *(until for until, _ in self.stages)]
@@ -40,6 +43,11 @@ class Curriculum:
                 "rise from above 0 to at most 1."
             )
 
+    @property
+    def ends(self) -> list[float]:
+        """Fractions of the updates until which stages of any setting last."""
+        return [until for until, _ in self.stages] + (self.beside.ends if self.beside else [])
+
     def at(self, task: Task, share: float) -> Task:
         """Return the task as it is when a fraction of the updates, in [0, 1), is done.
 
@@ -48,6 +56,7 @@ class Curriculum:
         InputError
             The task has no such setting, or not with such a value.
         """
+        task = self.beside.at(task, share) if self.beside else task
         names = [field.name for field in dataclasses.fields(task) if field.init]
         if self.setting not in names:
             raise InputError(
