@@ -1,6 +1,7 @@
 """The machine that a run is made on: its devices, and what a file says of it."""
 
 import contextlib
+import functools
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -37,8 +38,9 @@ def provenance(device: str) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _commit() -> str:
-    """Commit of the source this runs from, or an empty string outside a checkout."""
+    """Commit of the source this runs from, or an empty string outside a checkout; asked once, as it is loaded once."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return ""

@@ -253,6 +253,10 @@ def test_seeds_trained_side_by_side_are_the_runs_of_each_seed(tmp_path):
         assert (out / "4" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
     more = fine("train", "restless", *settings, "--seed", "3", "--seeds", "3", "--out", str(out), "--resume")
     assert "Trained 3 agents of restless" in more
+    again = fine("train", "restless", "--out", str(out / "4"), "--resume")
+    own = "n_updates, batch_size, task.n_trials, network.n_units"
+    assert "trained to the end already" in again and "settings of its own, which restless does not have: " in again
+    assert set(own.split(", ")) == set(again.split("does not have: ")[1].split(".\n")[0].split(", "))
     wild = [*settings, "--seeds", "1", "--out", str(tmp_path / "wild"), "--set", "step_size=1e30", "--json"]
     (agent,) = json.loads(fine("train", "restless", *wild))["agents"]
     assert agent["reward_per_trial"] is None

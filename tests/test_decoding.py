@@ -483,6 +483,16 @@ def test_the_command_prints_a_table_in_every_form(run, options):
     assert "12 samples" in out or "30 samples" in out or "360 samples" in out
 
 
+def test_of_many_targets_the_command_prints_the_median_and_the_range_of_each_kind(run, monkeypatch):
+    every = json.loads(neurometa("decode", run, "--json", "--permutations", 0)[1])["readouts"]
+    monkeypatch.setattr("neurometa.cli.decode.MOST", 3)
+    code, out, err = neurometa("decode", run, "--permutations", 0)
+    of_arms = {row["target"]: row["r_squared"] for row in every}
+    assert (code, err) == (0, "") and "median R²" in out and "least, most" in out
+    line = next(line for line in out.splitlines() if "wins of arm 0" in line).split()
+    assert line[4] == "1" and float(line[5]) == pytest.approx(of_arms["wins of arm 0"], abs=1e-3)
+
+
 def test_the_command_says_what_is_wrong(run):
     (run / "untrained.nc").unlink()
     assert "rollout" in neurometa("decode", run, "--permutations", 0)[1]

@@ -418,6 +418,12 @@ HARD = [  # where climbs from a coarser scan ended lower, by up to 1.6 nats: cho
         "0f3f73bceac215028292abff3b7bfabe3bf620",
         (0.03145, 0.01685, 30, -16.57),
     ),
+    (
+        RescorlaWagnerChoiceKernel,
+        "20df78ffdc73dfffd8000043ceffffe1fffd7e",
+        "1e55e4d41263167f87f7d7fb88d567cdbdfb7d",
+        (0.64758, 0.15703, 4.31927, 0.16342),  # the kernel is sought here, and avoided at the optimum beside
+    ),
 ]
 
 

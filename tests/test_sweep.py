@@ -126,7 +126,7 @@ def longer(tmp_path_factory):
     return table, weights(alone)
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
+@pytest.mark.parametrize("backend", ["loky", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_worker_killed_amid_a_row_loses_nothing_and_no_row_is_done_twice(longer, backend, tmp_path, monkeypatch):
     told, alone = longer
     folder = tmp_path / backend

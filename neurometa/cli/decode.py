@@ -1,6 +1,7 @@
 """The command that reads variables from activity: decode. It needs no torch."""
 
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from neurometa.errors import InputError
 EXAMPLE = "neurometa decode runs/independent --beside runs/no-reward"
 UNTRAINED = "untrained.nc"  # what the same agent did before training
 SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # trials that are printed, counted from 1
+MOST = 30  # targets that are printed one by one
 
 
 def decode(
@@ -106,14 +108,7 @@ def _tell(result: Any, others: list[str], file: Path, run: Path, *, as_json: boo
     if as_json:
         say_json({"file": str(file), "measure": main, "readouts": rows})
         return
-    permuted = "p_value" in result
-    columns = ["target", "R²" if main == "r_squared" else main, "95 %", *others, *(["chance", "p"] if permuted else [])]
-    cells = []
-    for row in rows:
-        cell = [row["target"], number(row[main]), interval(row["lower"], row["upper"])]
-        cell += [number(row["beside"][name]) for name in others]
-        cells.append([*cell, number(row["chance"], 2), f"{row['p_value']:.2g}"] if permuted else cell)
-    table(columns, cells)
+    (_print_one_by_one if result.sizes["target"] <= MOST else _print_summary)(rows, main, others)
     held = "episodes held out in turn, in blocks"
     say(f"{rows[0]['n']} samples from {rows[0]['n_episodes']} episodes; {result.attrs['folds']} folds, {held}.")
     for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
@@ -121,6 +116,39 @@ def _tell(result: Any, others: list[str], file: Path, run: Path, *, as_json: boo
     if run.is_dir() and "untrained" not in others:
         say(f"For the control that no training gives: neurometa rollout {run} --untrained, then decode again.")
     say(f"Everything is in {file}.")
+
+
+def _print_one_by_one(rows: list[dict[str, Any]], main: str, others: list[str]) -> None:
+    permuted = "p_value" in rows[0]
+    columns = ["target", _title(main), "95 %", *others, *(["chance", "p"] if permuted else [])]
+    cells = []
+    for row in rows:
+        cell = [row["target"], number(row[main]), interval(row["lower"], row["upper"])]
+        cell += [number(row["beside"][name]) for name in others]
+        cells.append([*cell, number(row["chance"], 2), f"{row['p_value']:.2g}"] if permuted else cell)
+    table(columns, cells)
+
+
+def _print_summary(rows: list[dict[str, Any]], main: str, others: list[str]) -> None:
+    """Print the median of each kind of target and its range, where one line for each would be too many to read."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(row["target"].split(",")[0], []).append(row)
+    cells = []
+    for kind, alike in kinds.items():
+        found = [row[main] for row in alike if row[main] == row[main]]
+        spread = interval(min(found), max(found)) if found else "-"
+        medians = [[row["beside"][name] for row in alike] for name in others]
+        cells.append([kind, str(len(alike)), _median(found), spread, *map(_median, medians)])
+    table(["target", "readouts", f"median {_title(main)}", "least, most", *others], cells)
+
+
+def _median(values: list[float]) -> str:
+    return number(median(found)) if (found := [x for x in values if x == x]) else "-"
+
+
+def _title(main: str) -> str:
+    return "R²" if main == "r_squared" else main
 
 
 def _places(result: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -115,15 +115,15 @@ def _tell(found: Any, file: Path) -> None:
         table(["parameter", told["by"], kind, percent], rows, f"{told['model']}, {found.sizes[told['group']]} members")
     how = "all members at once" if told["how"] == "hierarchical" else "each member alone"
     pairs = [(parameter, term) for parameter in found.parameter.values for term in found.term.values]
-    rows = {(parameter, term): _effect(found.sel(parameter=parameter, term=term)) for parameter, term in pairs}
+    effects = {(parameter, term): _effect(found.sel(parameter=parameter, term=term)) for parameter, term in pairs}
     names = {parameter: _linked(found.sel(parameter=parameter)) for parameter in found.parameter.values}
     heads, terms = ["effect", percent, "p", "in SDs"], list(found.term.values)
     if len(terms) == 1:
-        cells = [[name, *rows[parameter, terms[0]]] for parameter, name in names.items()]
+        cells = [[name, *effects[parameter, terms[0]]] for parameter, name in names.items()]
         table(["parameter", *heads], cells, f"Effect of {terms[0]}, {how}")
     else:
         for parameter, name in names.items():
-            cells = [[_short(term), *rows[parameter, term]] for term in terms]
+            cells = [[_short(term), *effects[parameter, term]] for term in terms]
             table(["effect of", *heads], cells, f"Effects on {name}, {how}")
     for parameter in map(str, found.parameter.values):
         if "rank_correlation" in found:

@@ -48,9 +48,8 @@ def train(
     found = find(experiment)
     run = out or Path("runs") / experiment
     changes = [*(assignments or []), *([f"seed={seed}"] if seed is not None else [])]
-    begin = found.config
-    if resume and (run / runs.CONFIG).exists():
-        begin = runs.open_config(run)
+    again = resume and (run / runs.CONFIG).exists()
+    begin = runs.open_config(run) if again else found.config
     config = settings.replace(begin, changes)
     if seeds is not None:
         if device != "cpu":
@@ -95,8 +94,18 @@ def train(
             f"It took {seconds:.0f} s ({speed / 1e3:.0f} k steps/s); reward per {config.task.curve_counts} at the "
             f"end {reward:.3f}."
         )
+    if again and (own := _own_settings(begin, found.config)):
+        say(f"It has settings of its own, which {experiment} does not have: {own}.")
     say(f"Settings, learning curve and weights are in {run}.")
     say(f"Next: neurometa rollout {run}")
+
+
+def _own_settings(config: Any, experiment: Any) -> str:
+    """Name the settings in which a run differs from its experiment, but for the seed."""
+    from neurometa import settings
+
+    there, here = (settings.to_json(each) for each in (config, dataclasses.replace(experiment, seed=config.seed)))
+    return ", ".join(name or "the algorithm" for name, _, _ in settings.differences(there, here))
 
 
 def _train_seeds(experiment: str, out: Path, config: Any, n_seeds: int, *, resume: bool, as_json: bool) -> None:

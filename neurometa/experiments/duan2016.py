@@ -35,9 +35,9 @@ def _by_gaps(n_trials: int, n_arms: int) -> a2c.Config:
     return a2c.Config(
         tasks.IndependentBandit(n_trials, n_arms),
         dataclasses.replace(_network(n_trials), value_unit=1.0),
-        optimizer=Adam(Linear(4e-4 if taught else {10: 1e-2, 100: 5e-3, 500: 2e-3}[n_trials], 0.0)),
+        optimizer=Adam(Linear(4e-4 if taught else 2e-3 if long else 1e-2, 0.0)),
         returns=dataclasses.replace(returns, discount=0.99) if long else returns,
-        n_updates=100 if taught else {10: 3000, 100: 6000, 500: 200}[n_trials],
+        n_updates={10: 3000, 100: 12000 if n_arms == 50 else 6000, 500: 100 if taught else 200}[n_trials],
         batch_size=250 if short else 64,
         value_weight=0.05,
         entropy_weight=Linear(0.005, 0.0) if long else Linear(0.02, 0.0),

@@ -13,7 +13,7 @@ from neurometa.experiments.experiment import Experiment
 from neurometa.training import GAE, Adam, Linear, a2c, imitation
 
 _TABLE2 = "Duan et al. 2016, section 3.2, Table 2"
-N_UPDATES = {10: 2000, 25: 500, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
+N_UPDATES = {10: 6000, 25: 800, 50: 200, 75: 130, 100: 100}  # by trials, of 64 episodes
 N_CLONED = 4000  # before them
 BEFORE = {  # from which network, of the same seed, training goes on
     10: "rl2-mdp-10-beb",
@@ -57,7 +57,7 @@ def _by_cost(n_trials: int) -> imitation.Config:
         _cloned(n_trials),
         kl_weight=0.0,
         cost_weight=3.0,
-        optimizer=Adam(Linear(3e-3, 0.0)),
+        optimizer=Adam(Linear(6e-3 if n_trials == 10 else 3e-3, 0.0)),
         n_updates=N_UPDATES[n_trials],
         start=BEFORE[n_trials],
     )
@@ -87,13 +87,13 @@ def _length(n: int) -> dict[str, Experiment]:
             _by_cost(n),
             source=_TABLE2,
             about=f"{about}, by what actions lose by the plan of BEB with the true prior: can it count and plan?",
-            cpu_minutes={10: 3.0, 25: 2.5}.get(n, 1.5),
+            cpu_minutes={10: 7.5, 25: 2.5}.get(n, 1.5),
         ),
         f"{name}-reward": Experiment(
             _by_reward(n),
             source=_TABLE2,
             about=f"{about}, by reward alone, as the paper did, for as many updates.",
-            cpu_minutes={10: 8.0, 25: 2.5}.get(n, 1.5),
+            cpu_minutes={10: 12.0, 25: 2.5}.get(n, 1.5),
         ),
     }
 

@@ -21,17 +21,12 @@ from neurometa.models.priors import Prior, Uniform
 
 ANGLES = {1: np.linspace(0, 1, 17), 2: np.linspace(0, 1, 6) ** 1.5}  # scanned, by the number of free rates
 FEWEST_ANGLES = np.linspace(0, 1, 5) ** 1.5  # with more rates
-HELD_ANGLES = {
-    1: ANGLES[1],
-    2: np.geomspace(0.025, 1, 6),
-}  # with a weight on a bound: it goes with what is learned slowly
+HELD_ANGLES = {1: ANGLES[1], 2: np.geomspace(0.025, 1, 6)}  # a weight on a bound goes with what is learned slowly
 FEWEST_HELD_ANGLES = np.linspace(0, 1, 5) ** 2
 ASIDE = 0.1  # of the scale: how far from a kink to climb again
 COARSE = 2  # every so many angles are scanned first, to lend the others their weights
 FLAT = 1e-6  # nats: nodes that differ by less are a plateau
-LOW = (
-    6.0  # nats: nodes that lie lower than this below the best node are no place to climb from, if a neighbour tops them
-)
+LOW = 6.0  # nats below the best node: from what lies lower, and a neighbour tops, nobody climbs
 APART = 0.02  # of the way between the bounds: climbers that end so far from each other are on different tops
 CHUNK = 400_000  # elements of the learned features that are held at once
 INITIAL, FINAL = 0.1, 1e-10  # nats to which the weights are found in the scan, and all parameters in the end
@@ -282,6 +277,7 @@ def _endless(problem: Problem, bound: np.ndarray) -> np.ndarray:
 def promising(problem: Problem, *, held: bool = False) -> Nodes:
     """Scan the rates, with the best weights at each, for nodes that no neighbour tops, or that are best of a slice.
 
+    Or best among those with a weight on one side of 0: what is sought and what is avoided are explained by other rates.
     With a weight `held` on its bound the scan is finer among low rates.
     """
     known, fewest = (HELD_ANGLES, FEWEST_HELD_ANGLES) if held else (ANGLES, FEWEST_ANGLES)
@@ -299,6 +295,10 @@ def promising(problem: Problem, *, held: bool = False) -> Nodes:
             along = np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1, n_columns)
             firsts = _firsts(along).reshape(np.moveaxis(value, axis, 0).shape)
             chosen |= high & np.moveaxis(firsts, 0, axis)
+        for against in weights < 0:
+            for side in (against, ~against):
+                only = np.where(side, value.reshape(-1, n_columns), -np.inf).reshape(value.shape)
+                chosen |= high & (only > -np.inf) & _firsts(only.reshape(1, -1, n_columns)).reshape(value.shape)
     node, column = np.nonzero(chosen.reshape(-1, n_columns))
     return Nodes(np.concatenate([rates[:, node, column], weights[:, node, column]]), column)
 

@@ -201,4 +201,4 @@ def _disorder(column: str, number: np.ndarray, episode: np.ndarray, against: str
     n = len(np.unique(episode[after][back]))
     if against:
         return [f"trials are in the order of {column}{against}."]
-    return [f"rows of {n:,} episodes, out of order, were sorted by {column}."] if n else []
+    return [f"rows of {n:,} episode{'s' if n != 1 else ''}, out of order, were sorted by {column}."] if n else []

@@ -48,7 +48,7 @@ def clock(table: cells.Table, columns: dict[str, str], named: Mapping[str, str |
     if "episode" not in columns and named.get("episode") is None and _restarts(time[rows], group[rows], back):
         at = rows[np.flatnonzero(back)[0] + 1]
         raise InputError(
-            f"{table.place(at, names[0])}: the time falls back to the beginning ({int(back.sum()):,} times in all), as "
+            f"{table.place(at, names[0])}: the time falls back to the beginning ({_times(back)} in all), as "
             "where another session begins, and no column tells sessions apart; name one with episode=... (--episode), "
             f"or say that there is one session only: {lines.column('episode', '')}."
         )
@@ -85,6 +85,12 @@ def repeated(grid: Grid, choice: np.ndarray, reward: np.ndarray) -> list[str]:
     more = f" ({len(twins):,} such pairs)" if len(twins) > 1 else ""
     return [f"{two} has the same choices and rewards as {one}, all {grid.n_trials[twins[0][0]]:,}{more}; if it is a "
             "copy, leave it out."]  # fmt: skip
+
+
+def _times(at: np.ndarray) -> str:
+    """How often something happens, in words."""
+    n = int(at.sum())
+    return "once" if n == 1 else f"{n:,} times"
 
 
 def _groups(table: cells.Table, columns: dict[str, str]) -> np.ndarray:
@@ -126,7 +132,7 @@ def _times_told(
         back = _falls(time[rows], group)
         if not back.any():
             continue
-        shown = f"{name!r} falls back {int(back.sum()):,} times within sessions, in the order of the rows"
+        shown = f"{name!r} falls back {_times(back)} within sessions, in the order of the rows"
         if _restarts(time[rows], group, back):
             if named.get("episode") is None:
                 return [f"{shown}, to where it began, as where another session begins; if so, name the column that "
@@ -160,8 +166,8 @@ def _days(
         n = int(change.sum())
         whole = n + len(grid.n_trials) == len(np.unique(np.stack([group, day]), axis=1).T)  # none comes back
         if n and whole and n < len(rows) / 10 and all(texts):
-            return [f"{name!r} changes {n:,} times within what is read as one session, and values run on; if it tells "
-                    f"sessions, type {lines.column('episode', name)}."]  # fmt: skip
+            return [f"{name!r} changes {_times(change)} within what is read as one session, and values run on; if it "
+                    f"tells sessions, type {lines.column('episode', name)}."]  # fmt: skip
     return []
 
 
