@@ -149,13 +149,13 @@ def _as_older(settings: Settings, name: str, value: str) -> Settings | None:
 
 
 def _locate(settings: Any, name: str) -> str:
-    """The full path of a field; of one that only another kind of its part has, say which."""
+    """The full path of a field; of one that only another kind of its part has, but for the task, say which."""
     try:
         return locate(settings, name)
     except InputError as error:
         asked, _, field = MOVED.get(name, name).rpartition(".")
         for part, hint in typing.get_type_hints(type(settings)).items():
-            for kind in _records_in(hint) if asked in ("", part) else []:
+            for kind in _records_in(hint) if part != "task" and asked in ("", part) else []:
                 if field in [each.name for each in dataclasses.fields(kind)]:
                     raise InputError(f"{name} is a setting of {part}={kind.__name__}; set that first.") from error
         raise
