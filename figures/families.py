@@ -4,7 +4,6 @@ Not a figure of the papers: agents by gradient steps (Finn et al. 2017), by acti
 inferred task (Zintgraf et al. 2020), beside what is exact.
 """
 
-import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -53,7 +52,9 @@ def draw(runs: list[Path]) -> Figure:
     lost(axes[0, 2], {name: read(name, SHIFT) for name in BANDITS}, known=False)
     axes[0, 2].set_title("c  Arms that pay seldom, U(0, .2)")
     left_of_it(axes[1, 0], played)
-    errors(axes[1, 1], {name: played[name, ""] for name in BANDITS})
+    explored = agents["independent-maml"][0].config["network"]["adapt_after"]
+    each = [results.read_pooled([run], _file(""), without=("hidden", "cell")) for run in agents["independent"]]
+    errors(axes[1, 1], each, played["independent-maml", ""], explored)
     updates(axes[1, 2], read("gridworld-varibad", "belief.nc"))
     plotting.foot(
         fig,
@@ -134,16 +135,14 @@ def _share(trials: xr.Dataset) -> xr.DataArray:
     return gain / float((best - chance).mean())
 
 
-def errors(ax: Axes, played: dict[str, xr.Dataset]) -> None:
-    """Size of what may teach within an episode: errors of the value, or advantages of the trials before a step.
+def errors(ax: Axes, recurrent: list[xr.Dataset], trials: xr.Dataset, n: int) -> None:
+    """Size of what may teach within an episode: errors of the value, or advantages of the `n` trials before a step.
 
-    The advantages are those of `agents.Plastic` on a bandit: the reward, less the mean of the other trials before the
-    step.
+    The errors are those of each recurrent agent, with its own discount. The advantages are those of `agents.Plastic` on
+    a bandit: the reward, less the mean of the other trials before the step.
     """
-    activity = abs(neural.rpe(played["independent"]).isel(event=-1))
+    activity = xr.concat([abs(neural.rpe(one)).isel(event=-1) for one in recurrent], "agent")
     plotting.mean_curve(ax, activity, label="activity: |δ| of the value", colour=COLOURS["activity"])
-    trials = played["independent-maml"]
-    n = json.loads(trials.attrs["config"])["network"]["adapt_after"]
     reward = trials.reward.isel(trial=slice(0, n))
     size = abs(reward - reward.mean("trial")) * n / (n - 1)
     plotting.mean_curve(ax, size, label="weights: |advantage|", colour=COLOURS["weights"])

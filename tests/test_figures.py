@@ -1,5 +1,6 @@
 """Figures: what they are drawn from, what they say when it is absent, and the geometry and curves in them."""
 
+import json
 import shutil
 
 import matplotlib.pyplot as plt
@@ -65,7 +66,9 @@ def test_several_seeds_are_pooled_and_the_foot_says_how_many(boxes, name, tmp_pa
             told["config"]["seed"] = seed
             storage.write_json(copy / "config.json", told)
             for file in copy.glob("*.nc"):
-                dataset.save_run(dataset.read(file).assign_attrs(seed=seed), file)
+                saved = dataset.read(file)
+                own = {"config": json.dumps(told["config"])} if "config" in saved.attrs else {}
+                dataset.save_run(saved.assign_attrs(own, seed=seed), file)
     fig = plotting.load_figure(name).draw([boxes[name], tmp_path])
     assert "3 agents (training seeds 0, 1, 2)" in " ".join(fig.get_supxlabel().split())
     plt.close(fig)
