@@ -10,9 +10,11 @@ import xarray as xr
 from neurometa import behaviour, plotting, reference, results
 
 CELLS = [(n, k) for n in (10, 100, 500) for k in (5, 10, 50)]
-TRAINED = {"": "RL², by gaps", "-gittins": "RL², by imitation"}
-NAMES = [f"rl2-bandit-{n}-{k}{how}" for how in TRAINED for n, k in CELLS]
-NEEDS = {name: ["behaviour.nc"] for name in NAMES}
+TRAINED = {"": "RL², by gaps", "-reward": "RL², by reward alone", "-gittins": "RL², by imitation"}
+NAMES = {  # by reward alone those of ten pulls come along
+    (n, k, how): f"rl2-bandit-{n}-{k}{how}" for how in TRAINED for n, k in CELLS if how != "-reward" or n == 10
+}
+NEEDS = {name: ["behaviour.nc"] for name in NAMES.values()}
 LEARNERS = {
     "random": "random",
     "Gittins": "Gittins",
@@ -56,7 +58,9 @@ def _filled(runs: list[Path]) -> tuple[xr.Dataset, str]:
             filled.ours.loc[{"learner": name, **here}] = cell.recomputed.sel(learner=learner)
         filled.published.loc[{"learner": TRAINED[""], **here}] = cell.reward.sel(learner="RL2")
         for how, name in TRAINED.items():
-            agents, _ = results.pool(found, f"rl2-bandit-{n}-{k}{how}", base=runs[0])
+            if (n, k, how) not in NAMES:
+                continue
+            agents, _ = results.pool(found, NAMES[n, k, how], base=runs[0])
             rewards = [earned(agent) for agent in agents]
             filled.ours.loc[{"learner": name, **here}] = np.mean([reward.mean() for reward in rewards])
             who.add(f"{results.about_agents(agents)} and {rewards[0].size:,} draws")

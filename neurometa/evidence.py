@@ -14,6 +14,7 @@ from neurometa import dataset
 from neurometa.errors import InputError
 
 ENOUGH = 20  # trials below which nothing can be told from counts
+SMALL = 0.25  # rewards that are all below this are litres or seconds: not in the units in which values begin
 RARE = 0.25  # of the trials: fewer look like missed ones
 UNLIKELY = 0.01  # below this chance an outcome that never varies is no accident
 SECOND = """secondchoice choice2 stage2choice choicestage2 secondstagechoice level2choice step2choice response2 ch2

@@ -117,6 +117,16 @@ def test_bands_are_over_agents_where_there_are_several_and_over_episodes_of_one(
     np.testing.assert_allclose(one["mean"], x[0].mean("episode"))
 
 
+def test_a_longer_learning_curve_drawn_after_a_shorter_one_is_seen_whole():
+    fig, ax = plt.subplots()
+    for n_steps in (2e6, 8e6, 4e6):
+        score = xr.DataArray(np.linspace(0, 1, 5), dims="part", coords={"steps": ("part", np.linspace(0, n_steps, 5))})
+        plotting.learning_curve(ax, score, label=f"{n_steps}", colour="k")
+    low, high = ax.get_xlim()
+    assert low == 0 and 8 <= high < 9
+    plt.close(fig)
+
+
 def test_a_matrix_writes_every_number_and_a_raster_leaves_missed_trials_white():
     fig, (left, right) = plt.subplots(1, 2)
     value = xr.DataArray([[1.0, 2.5], [3.25, 4.0]], {"train": ["a", "b"], "test": ["a", "b"]})

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurometa import evidence
 from neurometa.errors import InputError
 from neurometa.fitting.latents import playable
 from neurometa.models import Equations, Model
-
-SMALL = 0.25  # rewards that are all below this were paid in other units than values are counted in
 
 
 def started(
@@ -45,7 +44,7 @@ def started(
         return chosen, {}
     told = trials.reward.values if "reward" in trials else np.zeros(0)
     if told.dtype.kind in "biuf" and not ((told < 0) | (told > 1)).any():
-        if 0 < (most := np.nanmax(told, initial=0.0)) < SMALL and not (chosen.stated or chosen.initial):
+        if 0 < (most := np.nanmax(told, initial=0.0)) < evidence.SMALL and not (chosen.stated or chosen.initial):
             warnings.warn(
                 f"The highest reward is {most:g}, and values begin at {chosen.start[0]:g}: rescale the rewards, so "
                 "that the highest is 1, or say where values begin: start=0 in fit (--start at the shell).",

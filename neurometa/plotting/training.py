@@ -24,5 +24,5 @@ def learning_curve(ax: Axes, score: xr.DataArray, *, label: str, colour: str, da
         ax.plot(millions, score.transpose("part", "agent"), color=colour, lw=0.5, alpha=0.5)
     mean = score.mean("agent") if "agent" in score.dims else score
     ax.plot(millions, mean, dash, color=colour, lw=1.2, label=label)
-    ax.set(xlabel="environment steps (millions)", xlim=(0, None))
+    ax.set(xlabel="environment steps (millions)", xlim=(0, 1.05 * ax.dataLim.x1))  # of all curves there are
     return ax

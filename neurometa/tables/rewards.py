@@ -68,7 +68,6 @@ UNPAID = frozenset(
 )
 UNITS = re.compile(r"[$€£¥%]|[µu]l|ml|cents?|ct|pts?|points?", re.IGNORECASE)  # around a number
 LATE = 0.05  # of the rows are empty at most, the first or last among them, where rewards were moved by one
-SMALL = 0.25  # rewards that are all below this are litres or seconds, and far from where values start
 LARGEST = 1e100  # a reward beyond this is a slip, and would overflow sums
 
 
@@ -219,7 +218,7 @@ def _odd(reward: np.ndarray, choice: np.ndarray) -> list[str]:
         )
     elif sentinel := _sentinel(made):
         told.append(sentinel)
-    elif made.size and (made.min() < 0 or made.max() > 1 or 0 < made.max() < SMALL):
+    elif made.size and (made.min() < 0 or made.max() > 1 or 0 < made.max() < evidence.SMALL):
         told.append(
             f"rewards run from {made.min():g} to {made.max():g}, but learning models start their values at 0.5, "
             "between 0 and 1; rescale them before fitting."

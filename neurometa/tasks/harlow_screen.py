@@ -150,7 +150,7 @@ class HarlowScreen(Pair, TimedTask):
     def step(self, state, action, step, rng):
         """Repeat an action for four primitive steps; what is on the screen may change at any of them.
 
-        The numbers of a state are few, so that on CUDA it takes less to fetch and return them than to launch the steps.
+        On CUDA what changes is fetched, and returned: the steps are compiled for the CPU.
         """
         push = ((action == 1).float() - (action == 0).float()) * (self.turn / REPEAT)
         changed = {name: state[name].cpu().numpy().copy() for name in CHANGES}
